@@ -1,0 +1,8 @@
+"""Time, as the machine tells it."""
+
+from datetime import UTC, datetime
+
+
+class SystemClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)

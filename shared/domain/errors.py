@@ -1,0 +1,65 @@
+"""What can go wrong in the terms of the house. Each is mapped once: to HTTP in `runtime.http`, to Retry in the journey."""
+
+
+class PasserelleError(Exception):
+    """The root of all our errors. The message is safe to show and to log: it never holds personal data."""
+
+
+class UnknownProvider(PasserelleError):
+    """No provider of that name."""
+
+
+class MissingSecret(PasserelleError):
+    """The secret this route needs is absent or incomplete; the message names it, never its content."""
+
+
+class Unauthentic(PasserelleError):
+    """The request does not prove where it comes from: no, wrong or stale signature."""
+
+
+class TooLarge(PasserelleError):
+    """The request is bigger than this provider may send."""
+
+
+class MalformedPayload(PasserelleError):
+    """Authentic but unreadable: it goes to quarantine, where it is visible and can be replayed."""
+
+
+class InvalidInput(PasserelleError):
+    """A caller's input breaks a rule. `field` is the path of what is wrong."""
+
+    def __init__(self, detail: str, *, field: str) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class NotFound(PasserelleError):
+    """Nothing has that id."""
+
+
+class Conflict(PasserelleError):
+    """The command contradicts the current state; reading again and deciding anew is up to the caller."""
+
+
+class Contention(PasserelleError):
+    """Somebody else wrote the same item at the same moment. Nothing was written; trying again is right."""
+
+
+class PolicyError(PasserelleError):
+    """A policy file is wrong; the message holds file, line and reason."""
+
+
+class SendRefused(PasserelleError):
+    """The provider looked at the message and will never take it (a 4xx). `code` is the provider's own."""
+
+    def __init__(self, detail: str, *, code: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+class SendDelayed(PasserelleError):
+    """The provider certainly did not take the message (busy, unreachable); sending it again is safe."""
+
+
+class SendUnconfirmed(PasserelleError):
+    """Nobody knows whether the provider took the message. It is never sent twice; a person is shown it."""

@@ -1,0 +1,71 @@
+"""What the steps of the touchpoint journey hand on. One field per step, named like the step."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import ConfigDict
+
+from shared.domain.classification import Classification
+from shared.domain.decision import Decision
+from shared.domain.model import Model, ProfileId, TicketId, TouchpointId
+
+
+class ProfileStep(Model):
+    """`next_step` says whether the touchpoint needs understanding; a passive one is finished with its profile."""
+
+    profile_id: ProfileId | None
+    next_step: Literal["ai_classification", "nothing"]
+    why: str
+
+
+class ClassificationStep(Model):
+    """`next_step` says whether anybody might owe the customer something."""
+
+    classification: Classification
+    next_step: Literal["ticket_creation", "nothing"]
+    decisions: tuple[Decision, ...] = ()
+
+
+class TicketOutcome(StrEnum):
+    OPENED = "opened"
+    JOINED = "joined"
+    NOTHING = "nothing"
+
+
+class TicketStep(Model):
+    """`next_step` is to schedule follow-ups when the ticket is new, or turned out to have begun earlier."""
+
+    outcome: TicketOutcome
+    ticket_id: TicketId | None = None
+    queue: str | None = None
+    next_step: Literal["follow_up_scheduling", "nothing"]
+    decisions: tuple[Decision, ...] = ()
+
+
+class JourneyState(Model):
+    """The state of one execution. Ids and small facts only: no text, no address."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    touchpoint_id: TouchpointId
+    profile_update: ProfileStep | None = None
+    ai_classification: ClassificationStep | None = None
+    ticket_creation: TicketStep | None = None
+
+
+class SchedulingRequest(Model):
+    """Schedule what the policy promises on a ticket after `when` happened."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    ticket_id: TicketId
+    when: Literal["ticket_opened", "agent_replied"]
+
+
+class DeliveryRequest(Model):
+    """A follow-up is due."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    ticket_id: TicketId
+    follow_up_id: str

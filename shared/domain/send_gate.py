@@ -1,0 +1,129 @@
+"""The send gate: seven questions in order. The first refusal stops; each answer is kept with its reason."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from shared.domain.sending import (
+    GateResult,
+    GateStep,
+    QuietHours,
+    SendContext,
+    SendingPolicy,
+    Verdict,
+)
+
+
+def pass_gate(context: SendContext, policy: SendingPolicy) -> GateResult:
+    """Decide whether one message may leave now, and in which form."""
+    steps: list[GateStep] = []
+
+    def answer(name: str, passed: bool, reason: str) -> bool:
+        steps.append(GateStep.model_validate({"name": name, "passed": passed, "reason": reason}))
+        return passed
+
+    def end(verdict: Verdict, until: datetime | None = None) -> GateResult:
+        return GateResult(verdict=verdict, steps=tuple(steps), until=until)
+
+    if not answer("suppression", *_not_suppressed(context)):
+        return end(Verdict.REFUSE)
+    if not answer("consent", *_consented(context, policy)):
+        return end(Verdict.REFUSE)
+    answer("message_class", True, f"it is a {context.message_class.value} message")
+    quiet_until = _quiet_until(context, policy)
+    if not answer("quiet_hours", quiet_until is None, _quiet_reason(context, policy, quiet_until)):
+        return end(Verdict.DEFER, quiet_until)
+    if not answer("frequency_cap", *_under_cap(context, policy)):
+        return end(Verdict.REFUSE)
+    is_open, reason = _window(context, policy)
+    if not answer("reply_window", is_open or context.template_ready, reason):
+        return end(Verdict.REFUSE)
+    budget = policy.monthly_budget.get(context.endpoint.channel)
+    answer(
+        "budget",
+        True,
+        f"no spend is recorded yet against {budget}" if budget else "no budget is set",
+    )
+    return end(Verdict.SEND_TEXT if is_open else Verdict.SEND_TEMPLATE)
+
+
+def _not_suppressed(context: SendContext) -> tuple[bool, str]:
+    if context.suppressed_because is not None:
+        return False, context.suppressed_because
+    return True, "no suppression is recorded for this endpoint"
+
+
+def _consented(context: SendContext, policy: SendingPolicy) -> tuple[bool, str]:
+    if context.message_class not in policy.consent_required:
+        return True, f"a {context.message_class.value} message needs no consent"
+    if context.consented is None:
+        return False, "no consent is recorded"
+    return (
+        context.consented,
+        "consent is recorded" if context.consented else "consent was withdrawn",
+    )
+
+
+def _local_now(context: SendContext, policy: SendingPolicy) -> datetime:
+    try:
+        zone = ZoneInfo(context.time_zone or policy.default_time_zone)
+    except (KeyError, ValueError, OSError):
+        zone = ZoneInfo(policy.default_time_zone)
+    return context.now.astimezone(zone)
+
+
+def _quiet_until(context: SendContext, policy: SendingPolicy) -> datetime | None:
+    """The end of the quiet hours that hold this message back, or None."""
+    if context.message_class not in policy.disturbs:
+        return None
+    quiet = policy.quiet_hours
+    local = _local_now(context, policy)
+    if not _is_quiet(local, quiet):
+        return None
+    end = datetime.combine(local.date(), quiet.until, local.tzinfo)
+    return (
+        end
+        if end > local
+        else datetime.combine(local.date() + timedelta(days=1), quiet.until, local.tzinfo)
+    )
+
+
+def _is_quiet(local: datetime, quiet: QuietHours) -> bool:
+    at = local.time()
+    if quiet.begins <= quiet.until:
+        return quiet.begins <= at < quiet.until
+    return at >= quiet.begins or at < quiet.until
+
+
+def _quiet_reason(context: SendContext, policy: SendingPolicy, until: datetime | None) -> str:
+    if until is not None:
+        return f"quiet until {until.isoformat()}"
+    if context.message_class not in policy.disturbs:
+        return f"a {context.message_class.value} message may come at any hour"
+    zone = (
+        "their time zone"
+        if context.time_zone
+        else f"no time zone is recorded, so {policy.default_time_zone}"
+    )
+    return f"outside quiet hours ({zone})"
+
+
+def _under_cap(context: SendContext, policy: SendingPolicy) -> tuple[bool, str]:
+    cap = policy.frequency_caps.get(context.message_class)
+    if cap is None:
+        return True, f"no cap on {context.message_class.value} messages"
+    recent = sum(1 for at in context.sent_at if at > context.now - cap.per)
+    return recent < cap.most, f"{recent} of at most {cap.most} sent in the last {cap.per}"
+
+
+def _window(context: SendContext, policy: SendingPolicy) -> tuple[bool, str]:
+    channel = context.endpoint.channel
+    length = policy.reply_windows.get(channel)
+    if length is None:
+        return True, f"{channel.value} has no reply window"
+    if context.last_inbound_at is not None and context.now <= context.last_inbound_at + length:
+        return True, f"open until {(context.last_inbound_at + length).isoformat()}"
+    closed = "never opened" if context.last_inbound_at is None else "closed"
+    return (
+        False,
+        f"{closed}; {'an approved template is sent' if context.template_ready else 'no approved template'}",
+    )

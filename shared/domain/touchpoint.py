@@ -1,0 +1,250 @@
+"""The touchpoint: one observed contact between a person and the company, immutable."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from shared.domain.identity import Identifier
+from shared.domain.model import Instant, Model, TouchpointId, derived_id
+
+
+class Channel(StrEnum):
+    """The medium, whoever delivers it."""
+
+    WHATSAPP = "whatsapp"
+    SMS = "sms"
+    EMAIL = "email"
+    WEB_CHAT = "web_chat"
+    VOICE = "voice"
+    PUSH = "push"
+    REVIEW = "review"
+    USSD = "ussd"
+    IN_STORE = "in_store"
+    PAPER = "paper"
+    WEB = "web"
+    APP = "app"
+
+
+class Direction(StrEnum):
+    INBOUND = "inbound"
+    """The person speaks to the company."""
+    OUTBOUND = "outbound"
+    """The company speaks to the person."""
+    PASSIVE = "passive"
+    """Something the person did, or that happened to them, which asks for no answer by itself."""
+
+
+class Automation(StrEnum):
+    """Why a message is known to come from a machine: it is recorded, and opens no ticket."""
+
+    AUTO_REPLY = "auto_reply"
+    BOUNCE = "bounce"
+    ECHO = "echo"
+    BOT = "bot"
+
+
+class Endpoint(Model):
+    """Where one person is reached on one channel through one of our lines. A reply goes back to exactly this."""
+
+    channel: Channel
+    provider: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")
+    account: str = Field(max_length=320)
+    address: str = Field(min_length=1, max_length=320)
+
+    @property
+    def key(self) -> str:
+        return "|".join((self.channel, self.provider, self.account, self.address))
+
+
+class Attachment(Model):
+    """A file or medium that came along. `object_key` once it is in our bucket, `provider_reference` until it is fetched."""
+
+    name: str = Field(default="", max_length=255)
+    content_type: str = Field(default="application/octet-stream", max_length=255)
+    size: int | None = Field(default=None, ge=0)
+    object_key: str | None = None
+    provider_reference: str | None = None
+
+
+class Message(Model):
+    """Words from one to the other, on any conversational channel."""
+
+    kind: Literal["message"] = "message"
+    text: str = ""
+    subject: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+    in_reply_to: str | None = None
+    """The provider's id of the message this one answers."""
+    thread: tuple[str, ...] = ()
+    """E-mail only: the References header, oldest first."""
+
+
+class DeliveryStatus(Model):
+    """What became of a message we sent. Never opens a ticket."""
+
+    kind: Literal["delivery_status"] = "delivery_status"
+    status: Literal["accepted", "sent", "delivered", "read", "failed"]
+    message_id: str
+    """The provider's id of our message."""
+    reason: str | None = None
+
+
+class PageView(Model):
+    kind: Literal["page_view"] = "page_view"
+    name: str | None = None
+    url: str | None = None
+    properties: dict[str, JsonValue] = {}
+
+
+class TrackedEvent(Model):
+    """Something the person did on a site or in an app, named by the company."""
+
+    kind: Literal["tracked_event"] = "tracked_event"
+    name: str
+    properties: dict[str, JsonValue] = {}
+
+
+class Identification(Model):
+    """The company's own systems tell who this is. Traits become the profile's, the newest value of each."""
+
+    kind: Literal["identification"] = "identification"
+    traits: dict[str, JsonValue] = {}
+
+
+class Line(Model):
+    """One line of a purchase or an order."""
+
+    sku: str = Field(max_length=100)
+    name: str | None = None
+    quantity: float = Field(default=1, gt=0)
+    unit_price: str | None = Field(default=None, pattern=r"^-?\d+(\.\d+)?$")
+
+
+class Purchase(Model):
+    """Bought and paid on the spot: a till, a kiosk."""
+
+    kind: Literal["purchase"] = "purchase"
+    number: str
+    store: str | None = None
+    total: str = Field(pattern=r"^-?\d+(\.\d+)?$")
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    lines: tuple[Line, ...] = ()
+
+
+class Order(Model):
+    """One version of an order; `version_at` tells which of two is newer, whatever order they arrive in."""
+
+    kind: Literal["order"] = "order"
+    number: str
+    status: Literal["placed", "paid", "shipped", "delivered", "cancelled", "returned", "refunded"]
+    version_at: Instant
+    total: str | None = Field(default=None, pattern=r"^-?\d+(\.\d+)?$")
+    currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
+    lines: tuple[Line, ...] = ()
+
+
+class Appointment(Model):
+    kind: Literal["appointment"] = "appointment"
+    number: str
+    status: Literal["booked", "moved", "cancelled", "kept", "missed"]
+    starts_at: Instant
+    place: str | None = None
+    purpose: str | None = None
+
+
+class Review(Model):
+    """Said in public, with a mark."""
+
+    kind: Literal["review"] = "review"
+    rating: float
+    best: float = 5
+    text: str = ""
+    place: str | None = None
+    url: str | None = None
+
+
+class SurveyAnswer(Model):
+    """CSAT 1 to 5, NPS 0 to 10, CES 1 to 7, with the person's own words where they gave some."""
+
+    kind: Literal["survey_answer"] = "survey_answer"
+    survey: str
+    metric: Literal["csat", "nps", "ces"]
+    score: int = Field(ge=0, le=10)
+    text: str = ""
+
+
+class Unsupported(Model):
+    """Authentic, of a kind we do not know yet. Kept with its raw form; nothing is dropped."""
+
+    kind: Literal["unsupported"] = "unsupported"
+    what: str = Field(max_length=200)
+
+
+Content = Annotated[
+    Message
+    | DeliveryStatus
+    | PageView
+    | TrackedEvent
+    | Identification
+    | Purchase
+    | Order
+    | Appointment
+    | Review
+    | SurveyAnswer
+    | Unsupported,
+    Field(discriminator="kind"),
+]
+
+
+class Touchpoint(Model):
+    """One observed contact. `provider_event_id` is the provider's key for it, unique within (provider, account)."""
+
+    provider: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")
+    account: str = Field(max_length=320)
+    provider_event_id: str = Field(min_length=1, max_length=512)
+    channel: Channel
+    direction: Direction
+    occurred_at: Instant
+    received_at: Instant
+    content: Content
+    identifiers: tuple[Identifier, ...] = ()
+    """Of the person, as the provider gave them; `profile_update` normalises."""
+    endpoint: Endpoint | None = None
+    """Where a reply to this touchpoint goes; None where there is no way back."""
+    name: str | None = Field(default=None, max_length=200)
+    """What the person calls themselves on this channel."""
+    language: str | None = Field(default=None, max_length=35)
+    """BCP 47, where the provider states it."""
+    automation: Automation | None = None
+
+    @property
+    def touchpoint_id(self) -> TouchpointId:
+        return touchpoint_id(self.provider, self.account, self.provider_event_id)
+
+    @property
+    def text(self) -> str:
+        """The person's own words, if this touchpoint holds any."""
+        return getattr(self.content, "text", "")
+
+    @property
+    def needs_understanding(self) -> bool:
+        """Whether somebody said something that a person or a rule should think about."""
+        if self.direction is not Direction.INBOUND or self.automation is not None:
+            return False
+        return self.content.kind in {"message", "review", "survey_answer"}
+
+
+def touchpoint_id(provider: str, account: str, provider_event_id: str) -> TouchpointId:
+    """Derived, so that a redelivery, an echo of our own message and a delivery status find the same touchpoint."""
+    return TouchpointId(derived_id("touchpoint", provider, account, provider_event_id))
+
+
+class TouchpointState(StrEnum):
+    RECEIVED = "received"
+    """In flight: durable, its journey has not ended."""
+    PROCESSED = "processed"
+    FAILED = "failed"
+    """A step gave up; `redrive` sends it round again."""
+    QUARANTINED = "quarantined"
+    """Authentic but unreadable."""

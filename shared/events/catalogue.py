@@ -1,0 +1,91 @@
+"""Every event of the house. The bus rules, docs/events.md and the tests are built from these classes."""
+
+from typing import Literal
+
+from shared.domain.model import FollowUpId, Instant, ProfileId, TicketId, TouchpointId
+from shared.events.envelope import Event
+
+
+class TouchpointReceived(Event):
+    """A touchpoint is durable in the ledger, for the first time or again after `redrive`."""
+
+    touchpoint_id: TouchpointId
+    provider: str
+    channel: str
+    kind: str
+    attempt: int = 1
+
+
+class ProfileUpdated(Event):
+    """A profile was created, or learned an identifier or a trait. Counting one more contact is not an update."""
+
+    profile_id: ProfileId
+    touchpoint_id: TouchpointId
+    change: Literal["created", "identified", "traits"]
+
+
+class TouchpointClassified(Event):
+    """A message was understood, and its journey ended."""
+
+    touchpoint_id: TouchpointId
+    profile_id: ProfileId
+    language: str
+    intent: str
+    sentiment: str
+    urgency: str
+    decided_by: str
+
+
+class TicketOpened(Event):
+    ticket_id: TicketId
+    profile_id: ProfileId
+    touchpoint_id: TouchpointId
+    queue: str
+    intent: str
+    priority: str
+    first_response_due_at: Instant
+    resolution_due_at: Instant
+
+
+class TicketChanged(Event):
+    """`version` counts the ticket's changes, so two equal changes are two events."""
+
+    ticket_id: TicketId
+    profile_id: ProfileId
+    queue: str
+    status: str
+    priority: str
+    change: Literal["customer_wrote", "agent_replied", "escalated", "edited", "resolved"]
+    version: int
+
+
+class FollowUpScheduled(Event):
+    """`immediate` ones are not given to the scheduler: the bus hands them to `follow_up_delivery` at once."""
+
+    follow_up_id: FollowUpId
+    ticket_id: TicketId
+    profile_id: ProfileId
+    name: str
+    due_at: Instant
+    immediate: bool = False
+
+
+class FollowUpDone(Event):
+    """A follow-up is over: done, cancelled, refused or unconfirmed."""
+
+    follow_up_id: FollowUpId
+    ticket_id: TicketId
+    profile_id: ProfileId
+    name: str
+    state: str
+
+
+class StepFailed(Event):
+    """A step of a journey gave up after its retries; the touchpoint is `failed` until `redrive`."""
+
+    touchpoint_id: TouchpointId
+    step: str
+    error: str
+
+
+EVENTS: tuple[type[Event], ...] = tuple(Event.__subclasses__())

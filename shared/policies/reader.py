@@ -1,0 +1,137 @@
+"""Read the policies. A wrong one raises PolicyError with file, line and reason, at synth and at start alike."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from shared.domain.classification import IntentMeaning
+from shared.domain.errors import PolicyError
+from shared.domain.follow_up import FollowUpRule, SendTemplate
+from shared.domain.identity import IdentityPolicy
+from shared.domain.sending import SendingPolicy
+from shared.domain.sla import Calendar
+from shared.domain.template import Templates
+from shared.domain.ticket import PriorityRule, Routing, SlaPolicy
+
+FOLDER = Path(__file__).parent
+
+
+class Policies(NamedTuple):
+    """All policies of the company. Their cross-references hold: no rule names a queue or a template that is not there."""
+
+    intents: dict[str, IntentMeaning]
+    routing: Routing
+    priorities: tuple[PriorityRule, ...]
+    sla: SlaPolicy
+    calendars: dict[str, Calendar]
+    follow_ups: tuple[FollowUpRule, ...]
+    templates: Templates
+    sending: SendingPolicy
+    identity: IdentityPolicy
+
+    @property
+    def calendar(self) -> Calendar:
+        """The one SLA targets and follow-ups are counted in."""
+        return self.calendars[self.sla.calendar]
+
+
+@cache
+def read_policies(folder: Path = FOLDER) -> Policies:
+    """All policies of a folder, checked one by one and against each other."""
+    files = {name: PolicyFile(folder / f"{name}.yaml") for name in Policies._fields}
+    policies = Policies(
+        **{name: file.read(Policies.__annotations__[name]) for name, file in files.items()}
+    )
+    _check_references(policies, files)
+    return policies
+
+
+class PolicyFile:
+    """One YAML file that remembers on which line each part of it stands."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            text = path.read_text(encoding="utf-8")
+            self.root = yaml.compose(text, Loader=yaml.CSafeLoader)
+            self.content = yaml.load(text, Loader=yaml.CSafeLoader)
+        except OSError as error:
+            raise PolicyError(f"{path.name}: cannot be read: {error.strerror}") from None
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            raise PolicyError(f"{path.name}, line {line}: {error.problem}") from None
+
+    def read(self, type_: Any) -> Any:
+        try:
+            return TypeAdapter(type_).validate_python(self.content)
+        except ValidationError as error:
+            problems = error.errors(include_url=False, include_context=False)
+            raise self.wrong(
+                problems[0]["loc"], problems[0]["msg"].removeprefix("Value error, ")
+            ) from None
+
+    def wrong(self, where: Sequence[int | str], reason: str) -> PolicyError:
+        path = ".".join(map(str, where))
+        return PolicyError(
+            f"{self.path.name}, line {self.line(where)}: {f'{path}: ' if path else ''}{reason}"
+        )
+
+    def line(self, where: Sequence[int | str]) -> int:
+        """The line of the part that `where` leads to, or of the closest part around it."""
+        node, line = self.root, 1
+        for step in where:
+            if isinstance(node, yaml.MappingNode):
+                found = next(
+                    ((key, value) for key, value in node.value if key.value == str(step)), None
+                )
+            elif (
+                isinstance(node, yaml.SequenceNode)
+                and isinstance(step, int)
+                and step < len(node.value)
+            ):
+                found = (node.value[step], node.value[step])
+            else:
+                continue
+            if found is None:
+                continue
+            line, node = found[0].start_mark.line + 1, found[1]
+        return line
+
+
+def _check_references(policies: Policies, files: dict[str, PolicyFile]) -> None:
+    for queue, intents in policies.routing.queues.items():
+        for position, intent in enumerate(intents):
+            if intent not in policies.intents:
+                raise files["routing"].wrong(
+                    ("queues", queue, position), f"{intent!r} is not in intents.yaml"
+                )
+    for intent in policies.routing.continues - set(policies.intents):
+        raise files["routing"].wrong(("continues",), f"{intent!r} is not in intents.yaml")
+    for position, rule in enumerate(policies.priorities):
+        for intent in (rule.intents or frozenset()) - set(policies.intents):
+            raise files["priorities"].wrong(
+                (position, "intents"), f"{intent!r} is not in intents.yaml"
+            )
+    if policies.sla.calendar not in policies.calendars:
+        raise files["sla"].wrong(
+            ("calendar",), f"{policies.sla.calendar!r} is not in calendars.yaml"
+        )
+    names: set[str] = set()
+    for position, follow_up in enumerate(policies.follow_ups):
+        for queue in (follow_up.queues or frozenset()) - set(policies.routing.queues):
+            raise files["follow_ups"].wrong(
+                (position, "queues"), f"{queue!r} is not a queue of routing.yaml"
+            )
+        action = follow_up.then
+        if isinstance(action, SendTemplate) and action.template not in policies.templates.templates:
+            reason = f"{action.template!r} is not in templates.yaml"
+            raise files["follow_ups"].wrong((position, "then", "template"), reason)
+        if follow_up.name in names:
+            raise files["follow_ups"].wrong(
+                (position, "name"), f"{follow_up.name!r} is there twice"
+            )
+        names.add(follow_up.name)

@@ -1,0 +1,1 @@
+"""One file per provider. See docs/adding-a-provider.md."""

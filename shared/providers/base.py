@@ -1,0 +1,235 @@
+"""What every provider is: how it proves itself, what it says, what it wants to hear, and how to send through it.
+
+A provider is one file in this folder with a module constant `PROVIDER`. It does no I/O: it turns a request into
+touchpoints and a message into a request. It is found by its file name, so nothing lists it.
+"""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic_core import from_json
+
+from shared.domain.errors import MalformedPayload, MissingSecret, TooLarge, UnknownProvider
+from shared.domain.sending import OutboundMessage
+from shared.domain.touchpoint import Attachment, Endpoint, Touchpoint
+
+MEGABYTE = 1_000_000
+JSON_TYPE = "application/json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookRequest:
+    """The HTTP request exactly as it came, after the gateway's own base64 is undone.
+
+    `url` is the public URL the provider called, with its query string. `path` is what follows
+    `/webhooks/{provider}`, without slashes at its ends. `arrived_at` is the gateway's stamp in real time, against
+    which signatures are fresh or stale. Header names are in lower case; a repeated query key keeps all its values.
+    """
+
+    method: str
+    url: str
+    path: str
+    headers: Mapping[str, str]
+    query: tuple[tuple[str, str], ...]
+    body: bytes
+    arrived_at: datetime
+
+    def header(self, name: str) -> str:
+        """The header's value, or an empty string."""
+        return self.headers.get(name.lower(), "")
+
+    def parameter(self, name: str) -> str:
+        """The first value of a query parameter, or an empty string."""
+        return next((value for key, value in self.query if key == name), "")
+
+    @cached_property
+    def content_type(self) -> str:
+        """The media type alone, in lower case."""
+        return self.header("content-type").split(";")[0].strip().lower()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookResponse:
+    """What the provider gets to hear."""
+
+    status: int = 200
+    body: str = ""
+    content_type: str = "text/plain; charset=utf-8"
+    headers: Mapping[str, str] | None = None
+
+
+class Observed(NamedTuple):
+    """A touchpoint and the part of the request it came from, kept as evidence; files are stored beside it.
+
+    `files` pairs with `touchpoint.content.attachments` by position, where the request carried the bytes.
+    """
+
+    touchpoint: Touchpoint
+    raw: bytes
+    files: tuple["File", ...] = ()
+
+
+class File(NamedTuple):
+    attachment: Attachment
+    content: bytes
+
+
+class Outcome(StrEnum):
+    """How an authentic request ended, for `respond`."""
+
+    ACCEPTED = "accepted"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpRequest:
+    """A request to a provider's API. `url` is the provider's real, public one."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailRequest:
+    """A message for Amazon SES: the MIME bytes, ready to leave."""
+
+    sender: str
+    recipient: str
+    mime: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class NothingToTransmit:
+    """The recipient comes and fetches it from the ledger (web chat). `message_id` becomes the touchpoint's key."""
+
+    message_id: str
+
+
+Outgoing = HttpRequest | MailRequest | NothingToTransmit
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpResponse:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Secret(BaseModel):
+    """What a company must know about its account at a provider. One JSON object in Secrets Manager."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", defer_build=True, hide_input_in_errors=True
+    )
+
+
+SecretT = TypeVar("SecretT", bound=Secret)
+
+
+class Provider(Generic[SecretT]):
+    """The base of every provider. `verify` comes before `parse`, always, and its caller cannot skip it."""
+
+    name: ClassVar[str]
+    secret_type: type[SecretT]
+    largest_body: ClassVar[int] = 5 * MEGABYTE
+
+    def challenge(self, request: WebhookRequest, secret: SecretT) -> WebhookResponse | None:
+        """Answer a handshake that carries no touchpoint; None when the request is not one."""
+        return None
+
+    def verify(self, request: WebhookRequest, secret: SecretT) -> None:
+        """Raise Unauthentic unless the raw request proves that it comes from this provider."""
+        raise NotImplementedError
+
+    def parse(
+        self, request: WebhookRequest, secret: SecretT, received_at: datetime
+    ) -> list[Observed]:
+        """The touchpoints a verified request holds, possibly none. Raises MalformedPayload, and nothing else."""
+        raise NotImplementedError
+
+    def respond(self, outcome: Outcome, observed: list[Observed]) -> WebhookResponse:
+        """The answer that makes this provider content."""
+        return WebhookResponse()
+
+    def mailbox(self, request: WebhookRequest, secret: SecretT) -> Endpoint | None:
+        """Whose waiting messages this request asks for (after `verify`); None for every provider that pushes."""
+        return None
+
+    def prepare(self, message: OutboundMessage, secret: SecretT) -> Outgoing:
+        """The request that sends `message`. Raises SendRefused for what this provider cannot carry."""
+        raise NotImplementedError
+
+    def receipt(self, response: HttpResponse) -> str:
+        """The provider's id of the message it took. Raises SendRefused, SendDelayed or SendUnconfirmed."""
+        raise NotImplementedError
+
+    def read_secret(self, content: Mapping[str, Any] | None) -> SecretT:
+        """Validate the secret; the error says which and what is missing, never what it held."""
+        if content is None:
+            raise MissingSecret(f"there is no secret for {self.name}")
+        try:
+            return self.secret_type.model_validate(content)
+        except ValidationError as error:
+            wrong = ", ".join(
+                sorted({".".join(map(str, one["loc"])) or "it" for one in error.errors()})
+            )
+            raise MissingSecret(f"the secret for {self.name} is not usable: {wrong}") from None
+
+    def check_size(self, request: WebhookRequest) -> None:
+        if len(request.body) > self.largest_body:
+            raise TooLarge(f"{self.name} may send {self.largest_body} bytes at most")
+
+
+def provider_names() -> tuple[str, ...]:
+    """Every provider there is: the files of this folder."""
+    here = Path(__file__).parent
+    return tuple(
+        sorted(file.stem for file in here.glob("*.py") if file.stem not in {"__init__", "base"})
+    )
+
+
+def find_provider(name: str) -> Provider[Any]:
+    """The provider of that name. Only its own file is imported."""
+    if name not in provider_names():
+        raise UnknownProvider("there is no such provider")
+    provider: Provider[Any] = import_module(f"shared.providers.{name}").PROVIDER
+    return provider
+
+
+def read_json(body: bytes) -> JsonValue:
+    """Strict JSON: UTF-8, no NaN, no lone surrogates, 200 levels at most. Raises MalformedPayload."""
+    try:
+        value: JsonValue = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise MalformedPayload(f"the body is not JSON: {str(error)[:120]}") from None
+    return value
+
+
+def read_model(model: type["ModelT"], value: object) -> "ModelT":
+    """Validate one part of a payload. The error names the fields, never their content. Raises MalformedPayload."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(map(str, first["loc"])) or "body"
+        raise MalformedPayload(f"{field}: {first['type']} ({error.error_count()} in all)") from None
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def same(left: str | bytes, right: str | bytes) -> bool:
+    """Compare a signature with what it should be, in constant time."""
+    left_bytes = left.encode("utf-8", "surrogateescape") if isinstance(left, str) else left
+    right_bytes = right.encode("utf-8", "surrogateescape") if isinstance(right, str) else right
+    return hmac.compare_digest(left_bytes, right_bytes)

@@ -1,0 +1,99 @@
+"""The environment of each function as a typed value. The stack sets exactly these variables, no other.
+
+The field `touchpoints_table` is the variable TOUCHPOINTS_TABLE.
+"""
+
+import os
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+environment: ContextVar[Mapping[str, str]] = ContextVar("environment", default=os.environ)
+"""Where settings are read from. The local cloud, which runs all functions in one process, gives each its own."""
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    @classmethod
+    def read(cls) -> Self:
+        """From the environment; a missing variable raises pydantic's ValidationError, which names it."""
+        variables = environment.get()
+        return cls.model_validate(
+            {
+                name: variables[name.upper()]
+                for name in cls.model_fields
+                if name.upper() in variables
+            }
+        )
+
+    @classmethod
+    def variables(cls) -> frozenset[str]:
+        """The variables that must be set."""
+        return frozenset(
+            name.upper() for name, field in cls.model_fields.items() if field.is_required()
+        )
+
+
+class LedgerSettings(Settings):
+    touchpoints_table: str
+    raw_bucket: str
+
+
+class ProfileSettings(Settings):
+    profiles_table: str
+
+
+class TicketSettings(Settings):
+    tickets_table: str
+
+
+class SecretSettings(Settings):
+    secrets_prefix: str
+    """Secret names are this and the provider's name: `passerelle/whatsapp_cloud`."""
+
+
+class TimerSettings(Settings):
+    schedule_group: str
+    schedule_role_arn: str
+    schedule_target_arn: str
+    schedule_dead_letter_arn: str
+
+
+class WebhookIntakeSettings(LedgerSettings, SecretSettings):
+    public_url: str = ""
+    """Scheme and host the providers call, where it is not what the gateway says (a custom domain, a proxy)."""
+
+
+class EventPublishingSettings(Settings):
+    bus_name: str
+
+
+class ProfileUpdateSettings(LedgerSettings, ProfileSettings):
+    pass
+
+
+class AiClassificationSettings(LedgerSettings, ProfileSettings):
+    bedrock_model_id: str = ""
+    """Empty: no model is called."""
+
+
+class TicketCreationSettings(LedgerSettings, ProfileSettings, TicketSettings):
+    pass
+
+
+class FollowUpSchedulingSettings(TicketSettings, TimerSettings):
+    pass
+
+
+class FollowUpDeliverySettings(
+    LedgerSettings, ProfileSettings, TicketSettings, TimerSettings, SecretSettings
+):
+    provider_gateway: str = ""
+    """A base URL in front of every provider's host; empty for the providers themselves."""
+
+
+class AgentApiSettings(LedgerSettings, ProfileSettings, TicketSettings):
+    pass

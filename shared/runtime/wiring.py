@@ -1,0 +1,131 @@
+"""The composition root: which adapter stands behind which port. Each is made once, on first use."""
+
+from contextvars import ContextVar
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+
+from shared.adapters.clock import SystemClock
+from shared.ports import (
+    Bus,
+    Classifier,
+    Clock,
+    Ledger,
+    PhoneNumbers,
+    ProfileStore,
+    Secrets,
+    Sender,
+    TicketStore,
+    Timer,
+)
+from shared.runtime.settings import (
+    AiClassificationSettings,
+    EventPublishingSettings,
+    FollowUpDeliverySettings,
+    LedgerSettings,
+    ProfileSettings,
+    SecretSettings,
+    TicketSettings,
+    TimerSettings,
+)
+
+current_clock: ContextVar[Clock] = ContextVar("current_clock")
+"""Set by the local cloud, whose clock can be moved."""
+
+# Adapters are imported where they are wired, so that a function pays only for those it uses.
+
+
+@cache
+def client(service: str) -> Any:
+    """A client of one AWS service: short timeouts, and botocore's own retries with jitter."""
+    config = Config(
+        connect_timeout=2,
+        read_timeout=10,
+        retries={"mode": "standard", "total_max_attempts": 4},
+        tcp_keepalive=True,
+    )
+    return botocore.session.get_session().create_client(service, config=config)
+
+
+def clock() -> Clock:
+    return current_clock.get(SystemClock())
+
+
+@cache
+def ledger(settings: LedgerSettings) -> Ledger:
+    from shared.adapters.ledger import DynamoLedger
+
+    return DynamoLedger(
+        client("dynamodb"), lambda: client("s3"), settings.touchpoints_table, settings.raw_bucket
+    )
+
+
+@cache
+def profiles(settings: ProfileSettings) -> ProfileStore:
+    from shared.adapters.profiles import DynamoProfileStore
+
+    touchpoints_table = getattr(settings, "touchpoints_table", "")
+    return DynamoProfileStore(client("dynamodb"), settings.profiles_table, touchpoints_table)
+
+
+@cache
+def tickets(settings: TicketSettings) -> TicketStore:
+    from shared.adapters.tickets import DynamoTicketStore
+
+    return DynamoTicketStore(
+        client("dynamodb"),
+        settings.tickets_table,
+        getattr(settings, "touchpoints_table", ""),
+        getattr(settings, "profiles_table", ""),
+    )
+
+
+@cache
+def secrets(settings: SecretSettings) -> Secrets:
+    from shared.adapters.secrets import SecretsManager
+
+    return SecretsManager(client("secretsmanager"), settings.secrets_prefix)
+
+
+@cache
+def timer(settings: TimerSettings) -> Timer:
+    from shared.adapters.timer import SchedulerTimer
+
+    return SchedulerTimer(
+        client("scheduler"),
+        group=settings.schedule_group,
+        role_arn=settings.schedule_role_arn,
+        target_arn=settings.schedule_target_arn,
+        dead_letter_arn=settings.schedule_dead_letter_arn,
+    )
+
+
+@cache
+def bus(settings: EventPublishingSettings) -> Bus:
+    from shared.adapters.bus import EventBridgeBus
+
+    return EventBridgeBus(client("events"), settings.bus_name)
+
+
+@cache
+def sender(settings: FollowUpDeliverySettings) -> Sender:
+    from shared.adapters.sender import ProviderSender
+
+    return ProviderSender(lambda: client("sesv2"), gateway=settings.provider_gateway)
+
+
+@cache
+def classifier(settings: AiClassificationSettings) -> Classifier:
+    from shared.adapters.classifier import build_classifier
+
+    bedrock = (lambda: client("bedrock-runtime")) if settings.bedrock_model_id else None
+    return build_classifier(bedrock, settings.bedrock_model_id)
+
+
+@cache
+def phone_numbers() -> PhoneNumbers:
+    from shared.adapters.phone_numbers import LibPhoneNumber
+
+    return LibPhoneNumber()
