@@ -1,0 +1,1 @@
+"""The providers' APIs as far as we call them: one file per provider, named like it."""

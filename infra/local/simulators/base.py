@@ -1,0 +1,51 @@
+"""What answers when we send: the provider's API, as far as we use it. One file per provider, found by its name.
+
+A simulator takes exactly what the real API takes and refuses the rest with the real API's error body, so that a request
+that arrives here would arrive there. It keeps nothing: the local cloud records what came in. Message ids derive
+from the request, so the same run gives the same ids.
+
+Each file defines:
+
+- `HOST`: the API's host name. The local cloud mounts the simulator at `/_local/simulators/<HOST>`.
+- `answer(request, secret)`: the response. `secret` is the provider's object of `infra/local/secrets.json`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedRequest:
+    """What arrived. `path` starts with a slash; `query` has no question mark; header names are in lower case."""
+
+    method: str
+    host: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedResponse:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Simulator(Protocol):
+    HOST: str
+
+    def answer(self, request: SimulatedRequest, secret: Mapping[str, Any]) -> SimulatedResponse: ...
+
+
+def simulators() -> dict[str, Simulator]:
+    """Every simulator by its provider's name: the files of this folder."""
+    here = Path(__file__).parent
+    names = sorted(file.stem for file in here.glob("*.py") if file.stem not in {"__init__", "base"})
+    return {
+        name: cast(Simulator, import_module(f"infra.local.simulators.{name}")) for name in names
+    }
