@@ -1,0 +1,17 @@
+"""For all tests. Unit tests open no socket: what they need of the world is in tests/fakes.py."""
+
+from pathlib import Path
+
+import pytest
+from pytest_socket import disable_socket, enable_socket
+
+_UNIT = Path(__file__).parent / "unit"
+
+
+@pytest.fixture(autouse=True)
+def _sockets_are_for_other_tests(request: pytest.FixtureRequest) -> None:
+    """Off in tests/unit, on elsewhere."""
+    if request.path.is_relative_to(_UNIT):
+        disable_socket(allow_unix_socket=True)
+    else:
+        enable_socket()

@@ -1,0 +1,747 @@
+"""The ports in memory, true to their docstrings: what is forbidden raises, what pages pages.
+
+Every fact a fake was told stands in its `events`, in order. A `World` holds one of each, and they
+know each other as the tables do.
+"""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, TypeVar
+
+from shared.domain.classification import Classification
+from shared.domain.errors import Conflict, Contention, InvalidInput, NotFound, PasserelleError
+from shared.domain.follow_up import FollowUp, FollowUpState
+from shared.domain.identity import Identifier
+from shared.domain.journey import JourneyState
+from shared.domain.model import (
+    FollowUpId,
+    ProfileId,
+    TicketId,
+    TouchpointId,
+    derived_id,
+    isoformat,
+)
+from shared.domain.profile import LearnedLanguage, MergeSuggestion, Profile, Suppression
+from shared.domain.ticket import Ticket
+from shared.domain.touchpoint import (
+    DeliveryStatus,
+    Direction,
+    Endpoint,
+    Touchpoint,
+    TouchpointState,
+    touchpoint_id,
+)
+from shared.events.catalogue import TouchpointReceived
+from shared.events.envelope import Event
+from shared.ports import (
+    Attachment,
+    Balance,
+    Bus,
+    Classifier,
+    Clock,
+    Ledger,
+    LedgerEntry,
+    LogEntry,
+    Page,
+    PhoneNumbers,
+    ProfileStore,
+    Quarantined,
+    Secrets,
+    Sender,
+    TicketStore,
+    Timer,
+)
+from shared.providers.base import Observed, Outgoing, WebhookRequest
+from tests import builders
+
+T = TypeVar("T")
+
+_DELIVERY_RANK = {"accepted": 0, "sent": 1, "failed": 2, "delivered": 3, "read": 4}
+
+
+def _page(
+    items: Iterable[T],
+    key: Callable[[T], str],
+    *,
+    limit: int,
+    cursor: str | None,
+    newest_first: bool = False,
+) -> Page[T]:
+    """One page in the order of `key`. The cursor holds the last key, so inserts shift no page."""
+    ordered = sorted(items, key=key, reverse=newest_first)
+    if cursor is not None:
+        last = _read_cursor(cursor)
+        ordered = [one for one in ordered if (key(one) < last if newest_first else key(one) > last)]
+    more = len(ordered) > limit
+    return Page(ordered[:limit], _write_cursor(key(ordered[limit - 1])) if more else None)
+
+
+def _write_cursor(key: str) -> str:
+    return urlsafe_b64encode(f"fake:{key}".encode()).decode()
+
+
+def _read_cursor(cursor: str) -> str:
+    try:
+        mark, key = urlsafe_b64decode(cursor.encode()).decode().split(":", 1)
+    except ValueError:
+        mark, key = "", ""
+    if mark != "fake":
+        raise InvalidInput("the cursor is not one of ours", field="cursor")
+    return key
+
+
+class FakeLedger:
+    """`len` counts touchpoints; `in` asks for a touchpoint or its id."""
+
+    def __init__(self, events: list[Event] | None = None) -> None:
+        self.events: list[Event] = events if events is not None else []
+        self.raw: dict[TouchpointId, bytes] = {}
+        self._entries: dict[TouchpointId, LedgerEntry] = {}
+        self._delivery: dict[TouchpointId, DeliveryStatus] = {}
+        self._quarantined: dict[TouchpointId, tuple[Quarantined, WebhookRequest]] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, one: object) -> bool:
+        return (one.touchpoint_id if isinstance(one, Touchpoint) else one) in self._entries
+
+    def __iter__(self) -> Iterator[Touchpoint]:
+        return iter([entry.touchpoint for entry in self._entries.values()])
+
+    def record(self, observed: Sequence[Observed]) -> list[bool]:
+        return [self._record(one) for one in observed]
+
+    def _record(self, observed: Observed) -> bool:
+        id_ = observed.touchpoint.touchpoint_id
+        if id_ in self._entries:
+            self.change(id_, deliveries=self._entries[id_].deliveries + 1)
+            return False
+        self._entries[id_] = LedgerEntry(
+            touchpoint=observed.touchpoint, state=TouchpointState.RECEIVED
+        )
+        self.raw[id_] = observed.raw
+        self._announce(self._entries[id_])
+        return True
+
+    def _announce(self, entry: LedgerEntry) -> None:
+        touchpoint = entry.touchpoint
+        self.events.append(
+            TouchpointReceived(
+                touchpoint_id=touchpoint.touchpoint_id,
+                provider=touchpoint.provider,
+                channel=touchpoint.channel,
+                kind=touchpoint.content.kind,
+                attempt=entry.attempt,
+            )
+        )
+
+    def quarantine(
+        self, provider: str, request: WebhookRequest, reason: str, received_at: datetime
+    ) -> TouchpointId:
+        id_ = TouchpointId(
+            derived_id(
+                "quarantine", provider, sha256(request.body, usedforsecurity=False).hexdigest()
+            )
+        )
+        if id_ in self._quarantined:
+            kept, first = self._quarantined[id_]
+            again = kept.model_copy(update={"deliveries": kept.deliveries + 1})
+            self._quarantined[id_] = (again, first)
+        else:
+            kept = Quarantined(
+                touchpoint_id=id_, provider=provider, reason=reason, received_at=received_at
+            )
+            self._quarantined[id_] = (kept, request)
+        return id_
+
+    def read(self, touchpoint_id: TouchpointId) -> LedgerEntry | None:
+        entry = self._entries.get(touchpoint_id)
+        if entry is None or touchpoint_id not in self._delivery:
+            return entry
+        return entry.model_copy(update={"delivery": self._delivery[touchpoint_id]})
+
+    def read_many(self, touchpoint_ids: Sequence[TouchpointId]) -> list[LedgerEntry]:
+        found = (self.read(one) for one in touchpoint_ids)
+        return [entry for entry in found if entry is not None]
+
+    def timeline(
+        self,
+        profile_id: ProfileId,
+        *,
+        since: datetime | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[LedgerEntry]:
+        mine = [
+            entry
+            for entry in self.read_many(list(self._entries))
+            if entry.profile_id == profile_id
+            and (since is None or entry.touchpoint.occurred_at >= since)
+        ]
+        return _page(mine, _occurred, limit=limit, cursor=cursor, newest_first=True)
+
+    def in_state(
+        self,
+        state: TouchpointState,
+        *,
+        since: datetime | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[LedgerEntry | Quarantined]:
+        everything: list[LedgerEntry | Quarantined]
+        if state is TouchpointState.QUARANTINED:
+            everything = [kept for kept, _ in self._quarantined.values()]
+        else:
+            everything = [e for e in self.read_many(list(self._entries)) if e.state is state]
+        late = [one for one in everything if since is None or _received_at(one) >= since]
+        return _page(late, _received, limit=limit, cursor=cursor)
+
+    def mailbox(self, endpoint: Endpoint, *, after: datetime | None = None) -> list[LedgerEntry]:
+        waiting = [
+            entry
+            for entry in self.read_many(list(self._entries))
+            if entry.touchpoint.direction is Direction.OUTBOUND
+            and entry.touchpoint.endpoint == endpoint
+            and (after is None or entry.touchpoint.occurred_at > after)
+        ]
+        return sorted(waiting, key=_occurred)
+
+    def advance_delivery(self, provider: str, account: str, status: DeliveryStatus) -> None:
+        id_ = touchpoint_id(provider, account, status.message_id)
+        known = self._delivery.get(id_)
+        if known is None or _DELIVERY_RANK[status.status] > _DELIVERY_RANK[known.status]:
+            self._delivery[id_] = status
+
+    def send_again(self, touchpoint_id: TouchpointId) -> bool:
+        entry = self._entries.get(touchpoint_id)
+        if entry is None or entry.state is TouchpointState.PROCESSED:
+            return False
+        self.change(
+            touchpoint_id,
+            state=TouchpointState.RECEIVED,
+            attempt=entry.attempt + 1,
+            failed_step=None,
+            error=None,
+        )
+        self._announce(self._entries[touchpoint_id])
+        return True
+
+    def quarantined_request(self, touchpoint_id: TouchpointId) -> tuple[str, WebhookRequest] | None:
+        if touchpoint_id not in self._quarantined:
+            return None
+        kept, request = self._quarantined[touchpoint_id]
+        return kept.provider, request
+
+    def release(self, touchpoint_id: TouchpointId) -> None:
+        self._quarantined.pop(touchpoint_id, None)
+
+    def balance(self) -> Balance:
+        ours = [entry for entry in self._entries.values() if entry.deliveries > 0]
+        kept = [one for one, _ in self._quarantined.values()]
+        deliveries = [e.deliveries for e in ours] + [one.deliveries for one in kept]
+        states = [entry.state for entry in ours]
+        return Balance(
+            received=sum(deliveries),
+            processed=states.count(TouchpointState.PROCESSED),
+            duplicate=sum(times - 1 for times in deliveries),
+            quarantined=len(kept),
+            in_flight=states.count(TouchpointState.RECEIVED) + states.count(TouchpointState.FAILED),
+            failed=states.count(TouchpointState.FAILED),
+        )
+
+    # What others write into the ledger: the state machine and the transactions of the stores.
+
+    def record_outcome(self, outcome: JourneyState) -> None:
+        """The last state of the journey: the touchpoint is processed."""
+        self.change(
+            outcome.touchpoint_id,
+            state=TouchpointState.PROCESSED,
+            outcome=outcome.model_dump(mode="json", exclude_none=True),
+        )
+
+    def record_failure(self, touchpoint_id: TouchpointId, step: str, error: str) -> None:
+        """The journey's Catch."""
+        self.change(touchpoint_id, state=TouchpointState.FAILED, failed_step=step, error=error)
+
+    def record_sent(self, touchpoint: Touchpoint, profile_id: ProfileId) -> None:
+        """A touchpoint of our own making: processed at once, and never delivered to us."""
+        self._entries.setdefault(
+            touchpoint.touchpoint_id,
+            LedgerEntry(
+                touchpoint=touchpoint,
+                state=TouchpointState.PROCESSED,
+                deliveries=0,
+                profile_id=profile_id,
+            ),
+        )
+
+    def change(self, touchpoint_id: TouchpointId, **fields: Any) -> None:
+        """Set fields of an entry that is there."""
+        if touchpoint_id not in self._entries:
+            raise NotFound("no such touchpoint")
+        self._entries[touchpoint_id] = self._entries[touchpoint_id].model_copy(update=fields)
+
+
+def _occurred(entry: LedgerEntry) -> str:
+    return f"{isoformat(entry.touchpoint.occurred_at)} {entry.touchpoint.touchpoint_id}"
+
+
+def _received_at(one: LedgerEntry | Quarantined) -> datetime:
+    return one.received_at if isinstance(one, Quarantined) else one.touchpoint.received_at
+
+
+def _received(one: LedgerEntry | Quarantined) -> str:
+    of = one if isinstance(one, Quarantined) else one.touchpoint
+    return f"{isoformat(_received_at(one))} {of.touchpoint_id}"
+
+
+class FakeProfileStore:
+    """`len` counts profiles; `in` asks for a profile id or an identifier.
+
+    Ties touchpoints in `ledger` where one is given.
+    """
+
+    def __init__(self, ledger: FakeLedger | None = None, events: list[Event] | None = None) -> None:
+        self.events: list[Event] = events if events is not None else []
+        self._ledger = ledger
+        self._profiles: dict[ProfileId, Profile] = {}
+        self._links: dict[Identifier, ProfileId] = {}
+        self._attached: dict[TouchpointId, ProfileId] = {}
+        self._suggestions: dict[tuple[ProfileId, ProfileId], MergeSuggestion] = {}
+        self._suppressions: dict[str, Suppression] = {}
+
+    def __len__(self) -> int:
+        return len(self._profiles)
+
+    def __contains__(self, one: object) -> bool:
+        return one in self._links or one in self._profiles
+
+    def find(self, identifiers: Sequence[Identifier]) -> dict[Identifier, ProfileId]:
+        return {one: self._links[one] for one in identifiers if one in self._links}
+
+    def read(self, profile_id: ProfileId) -> Profile | None:
+        return self._profiles.get(profile_id)
+
+    def attach(self, attachment: Attachment) -> None:
+        id_, whose = attachment.touchpoint.touchpoint_id, attachment.profile_id
+        if id_ in self._attached:
+            raise Conflict("this touchpoint has its profile already")
+        self._refuse_stale(attachment)
+        before = self._profiles.get(whose) or Profile(
+            profile_id=whose, created_at=attachment.touchpoint.received_at
+        )
+        counted = (attachment.touchpoint.direction, attachment.touchpoint.channel)
+        contacts = before.contacts | {counted: before.contacts.get(counted, 0) + 1}
+        self._profiles[whose] = before.model_copy(
+            update={
+                "identifiers": before.identifiers + attachment.new_identifiers,
+                "traits": before.traits | dict(attachment.traits),
+                "contacts": contacts,
+            }
+        )
+        self._links |= dict.fromkeys(attachment.new_identifiers, whose)
+        self._attached[id_] = whose
+        if attachment.suggestion is not None:
+            self._suggestions.setdefault(attachment.suggestion.profile_ids, attachment.suggestion)
+        if self._ledger is not None:
+            self._ledger.change(id_, profile_id=whose)
+            if attachment.finished:
+                self._ledger.change(id_, state=TouchpointState.PROCESSED)
+        if attachment.event is not None:
+            self.events.append(attachment.event)
+
+    def _refuse_stale(self, attachment: Attachment) -> None:
+        known = self._profiles.get(attachment.profile_id)
+        if attachment.is_new is not (known is None):
+            raise Contention("the profile was created, or is not there")
+        if any(one in self._links for one in attachment.new_identifiers):
+            raise Contention("an identifier was linked by another journey")
+        newer = known.traits if known is not None else {}
+        for name, trait in attachment.traits.items():
+            if name in newer and newer[name].at > trait.at:
+                raise Contention("a newer statement of a trait is there")
+
+    def finish(self, touchpoint_id: TouchpointId) -> None:
+        if self._ledger is not None:
+            self._ledger.change(touchpoint_id, state=TouchpointState.PROCESSED)
+
+    def learn_language(self, profile_id: ProfileId, language: str, at: datetime) -> None:
+        profile = self._profiles.get(profile_id)
+        if profile is None:
+            return
+        learned = profile.learned_language
+        if learned is None or learned.at < at:
+            taught = LearnedLanguage(language=language, at=at)
+            self._profiles[profile_id] = profile.model_copy(update={"learned_language": taught})
+
+    def suppress(self, suppression: Suppression) -> None:
+        self._suppressions[suppression.endpoint.key] = suppression
+
+    def suppression(self, endpoint: Endpoint) -> Suppression | None:
+        return self._suppressions.get(endpoint.key)
+
+    def suggestions(self, profile_id: ProfileId) -> list[MergeSuggestion]:
+        return [one for pair, one in self._suggestions.items() if profile_id in pair]
+
+    # What a test begins with.
+
+    def put(self, profile: Profile) -> None:
+        """A profile that is there already, with the links of its identifiers."""
+        self._profiles[profile.profile_id] = profile
+        self._links |= dict.fromkeys(profile.identifiers, profile.profile_id)
+
+    def suggest(self, suggestion: MergeSuggestion) -> None:
+        self._suggestions[suggestion.profile_ids] = suggestion
+
+
+class FakeTicketStore:
+    """`len` counts tickets; `in` asks for a ticket id. Minds `ledger` where one is given."""
+
+    def __init__(self, ledger: FakeLedger | None = None, events: list[Event] | None = None) -> None:
+        self.events: list[Event] = events if events is not None else []
+        self._ledger = ledger
+        self._tickets: dict[TicketId, Ticket] = {}
+        self._logs: dict[TicketId, list[LogEntry]] = {}
+        self._follow_ups: dict[tuple[TicketId, FollowUpId], FollowUp] = {}
+
+    def __len__(self) -> int:
+        return len(self._tickets)
+
+    def __contains__(self, ticket_id: object) -> bool:
+        return ticket_id in self._tickets
+
+    def read(self, ticket_id: TicketId) -> Ticket | None:
+        return self._tickets.get(ticket_id)
+
+    def of_profile(self, profile_id: ProfileId) -> tuple[dict[str, int], list[Ticket]]:
+        mine = [one for one in self._tickets.values() if one.profile_id == profile_id]
+        sequences: dict[str, int] = {}
+        for one in mine:
+            sequences[one.queue] = max(one.sequence, sequences.get(one.queue, 0))
+        return sequences, [one for one in mine if not one.is_ended]
+
+    def open(self, ticket: Ticket, event: Event, log: LogEntry) -> None:
+        sequences, _ = self.of_profile(ticket.profile_id)
+        if ticket.sequence != sequences.get(ticket.queue, 0) + 1:
+            raise Contention("another ticket was opened in this queue")
+        self._refuse_second_in_queue(ticket)
+        if self._ledger is not None:
+            entry = self._ledger.read(ticket.first.touchpoint_id)
+            if entry is None or entry.state is not TouchpointState.RECEIVED:
+                raise Contention("the touchpoint is no longer in flight")
+        self._tickets[ticket.ticket_id] = ticket
+        self._written(ticket.ticket_id, event, log)
+
+    def save(
+        self, ticket: Ticket, before: Ticket, event: Event | None, log: LogEntry | None = None
+    ) -> Ticket:
+        self._refuse_changed(before)
+        self._refuse_second_in_queue(ticket)
+        saved = ticket.model_copy(update={"version": before.version + 1})
+        self._tickets[ticket.ticket_id] = saved
+        self._written(ticket.ticket_id, event, log)
+        return saved
+
+    def _refuse_changed(self, before: Ticket) -> None:
+        known = self._tickets.get(before.ticket_id)
+        if known is None or known.version != before.version:
+            raise Contention("the ticket was changed by somebody else")
+
+    def _refuse_second_in_queue(self, ticket: Ticket) -> None:
+        _, open_now = self.of_profile(ticket.profile_id)
+        beside = {one.queue for one in open_now if one.ticket_id != ticket.ticket_id}
+        if not ticket.is_ended and ticket.queue in beside:
+            raise Contention("another ticket of this profile is open in this queue")
+
+    def _written(self, ticket_id: TicketId, event: Event | None, log: LogEntry | None) -> None:
+        if log is not None:
+            self._logs.setdefault(ticket_id, []).append(log)
+        if event is not None:
+            self.events.append(event)
+
+    def by_queue(
+        self, queue: str, *, ended: bool = False, limit: int = 50, cursor: str | None = None
+    ) -> Page[Ticket]:
+        found = [t for t in self._tickets.values() if t.queue == queue and t.is_ended is ended]
+        return _page(found, _ticket_due, limit=limit, cursor=cursor)
+
+    def by_profile(
+        self, profile_id: ProfileId, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[Ticket]:
+        found = [one for one in self._tickets.values() if one.profile_id == profile_id]
+        return _page(found, _ticket_opened, limit=limit, cursor=cursor, newest_first=True)
+
+    def by_assignee(
+        self, assignee: str, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[Ticket]:
+        found = [one for one in self._tickets.values() if one.assignee == assignee]
+        return _page(found, _ticket_due, limit=limit, cursor=cursor)
+
+    def log(self, ticket_id: TicketId) -> list[LogEntry]:
+        return list(self._logs.get(ticket_id, []))
+
+    def promise(self, follow_up: FollowUp, event: Event) -> FollowUp:
+        key = (follow_up.ticket_id, follow_up.follow_up_id)
+        known = self._follow_ups.get(key)
+        earlier = known is None or (
+            known.state is FollowUpState.SCHEDULED and follow_up.due_at < known.due_at
+        )
+        if earlier:
+            self._follow_ups[key] = follow_up
+            self.events.append(event)
+        return self._follow_ups[key]
+
+    def read_follow_up(self, ticket_id: TicketId, follow_up_id: FollowUpId) -> FollowUp | None:
+        return self._follow_ups.get((ticket_id, follow_up_id))
+
+    def follow_ups_of_ticket(self, ticket_id: TicketId) -> list[FollowUp]:
+        found = [one for one in self._follow_ups.values() if one.ticket_id == ticket_id]
+        return sorted(found, key=_follow_up_due)
+
+    def follow_ups_of_profile(
+        self, profile_id: ProfileId, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[FollowUp]:
+        found = [one for one in self._follow_ups.values() if one.profile_id == profile_id]
+        return _page(found, _follow_up_due, limit=limit, cursor=cursor)
+
+    def follow_ups_in_state(
+        self, state: FollowUpState, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[FollowUp]:
+        found = [one for one in self._follow_ups.values() if one.state is state]
+        return _page(found, _follow_up_due, limit=limit, cursor=cursor)
+
+    def move(self, follow_up: FollowUp, expected: FollowUpState) -> None:
+        self._refuse_moved(follow_up, expected)
+        self._follow_ups[(follow_up.ticket_id, follow_up.follow_up_id)] = follow_up
+
+    def end(
+        self,
+        follow_up: FollowUp,
+        expected: FollowUpState,
+        event: Event,
+        *,
+        sent: Touchpoint | None = None,
+        ticket: tuple[Ticket, Ticket, Event, LogEntry] | None = None,
+    ) -> None:
+        self._refuse_moved(follow_up, expected)
+        if ticket is not None:
+            after, before, change, log = ticket
+            self.save(after, before, change, log)
+        self.move(follow_up, expected)
+        if sent is not None and self._ledger is not None:
+            self._ledger.record_sent(sent, follow_up.profile_id)
+        self.events.append(event)
+
+    def _refuse_moved(self, follow_up: FollowUp, expected: FollowUpState) -> None:
+        known = self.read_follow_up(follow_up.ticket_id, follow_up.follow_up_id)
+        if known is None or known.state is not expected:
+            raise Contention("the follow-up is no longer where it was")
+
+    # What a test begins with.
+
+    def put(self, ticket: Ticket, *logged: LogEntry) -> Ticket:
+        """A ticket that is there already."""
+        self._tickets[ticket.ticket_id] = ticket
+        self._logs.setdefault(ticket.ticket_id, []).extend(logged)
+        return ticket
+
+    def put_follow_up(self, follow_up: FollowUp) -> FollowUp:
+        self._follow_ups[(follow_up.ticket_id, follow_up.follow_up_id)] = follow_up
+        return follow_up
+
+
+def _ticket_due(ticket: Ticket) -> str:
+    return f"{isoformat(ticket.due_at)} {ticket.ticket_id}"
+
+
+def _ticket_opened(ticket: Ticket) -> str:
+    return f"{isoformat(ticket.first.at)} {ticket.ticket_id}"
+
+
+def _follow_up_due(follow_up: FollowUp) -> str:
+    return f"{isoformat(follow_up.due_at)} {follow_up.follow_up_id}"
+
+
+class FakeTimer:
+    """`len` counts what is scheduled, `in` asks for a name; `fire` plays the passing of time."""
+
+    def __init__(self) -> None:
+        self.scheduled: dict[str, tuple[datetime, dict[str, Any]]] = {}
+
+    def __len__(self) -> int:
+        return len(self.scheduled)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.scheduled
+
+    def schedule(self, name: str, at: datetime, payload: Mapping[str, Any]) -> bool:
+        if name in self.scheduled:
+            return False
+        self.scheduled[name] = (at, dict(payload))
+        return True
+
+    def move(self, name: str, at: datetime, payload: Mapping[str, Any]) -> None:
+        if name in self.scheduled:
+            self.scheduled[name] = (at, dict(payload))
+
+    def fire(self, now: datetime) -> list[dict[str, Any]]:
+        """The payloads that are due, earliest first; their schedules are gone."""
+        due = sorted((at, name) for name, (at, _) in self.scheduled.items() if at <= now)
+        return [self.scheduled.pop(name)[1] for _, name in due]
+
+
+class FakeClassifier:
+    """Knows some texts, and answers `builders.classification()` for the others.
+
+    `asked` keeps what it was given.
+    """
+
+    def __init__(self, known: Mapping[str, Classification] | None = None) -> None:
+        self.known = dict(known or {})
+        self.asked: list[str] = []
+
+    def classify(self, text: str, *, language: str | None = None) -> Classification:
+        self.asked.append(text)
+        return self.known.get(text) or builders.classification(language=language or "fr")
+
+
+class FakeSecrets:
+    def __init__(self, secrets: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        self.secrets = dict(secrets or {})
+
+    def read(self, provider: str) -> Mapping[str, Any] | None:
+        return self.secrets.get(provider)
+
+
+class FakeClock:
+    def __init__(self, now: datetime = builders.NOON) -> None:
+        self._now = now
+
+    def now(self) -> datetime:
+        return self._now
+
+    def advance(self, by: timedelta) -> None:
+        self._now += by
+
+
+class FakeSender:
+    """Keeps what was sent, and hands out ids. `fail_next` makes the next transmission raise."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, Outgoing]] = []
+        self._failures: list[PasserelleError] = []
+
+    def __len__(self) -> int:
+        return len(self.sent)
+
+    def fail_next(self, *errors: PasserelleError) -> None:
+        self._failures.extend(errors)
+
+    def transmit(self, provider: str, outgoing: Outgoing) -> str:
+        if self._failures:
+            raise self._failures.pop(0)
+        self.sent.append((provider, outgoing))
+        return f"{provider}-message-{len(self.sent)}"
+
+
+class FakePhoneNumbers:
+    """Reads international numbers, and national ones of a few countries by their trunk zero."""
+
+    _CALLING_CODES: Mapping[str, str] = {"FR": "+33", "BE": "+32", "GB": "+44"}
+    _SHORTEST, _LONGEST = 8, 15
+
+    def e164(self, value: str, region: str | None = None) -> str | None:
+        compact = "".join(letter for letter in value if letter not in " .-()/")
+        compact = f"+{compact[2:]}" if compact.startswith("00") else compact
+        if compact.startswith("0") and region is not None and region in self._CALLING_CODES:
+            compact = self._CALLING_CODES[region] + compact[1:]
+        digits = compact.removeprefix("+")
+        is_number = digits.isdecimal() and digits.isascii() and compact.startswith("+")
+        return compact if is_number and self._SHORTEST <= len(digits) <= self._LONGEST else None
+
+
+class FakeBus:
+    """Keeps what it took. `refuse_next` makes it refuse that many entries."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, dict[str, Any]]] = []
+        self._refusals = 0
+
+    def __len__(self) -> int:
+        return len(self.published)
+
+    def __contains__(self, detail_type: object) -> bool:
+        return any(one == detail_type for one, _ in self.published)
+
+    def refuse_next(self, entries: int = 1) -> None:
+        self._refusals += entries
+
+    def publish(self, events: Iterable[tuple[str, Mapping[str, Any]]]) -> list[bool]:
+        return [self._publish(type_, detail) for type_, detail in events]
+
+    def _publish(self, detail_type: str, detail: Mapping[str, Any]) -> bool:
+        if self._refusals:
+            self._refusals -= 1
+            return False
+        self.published.append((detail_type, dict(detail)))
+        return True
+
+
+@dataclass
+class World:
+    """One of each, with one list of events between them."""
+
+    events: list[Event] = field(default_factory=list)
+    ledger: FakeLedger = field(init=False)
+    profiles: FakeProfileStore = field(init=False)
+    tickets: FakeTicketStore = field(init=False)
+    timer: FakeTimer = field(default_factory=FakeTimer)
+    classifier: FakeClassifier = field(default_factory=FakeClassifier)
+    secrets: FakeSecrets = field(default_factory=FakeSecrets)
+    clock: FakeClock = field(default_factory=FakeClock)
+    sender: FakeSender = field(default_factory=FakeSender)
+    phone_numbers: FakePhoneNumbers = field(default_factory=FakePhoneNumbers)
+    bus: FakeBus = field(default_factory=FakeBus)
+
+    def __post_init__(self) -> None:
+        self.ledger = FakeLedger(self.events)
+        self.profiles = FakeProfileStore(self.ledger, self.events)
+        self.tickets = FakeTicketStore(self.ledger, self.events)
+
+    def happened(self, *types: type[Event]) -> list[Event]:
+        """The events of these types, in order."""
+        return [event for event in self.events if isinstance(event, types)]
+
+
+Ports = tuple[
+    Ledger,
+    ProfileStore,
+    TicketStore,
+    Timer,
+    Classifier,
+    Secrets,
+    Clock,
+    Sender,
+    PhoneNumbers,
+    Bus,
+]
+
+
+def as_ports(world: World) -> Ports:
+    """Each fake as the port it stands for: mypy proves here that they fit."""
+    return (
+        world.ledger,
+        world.profiles,
+        world.tickets,
+        world.timer,
+        world.classifier,
+        world.secrets,
+        world.clock,
+        world.sender,
+        world.phone_numbers,
+        world.bus,
+    )
