@@ -13,7 +13,8 @@ from shared.domain.model import Model, ProfileId, TicketId, TouchpointId
 class ProfileStep(Model):
     """`next_step` says whether the touchpoint needs understanding; a passive one is finished with its profile."""
 
-    profile_id: ProfileId | None
+    profile_id: ProfileId
+    """Empty when the touchpoint names nobody."""
     next_step: Literal["ai_classification", "nothing"]
     why: str
 

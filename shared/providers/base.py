@@ -5,7 +5,7 @@ touchpoints and a message into a request. It is found by its file name, so nothi
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -135,6 +135,9 @@ class Secret(BaseModel):
 
 SecretT = TypeVar("SecretT", bound=Secret)
 
+Fetch = Callable[[str], bytes]
+"""GET a public https URL: the one thing a proof may need from outside (a signing certificate)."""
+
 
 class Provider(Generic[SecretT]):
     """The base of every provider. `verify` comes before `parse`, always, and its caller cannot skip it."""
@@ -147,7 +150,7 @@ class Provider(Generic[SecretT]):
         """Answer a handshake that carries no touchpoint; None when the request is not one."""
         return None
 
-    def verify(self, request: WebhookRequest, secret: SecretT) -> None:
+    def verify(self, request: WebhookRequest, secret: SecretT, fetch: Fetch) -> None:
         """Raise Unauthentic unless the raw request proves that it comes from this provider."""
         raise NotImplementedError
 
@@ -164,6 +167,12 @@ class Provider(Generic[SecretT]):
     def mailbox(self, request: WebhookRequest, secret: SecretT) -> Endpoint | None:
         """Whose waiting messages this request asks for (after `verify`); None for every provider that pushes."""
         return None
+
+    def render_mailbox(
+        self, request: WebhookRequest, waiting: Sequence[Touchpoint]
+    ) -> WebhookResponse:
+        """The waiting messages, oldest first, as this provider's client reads them."""
+        raise NotImplementedError
 
     def prepare(self, message: OutboundMessage, secret: SecretT) -> Outgoing:
         """The request that sends `message`. Raises SendRefused for what this provider cannot carry."""

@@ -1,0 +1,1 @@
+"""The customer's journey, one folder a step."""

@@ -1,0 +1,1 @@
+"""What the tables' streams show becomes events on the bus."""

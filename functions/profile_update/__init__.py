@@ -1,0 +1,1 @@
+"""A touchpoint finds the person it belongs to."""

@@ -1,0 +1,23 @@
+"""Lambda: the journey's first step."""
+
+from typing import Any
+
+from functions.profile_update.logic import update_profile
+from shared.domain.journey import JourneyState
+from shared.policies.reader import read_policies
+from shared.runtime import wiring
+from shared.runtime.observability import observed
+from shared.runtime.settings import ProfileUpdateSettings
+
+
+@observed
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    settings = ProfileUpdateSettings.read()
+    step = update_profile(
+        JourneyState.model_validate(event),
+        ledger=wiring.ledger(settings),
+        profiles=wiring.profiles(settings),
+        policy=read_policies().identity,
+        phone_numbers=wiring.phone_numbers(),
+    )
+    return step.model_dump(mode="json")

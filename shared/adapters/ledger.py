@@ -1,0 +1,430 @@
+"""The ledger on DynamoDB: every touchpoint once, with its raw request and what became of it.
+
+An item is found by `touchpoint_id`. `timeline` is set with `profile_id`, `trouble` while it is failed or quarantined,
+`mailbox` while its recipient has to fetch it; each is the key of a sparse index.
+"""
+
+import json
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from shared.adapters import dynamo
+from shared.domain.model import ProfileId, TouchpointId, derived_id, isoformat
+
+from shared.domain.touchpoint import (
+    Channel,
+    DeliveryStatus,
+    Direction,
+    Endpoint,
+    Touchpoint,
+    TouchpointState,
+    touchpoint_id,
+)
+from shared.events.catalogue import TouchpointReceived
+from shared.ports import Balance, LedgerEntry, Page, Quarantined
+from shared.providers.base import Observed, WebhookRequest
+
+INLINE_LIMIT = 200_000
+"""Bytes; what is larger goes to S3. An item may hold 400 KB in all."""
+_CONCURRENT_WRITES = 16
+_DELIVERY_RANK = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4, "failed": 5}
+_MAILBOX_CHANNELS = {Channel.WEB_CHAT}
+_NEVER_KEPT = {"authorization", "cookie", "x-telegram-bot-api-secret-token"}
+_IN_TROUBLE = {TouchpointState.FAILED, TouchpointState.QUARANTINED}
+
+
+class DynamoLedger:
+    def __init__(self, client: Any, s3: Callable[[], Any], table: str, bucket: str) -> None:
+        self._client = client
+        self._s3 = s3
+        self._table = table
+        self._bucket = bucket
+
+    # Writing
+
+    def record(self, observed: Sequence[Observed]) -> list[bool]:
+        if len(observed) == 1:
+            return [self._record(observed[0])]
+        with ThreadPoolExecutor(max_workers=_CONCURRENT_WRITES) as pool:
+            return list(pool.map(self._record, observed))
+
+    def _record(self, observed: Observed) -> bool:
+        stored = self._with_files_stored(observed)
+        touchpoint = stored.touchpoint
+        event = TouchpointReceived(
+            touchpoint_id=touchpoint.touchpoint_id,
+            provider=touchpoint.provider,
+            channel=touchpoint.channel,
+            kind=touchpoint.content.kind,
+        )
+        values = {
+            "state": TouchpointState.RECEIVED,
+            "received_at": isoformat(touchpoint.received_at),
+            "deliveries": 1,
+            "event": event.carried(),
+            **self._stored("touchpoint", touchpoint.touchpoint_id, _canonical(touchpoint)),
+            **self._stored("raw", touchpoint.touchpoint_id, observed.raw),
+        }
+        # An update, since a delivery status may have made the item already; `state` says that a touchpoint is in it.
+        try:
+            self._update(
+                touchpoint.touchpoint_id, set_=values, condition="attribute_not_exists(#state)"
+            )
+        except ClientError as error:
+            if not dynamo.condition_failed(error):
+                raise
+            self._update(touchpoint.touchpoint_id, add={"deliveries": 1})
+            return False
+        return True
+
+    def _with_files_stored(self, observed: Observed) -> Observed:
+        """Attachments in S3 before the ledger points to them; a redelivery writes the same object again."""
+        if not observed.files:
+            return observed
+        attachments = []
+        for position, file in enumerate(observed.files):
+            key = f"attachments/{observed.touchpoint.touchpoint_id}/{position}"
+            self._s3().put_object(
+                Bucket=self._bucket,
+                Key=key,
+                Body=file.content,
+                ContentType=file.attachment.content_type,
+            )
+            attachments.append(file.attachment.model_copy(update={"object_key": key}))
+        content = observed.touchpoint.content.model_copy(update={"attachments": tuple(attachments)})
+        return observed._replace(
+            touchpoint=observed.touchpoint.model_copy(update={"content": content})
+        )
+
+    def _stored(self, name: str, key: str, content: bytes) -> dict[str, object]:
+        """The attribute that holds `content`, compressed, or the one that points to it in S3."""
+        if len(content) <= INLINE_LIMIT:
+            return {name: zlib.compress(content, 9)}
+        object_key = f"{name}/{key}"
+        self._s3().put_object(Bucket=self._bucket, Key=object_key, Body=content)
+        return {f"{name}_key": object_key}
+
+    def _loaded(self, item: Mapping[str, Any], name: str) -> bytes:
+        if name in item:
+            return zlib.decompress(item[name])
+        body: bytes = (
+            self._s3().get_object(Bucket=self._bucket, Key=item[f"{name}_key"])["Body"].read()
+        )
+        return body
+
+    def quarantine(
+        self, provider: str, request: WebhookRequest, reason: str, received_at: datetime
+    ) -> TouchpointId:
+        digest = sha256(request.body).hexdigest()
+        key = TouchpointId(derived_id("quarantine", provider, request.path, digest))
+        values = {
+            "state": TouchpointState.QUARANTINED,
+            "trouble": TouchpointState.QUARANTINED,
+            "provider": provider,
+            "received_at": isoformat(received_at),
+            "deliveries": 1,
+            "reason": reason,
+            **self._stored("request", key, _request_as_json(request)),
+        }
+        try:
+            self._update(key, set_=values, condition="attribute_not_exists(#state)")
+        except ClientError as error:
+            if not dynamo.condition_failed(error):
+                raise
+            self._update(key, add={"deliveries": 1})
+        return key
+
+    def advance_delivery(self, provider: str, account: str, status: DeliveryStatus) -> None:
+        try:
+            self._update(
+                touchpoint_id(provider, account, status.message_id),
+                set_={
+                    "delivery": status.model_dump_json(),
+                    "delivery_rank": _DELIVERY_RANK[status.status],
+                },
+                remove=["event"],
+                condition="attribute_not_exists(#delivery_rank) OR #delivery_rank < :delivery_rank",
+            )
+        except ClientError as error:
+            if not dynamo.condition_failed(error):
+                raise
+
+    def send_again(self, touchpoint_id: TouchpointId) -> bool:
+        entry = self.read(touchpoint_id)
+        if entry is None or entry.state not in {TouchpointState.FAILED, TouchpointState.RECEIVED}:
+            return False
+        event = TouchpointReceived(
+            touchpoint_id=touchpoint_id,
+            provider=entry.touchpoint.provider,
+            channel=entry.touchpoint.channel,
+            kind=entry.touchpoint.content.kind,
+            attempt=entry.attempt + 1,
+        )
+        try:
+            self._update(
+                touchpoint_id,
+                set_={
+                    "state": TouchpointState.RECEIVED,
+                    "attempt": event.attempt,
+                    "event": event.carried(),
+                },
+                remove=["trouble", "failed_step", "error"],
+                condition="#state = :before",
+                values={"before": entry.state},
+            )
+        except ClientError as error:
+            if not dynamo.condition_failed(error):
+                raise
+            return False
+        return True
+
+    def release(self, touchpoint_id: TouchpointId) -> None:
+        self._update(touchpoint_id, set_={"state": TouchpointState.PROCESSED}, remove=["trouble"])
+
+    def _update(self, key: TouchpointId, **change: Any) -> None:
+        self._client.update_item(
+            **dynamo.update({"touchpoint_id": key}, table=self._table, **change)
+        )
+
+    # Reading
+
+    def read(self, touchpoint_id: TouchpointId) -> LedgerEntry | None:
+        answer = self._client.get_item(
+            TableName=self._table,
+            Key=dynamo.attributes({"touchpoint_id": touchpoint_id}),
+            ConsistentRead=True,
+        )
+        item = dynamo.plain(answer.get("Item", {}))
+        return self._entry(item) if _holds_touchpoint(item) else None
+
+    def read_many(self, touchpoint_ids: Sequence[TouchpointId]) -> list[LedgerEntry]:
+        items = self._items(touchpoint_ids)
+        return [
+            self._entry(items[key])
+            for key in touchpoint_ids
+            if _holds_touchpoint(items.get(key, {}))
+        ]
+
+    def _items(self, touchpoint_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        keys = [{"touchpoint_id": key} for key in touchpoint_ids]
+        found = dynamo.batch_get(self._client, self._table, keys, consistent=False)
+        return {item["touchpoint_id"]: item for item in found}
+
+    def timeline(
+        self,
+        profile_id: ProfileId,
+        *,
+        since: datetime | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[LedgerEntry]:
+        keys, next_cursor = self._query(
+            "by_profile",
+            profile_id=profile_id,
+            timeline=since,
+            forward=False,
+            limit=limit,
+            cursor=cursor,
+        )
+        return Page(self.read_many(keys), next_cursor)
+
+    def mailbox(self, endpoint: Endpoint, *, after: datetime | None = None) -> list[LedgerEntry]:
+        keys, _ = self._query(
+            "by_mailbox", mailbox=endpoint.key, timeline=after, forward=True, limit=100
+        )
+        entries = self.read_many(keys)
+        return [one for one in entries if after is None or one.touchpoint.occurred_at > after]
+
+    def in_state(
+        self,
+        state: TouchpointState,
+        *,
+        since: datetime | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[LedgerEntry | Quarantined]:
+        if state in _IN_TROUBLE:
+            keys, next_cursor = self._query(
+                "by_trouble",
+                trouble=state,
+                received_at=since,
+                forward=True,
+                limit=limit,
+                cursor=cursor,
+            )
+            items = self._items(keys)
+            found = [items[key] for key in keys if items.get(key, {}).get("state") == state]
+        else:
+            found, next_cursor = self._scan_for(state, since, limit, cursor)
+        return Page([self._either(item) for item in found], next_cursor)
+
+    def _scan_for(
+        self, state: TouchpointState, since: datetime | None, limit: int, cursor: str | None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """In no order. Reads on until it has found something or the table ends, so that no page is empty in vain."""
+        parameters: dict[str, Any] = {
+            "TableName": self._table,
+            "Limit": limit,
+            "FilterExpression": "#state = :state AND received_at >= :since",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": dynamo.attributes(
+                {":state": state, ":since": isoformat(since) if since else "0"}
+            ),
+        }
+        while True:
+            with dynamo.paging(cursor):
+                answer = self._client.scan(**parameters, **dynamo.read_cursor(cursor))
+            cursor = dynamo.write_cursor(answer.get("LastEvaluatedKey"))
+            if answer["Items"] or cursor is None:
+                return [dynamo.plain(item) for item in answer["Items"]], cursor
+
+    def _query(
+        self,
+        index: str,
+        *,
+        forward: bool,
+        limit: int,
+        cursor: str | None = None,
+        **keys: str | datetime | None,
+    ) -> tuple[list[TouchpointId], str | None]:
+        """The ids in one index partition, from a moment on. The first of `keys` is the partition's, the second sorts."""
+        (partition, value), (sort, since) = keys.items()
+        condition = "#partition = :partition" + (" AND #sort >= :since" if since else "")
+        names = {"#partition": partition} | ({"#sort": sort} if since else {})
+        values = {
+            ":partition": str(value),
+            ":since": isoformat(since) if isinstance(since, datetime) else None,
+        }
+        with dynamo.paging(cursor):
+            answer = self._client.query(
+                TableName=self._table,
+                IndexName=index,
+                KeyConditionExpression=condition,
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=dynamo.attributes(values),
+                ScanIndexForward=forward,
+                Limit=limit,
+                **dynamo.read_cursor(cursor),
+            )
+        ids = [TouchpointId(item["touchpoint_id"]["S"]) for item in answer["Items"]]
+        return ids, dynamo.write_cursor(answer.get("LastEvaluatedKey"))
+
+    def raw(self, touchpoint_id: TouchpointId) -> bytes | None:
+        """The part of the request this touchpoint came from, as the provider sent it."""
+        item = self._items([touchpoint_id]).get(touchpoint_id)
+        return self._loaded(item, "raw") if item and _holds_touchpoint(item) else None
+
+    def quarantined_request(self, touchpoint_id: TouchpointId) -> tuple[str, WebhookRequest] | None:
+        item = self._items([touchpoint_id]).get(touchpoint_id)
+        if item is None or item.get("state") != TouchpointState.QUARANTINED:
+            return None
+        return item["provider"], _request_from_json(self._loaded(item, "request"))
+
+    def balance(self) -> Balance:
+        tally = dict.fromkeys(TouchpointState, 0)
+        received = duplicate = 0
+        pages = self._client.get_paginator("scan").paginate(
+            TableName=self._table,
+            ProjectionExpression="#state, deliveries",
+            FilterExpression="attribute_exists(#state) AND attribute_exists(deliveries)",
+            ExpressionAttributeNames={"#state": "state"},
+        )
+        for page in pages:
+            for item in page["Items"]:
+                deliveries = int(item["deliveries"]["N"])
+                received += deliveries
+                duplicate += deliveries - 1
+                tally[TouchpointState(item["state"]["S"])] += 1
+        return Balance(
+            received=received,
+            processed=tally[TouchpointState.PROCESSED],
+            duplicate=duplicate,
+            quarantined=tally[TouchpointState.QUARANTINED],
+            in_flight=tally[TouchpointState.RECEIVED] + tally[TouchpointState.FAILED],
+            failed=tally[TouchpointState.FAILED],
+        )
+
+    def _either(self, item: dict[str, Any]) -> LedgerEntry | Quarantined:
+        if _holds_touchpoint(item):
+            return self._entry(item)
+        return Quarantined(
+            touchpoint_id=item["touchpoint_id"],
+            provider=item["provider"],
+            reason=item["reason"],
+            received_at=item["received_at"],
+            deliveries=item["deliveries"],
+        )
+
+    def _entry(self, item: dict[str, Any]) -> LedgerEntry:
+        return LedgerEntry(
+            touchpoint=Touchpoint.model_validate_json(self._loaded(item, "touchpoint")),
+            state=item["state"],
+            deliveries=item.get("deliveries", 1),
+            profile_id=item.get("profile_id"),
+            outcome=json.loads(item["outcome"]) if "outcome" in item else None,
+            delivery=DeliveryStatus.model_validate_json(item["delivery"])
+            if "delivery" in item
+            else None,
+            failed_step=item.get("failed_step"),
+            error=item.get("error"),
+            attempt=item.get("attempt", 1),
+        )
+
+
+def timeline_key(touchpoint: Touchpoint) -> str:
+    """Sorts a profile's touchpoints by the time they happened; the id makes it unique."""
+    return f"{isoformat(touchpoint.occurred_at)}#{touchpoint.touchpoint_id}"
+
+
+def outbound_values(touchpoint: Touchpoint, profile_id: ProfileId) -> dict[str, object]:
+    """The attributes of a touchpoint we sent: its journey is over when it is written."""
+    waits = touchpoint.channel in _MAILBOX_CHANNELS and touchpoint.direction is Direction.OUTBOUND
+    return {
+        "state": TouchpointState.PROCESSED,
+        "received_at": isoformat(touchpoint.received_at),
+        "profile_id": profile_id,
+        "timeline": timeline_key(touchpoint),
+        "mailbox": touchpoint.endpoint.key if waits and touchpoint.endpoint else None,
+        "touchpoint": zlib.compress(_canonical(touchpoint), 9),
+    }
+
+
+def _holds_touchpoint(item: Mapping[str, Any]) -> bool:
+    return "touchpoint" in item or "touchpoint_key" in item
+
+
+def _canonical(touchpoint: Touchpoint) -> bytes:
+    content = {"content": {"kind": touchpoint.content.kind}}
+    dumped = touchpoint.model_dump(mode="json", exclude_defaults=True)
+    dumped["content"] |= content["content"]
+    return json.dumps(dumped, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _request_as_json(request: WebhookRequest) -> bytes:
+    kept = asdict(request) | {
+        "headers": {k: v for k, v in request.headers.items() if k not in _NEVER_KEPT},
+        "body": b64encode(request.body).decode(),
+        "arrived_at": request.arrived_at.isoformat(),
+    }
+    return json.dumps(kept).encode()
+
+
+def _request_from_json(content: bytes) -> WebhookRequest:
+    kept = json.loads(content)
+    return WebhookRequest(
+        method=kept["method"],
+        url=kept["url"],
+        path=kept["path"],
+        headers=kept["headers"],
+        query=tuple((key, value) for key, value in kept["query"]),
+        body=b64decode(kept["body"]),
+        arrived_at=datetime.fromisoformat(kept["arrived_at"]),
+    )

@@ -1,0 +1,107 @@
+"""What leaves for a provider: HTTP through urllib3, mail through Amazon SES.
+
+Retried here is only what the provider certainly did not take: no connection, 429, 503. An answer that never came
+is never asked for again.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import urllib3
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+)
+
+from shared.adapters.dynamo import error_code
+from shared.domain.errors import SendDelayed, SendRefused, SendUnconfirmed
+from shared.providers.base import (
+    HttpRequest,
+    HttpResponse,
+    MailRequest,
+    NothingToTransmit,
+    Outgoing,
+    find_provider,
+)
+
+_RETRIES = urllib3.Retry(
+    total=3,
+    connect=3,
+    read=0,
+    redirect=0,
+    status=3,
+    other=0,
+    allowed_methods=None,
+    status_forcelist=(429, 503),
+    backoff_factor=0.3,
+    backoff_jitter=0.3,
+    respect_retry_after_header=True,
+    retry_after_max=10,
+    raise_on_status=False,
+    raise_on_redirect=False,
+)
+_TIMEOUT = urllib3.Timeout(connect=3, read=10)
+_SES_DELAYS = {"TooManyRequestsException", "LimitExceededException", "SendingPausedException"}
+
+
+class ProviderSender:
+    """`gateway`, where set, stands in front of every provider's host: `{gateway}/{host}{path}`."""
+
+    def __init__(self, ses: Callable[[], Any], *, gateway: str) -> None:
+        self._ses = ses
+        self._gateway = gateway.rstrip("/")
+        self._pool = urllib3.PoolManager(retries=_RETRIES, timeout=_TIMEOUT)
+
+    def transmit(self, provider: str, outgoing: Outgoing) -> str:
+        match outgoing:
+            case NothingToTransmit(message_id=message_id):
+                return message_id
+            case MailRequest():
+                return self._mail(outgoing)
+            case HttpRequest():
+                return find_provider(provider).receipt(self._http(outgoing))
+
+    def _http(self, request: HttpRequest) -> HttpResponse:
+        url = request.url
+        if self._gateway:
+            parts = urlsplit(url)
+            query = f"?{parts.query}" if parts.query else ""
+            url = f"{self._gateway}/{parts.netloc}{parts.path}{query}"
+        try:
+            answer = self._pool.request(
+                request.method, url, body=request.body, headers=dict(request.headers)
+            )
+        except urllib3.exceptions.MaxRetryError as error:
+            if isinstance(
+                error.reason,
+                urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError,
+            ):
+                raise SendDelayed("the provider cannot be reached") from None
+            raise SendUnconfirmed("the connection broke while the provider was answering") from None
+        except urllib3.exceptions.HTTPError:
+            raise SendUnconfirmed("the connection broke while the provider was answering") from None
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return HttpResponse(status=answer.status, headers=headers, body=answer.data)
+
+    def _mail(self, mail: MailRequest) -> str:
+        try:
+            answer = self._ses().send_email(
+                FromEmailAddress=mail.sender,
+                Destination={"ToAddresses": [mail.recipient]},
+                Content={"Raw": {"Data": mail.mime}},
+            )
+        except ClientError as error:
+            code = error_code(error)
+            if code in _SES_DELAYS:
+                raise SendDelayed("Amazon SES is at its limit") from None
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+                raise SendRefused("Amazon SES refused the message", code=code) from None
+            raise SendUnconfirmed("Amazon SES failed while it took the message") from None
+        except (EndpointConnectionError, ConnectTimeoutError):
+            raise SendDelayed("Amazon SES cannot be reached") from None
+        except HTTPClientError:
+            raise SendUnconfirmed("the connection broke while Amazon SES was answering") from None
+        return str(answer["MessageId"])

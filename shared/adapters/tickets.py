@@ -1,0 +1,366 @@
+"""Tickets on DynamoDB: the ticket, its log and its follow-ups share a partition; a pointer per profile and queue
+says which ticket is open there.
+
+`worklist`, `due`, `made` and `assignee` are the keys of the indexes by work, by profile and by assignee.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from shared.adapters import dynamo
+from shared.adapters.ledger import outbound_values
+from shared.adapters.profiles import count_update
+from shared.domain.errors import Conflict, Contention
+from shared.domain.follow_up import FollowUp, FollowUpState
+from shared.domain.model import FollowUpId, Model, ProfileId, TicketId, isoformat
+from shared.domain.ticket import Ticket
+from shared.domain.touchpoint import Touchpoint, TouchpointState
+from shared.events.envelope import Event
+from shared.ports import LogEntry, Page
+
+Write = dict[str, Any]
+T = TypeVar("T", bound=Model)
+
+
+class DynamoTicketStore:
+    """`touchpoints_table` and `profiles_table` are needed by `open` and `end` only."""
+
+    def __init__(
+        self, client: Any, table: str, touchpoints_table: str, profiles_table: str
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._touchpoints_table = touchpoints_table
+        self._profiles_table = profiles_table
+
+    # Tickets
+
+    def read(self, ticket_id: TicketId) -> Ticket | None:
+        item = self._get(_ticket_key(ticket_id))
+        return _ticket(item) if item else None
+
+    def of_profile(self, profile_id: ProfileId) -> tuple[dict[str, int], list[Ticket]]:
+        answer = self._client.query(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=dynamo.attributes({":pk": _pointers(profile_id)}),
+            ConsistentRead=True,
+        )
+        pointers = [dynamo.plain(item) for item in answer["Items"]]
+        open_ids = [pointer["ticket_id"] for pointer in pointers if pointer["open"]]
+        sequences = {
+            pointer["sk"].removeprefix("queue#"): pointer["sequence"] for pointer in pointers
+        }
+        return sequences, [
+            _ticket(item) for item in self._items(map(_ticket_key, open_ids), consistent=True)
+        ]
+
+    def open(self, ticket: Ticket, event: Event, log: LogEntry) -> None:
+        still_in_flight = {
+            "ConditionCheck": {
+                "TableName": self._touchpoints_table,
+                "Key": dynamo.attributes({"touchpoint_id": ticket.first.touchpoint_id}),
+                "ConditionExpression": "#state = :received",
+                "ExpressionAttributeNames": {"#state": "state"},
+                "ExpressionAttributeValues": dynamo.attributes(
+                    {":received": TouchpointState.RECEIVED}
+                ),
+            }
+        }
+        writes = [
+            still_in_flight,
+            self._put(
+                _ticket_item(ticket) | {"event": event.carried()}, "attribute_not_exists(pk)"
+            ),
+            self._take_pointer(ticket, free_if="#open = :closed AND #sequence < :sequence"),
+            self._put(_log_item(ticket.ticket_id, log)),
+        ]
+        ended = Conflict("the journey of this touchpoint has ended already")
+        dynamo.transact(self._client, writes, refusals={0: ended})
+
+    def save(
+        self, ticket: Ticket, before: Ticket, event: Event | None, log: LogEntry | None = None
+    ) -> Ticket:
+        saved, writes = self._save_writes(ticket, before, event, log)
+        if len(writes) == 1:
+            with dynamo.contention():
+                self._client.put_item(**writes[0]["Put"])
+        else:
+            dynamo.transact(self._client, writes, refusals={})
+        return saved
+
+    def _save_writes(
+        self, ticket: Ticket, before: Ticket, event: Event | None, log: LogEntry | None
+    ) -> tuple[Ticket, list[Write]]:
+        pointers: list[Write] = []
+        if ticket.queue != before.queue:
+            sequences, _ = self.of_profile(ticket.profile_id)
+            ticket = ticket.model_copy(update={"sequence": sequences.get(ticket.queue, 0) + 1})
+        moved = (ticket.queue, ticket.sequence) != (before.queue, before.sequence)
+        if not before.is_ended and (ticket.is_ended or moved):
+            pointers.append(self._free_pointer(before))
+        if not ticket.is_ended and (before.is_ended or moved):
+            pointers.append(
+                self._take_pointer(ticket, free_if="#open = :closed AND #sequence <= :sequence")
+            )
+        saved = ticket.model_copy(update={"version": before.version + 1})
+        item = _ticket_item(saved) | ({"event": event.carried()} if event else {})
+        writes = [self._put(item, "#version = :before", before=before.version), *pointers]
+        if log is not None:
+            writes.append(self._put(_log_item(ticket.ticket_id, log)))
+        return saved, writes
+
+    def _take_pointer(self, ticket: Ticket, *, free_if: str) -> Write:
+        return {
+            "Update": dynamo.update(
+                _pointer_key(ticket),
+                table=self._table,
+                set_={"ticket_id": ticket.ticket_id, "sequence": ticket.sequence, "open": True},
+                condition=f"attribute_not_exists(#ticket_id) OR ({free_if})",
+                values={"closed": False},
+            )
+        }
+
+    def _free_pointer(self, ticket: Ticket) -> Write:
+        return {
+            "Update": dynamo.update(
+                _pointer_key(ticket),
+                table=self._table,
+                set_={"open": False},
+                condition="ticket_id = :ticket_id",
+                values={"ticket_id": ticket.ticket_id},
+            )
+        }
+
+    def by_queue(
+        self, queue: str, *, ended: bool = False, limit: int = 50, cursor: str | None = None
+    ) -> Page[Ticket]:
+        worklist = _worklist(queue, ended)
+        return self._page(
+            "by_worklist", {"worklist": worklist}, _ticket, limit=limit, cursor=cursor
+        )
+
+    def by_profile(
+        self, profile_id: ProfileId, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[Ticket]:
+        keys = {"profile_id": profile_id, "made": "ticket#"}
+        return self._page(
+            "by_profile", keys, _ticket, limit=limit, cursor=cursor, newest_first=True
+        )
+
+    def by_assignee(
+        self, assignee: str, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[Ticket]:
+        return self._page(
+            "by_assignee", {"assignee": assignee}, _ticket, limit=limit, cursor=cursor
+        )
+
+    def log(self, ticket_id: TicketId) -> list[LogEntry]:
+        return self._part(ticket_id, "log#", lambda item: LogEntry.model_validate_json(item["log"]))
+
+    # Follow-ups
+
+    def promise(self, follow_up: FollowUp, event: Event) -> FollowUp:
+        item = _follow_up_item(follow_up) | {"event": event.carried()}
+        try:
+            with dynamo.contention():
+                self._client.put_item(
+                    **self._put(
+                        item,
+                        "attribute_not_exists(pk) OR (#state = :scheduled AND #due > :due)",
+                        scheduled=FollowUpState.SCHEDULED,
+                        due=isoformat(follow_up.due_at),
+                    )["Put"]
+                )
+        except Contention:
+            standing = self.read_follow_up(follow_up.ticket_id, follow_up.follow_up_id)
+            if standing is None:
+                raise
+            return standing
+        return follow_up
+
+    def read_follow_up(self, ticket_id: TicketId, follow_up_id: FollowUpId) -> FollowUp | None:
+        item = self._get(_follow_up_key(ticket_id, follow_up_id))
+        return _follow_up(item) if item else None
+
+    def follow_ups_of_ticket(self, ticket_id: TicketId) -> list[FollowUp]:
+        return self._part(ticket_id, "follow_up#", _follow_up)
+
+    def follow_ups_of_profile(
+        self, profile_id: ProfileId, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[FollowUp]:
+        keys = {"profile_id": profile_id, "made": "follow_up#"}
+        return self._page(
+            "by_profile", keys, _follow_up, limit=limit, cursor=cursor, newest_first=True
+        )
+
+    def follow_ups_in_state(
+        self, state: FollowUpState, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[FollowUp]:
+        keys = {"worklist": f"follow_up/{state}"}
+        return self._page("by_worklist", keys, _follow_up, limit=limit, cursor=cursor)
+
+    def move(self, follow_up: FollowUp, expected: FollowUpState) -> None:
+        with dynamo.contention():
+            self._client.put_item(**self._follow_up_write(follow_up, expected)["Put"])
+
+    def end(
+        self,
+        follow_up: FollowUp,
+        expected: FollowUpState,
+        event: Event,
+        *,
+        sent: Touchpoint | None = None,
+        ticket: tuple[Ticket, Ticket, Event, LogEntry] | None = None,
+    ) -> None:
+        writes = [self._follow_up_write(follow_up, expected, event)]
+        if sent is not None:
+            # No condition: an echo of this very message may have come back before us.
+            values = outbound_values(sent, follow_up.profile_id)
+            key = {"touchpoint_id": sent.touchpoint_id}
+            writes.append(
+                {
+                    "Update": dynamo.update(
+                        key, table=self._touchpoints_table, set_=values, remove=["event"]
+                    )
+                }
+            )
+            writes.append(
+                {"Update": count_update(follow_up.profile_id, sent, table=self._profiles_table)}
+            )
+        if ticket is not None:
+            after, before, ticket_event, log = ticket
+            _, ticket_writes = self._save_writes(after, before, ticket_event, log)
+            writes += ticket_writes
+        dynamo.transact(self._client, writes, refusals={})
+
+    def _follow_up_write(
+        self, follow_up: FollowUp, expected: FollowUpState, event: Event | None = None
+    ) -> Write:
+        item = _follow_up_item(follow_up) | ({"event": event.carried()} if event else {})
+        return self._put(item, "#state = :expected", expected=expected)
+
+    # Access
+
+    def _put(self, item: Mapping[str, object], condition: str = "", **values: object) -> Write:
+        return {"Put": dynamo.put(item, table=self._table, condition=condition, values=values)}
+
+    def _get(self, key: Mapping[str, str]) -> dict[str, Any]:
+        answer = self._client.get_item(
+            TableName=self._table, Key=dynamo.attributes(key), ConsistentRead=True
+        )
+        return dynamo.plain(answer.get("Item", {}))
+
+    def _part(
+        self, ticket_id: TicketId, begins_with: str, read: Callable[[dict[str, Any]], T]
+    ) -> list[T]:
+        """All items of one kind in a ticket's partition, in the order of their sort keys."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+            ExpressionAttributeValues=dynamo.attributes(
+                {":pk": f"ticket#{ticket_id}", ":sk": begins_with}
+            ),
+            ConsistentRead=True,
+        )
+        return [read(dynamo.plain(item)) for page in pages for item in page["Items"]]
+
+    def _page(
+        self,
+        index: str,
+        keys: Mapping[str, str],
+        read: Callable[[dict[str, Any]], T],
+        *,
+        limit: int,
+        cursor: str | None,
+        newest_first: bool = False,
+    ) -> Page[T]:
+        """One page of an index. The first of `keys` is the partition, a second one is how the sort key begins."""
+        names = {f"#{name}": name for name in keys}
+        conditions = [f"#{name} = :{name}" for name in list(keys)[:1]]
+        conditions += [f"begins_with(#{name}, :{name})" for name in list(keys)[1:]]
+        with dynamo.paging(cursor):
+            answer = self._client.query(
+                TableName=self._table,
+                IndexName=index,
+                KeyConditionExpression=" AND ".join(conditions),
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=dynamo.attributes({f":{k}": v for k, v in keys.items()}),
+                ScanIndexForward=not newest_first,
+                Limit=limit,
+                **dynamo.read_cursor(cursor),
+            )
+        order = [(item["pk"]["S"], item["sk"]["S"]) for item in answer["Items"]]
+        found = {
+            (item["pk"], item["sk"]): item
+            for item in self._items([{"pk": pk, "sk": sk} for pk, sk in order], consistent=False)
+        }
+        items = [read(found[key]) for key in order if key in found]
+        return Page(items, dynamo.write_cursor(answer.get("LastEvaluatedKey")))
+
+    def _items(
+        self, keys: Iterable[Mapping[str, str]], *, consistent: bool
+    ) -> list[dict[str, Any]]:
+        return dynamo.batch_get(self._client, self._table, list(keys), consistent=consistent)
+
+
+def _worklist(queue: str, ended: bool) -> str:
+    return f"{queue}/{'ended' if ended else 'active'}"
+
+
+def _pointers(profile_id: ProfileId) -> str:
+    return f"profile#{profile_id}"
+
+
+def _pointer_key(ticket: Ticket) -> dict[str, str]:
+    return {"pk": _pointers(ticket.profile_id), "sk": f"queue#{ticket.queue}"}
+
+
+def _ticket_key(ticket_id: TicketId) -> dict[str, str]:
+    return {"pk": f"ticket#{ticket_id}", "sk": "ticket"}
+
+
+def _ticket_item(ticket: Ticket) -> dict[str, object]:
+    return {
+        **_ticket_key(ticket.ticket_id),
+        "ticket": ticket.model_dump_json(exclude_defaults=True),
+        "version": ticket.version,
+        "worklist": _worklist(ticket.queue, ticket.is_ended),
+        "due": isoformat(ticket.due_at),
+        "profile_id": ticket.profile_id,
+        "made": f"ticket#{isoformat(ticket.first.at)}",
+        "assignee": ticket.assignee,
+    }
+
+
+def _ticket(item: Mapping[str, Any]) -> Ticket:
+    return Ticket.model_validate_json(item["ticket"])
+
+
+def _log_item(ticket_id: TicketId, entry: LogEntry) -> dict[str, object]:
+    """One entry per moment and fact: a retry writes the same item again."""
+    return {
+        "pk": f"ticket#{ticket_id}",
+        "sk": f"log#{isoformat(entry.at)}#{entry.what}",
+        "log": entry.model_dump_json(exclude_defaults=True),
+    }
+
+
+def _follow_up_key(ticket_id: TicketId, follow_up_id: FollowUpId) -> dict[str, str]:
+    return {"pk": f"ticket#{ticket_id}", "sk": f"follow_up#{follow_up_id}"}
+
+
+def _follow_up_item(follow_up: FollowUp) -> dict[str, object]:
+    return {
+        **_follow_up_key(follow_up.ticket_id, follow_up.follow_up_id),
+        "follow_up": follow_up.model_dump_json(exclude_defaults=True),
+        "state": follow_up.state,
+        "worklist": f"follow_up/{follow_up.state}",
+        "due": isoformat(follow_up.due_at),
+        "profile_id": follow_up.profile_id,
+        "made": f"follow_up#{isoformat(follow_up.due_at)}",
+    }
+
+
+def _follow_up(item: Mapping[str, Any]) -> FollowUp:
+    return FollowUp.model_validate_json(item["follow_up"])

@@ -1,0 +1,53 @@
+"""One-time schedules on EventBridge Scheduler. Their names derive from their cause, so scheduling twice is harmless."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from shared.adapters.dynamo import error_code
+
+_RETRY = {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
+
+
+class SchedulerTimer:
+    def __init__(
+        self, client: Any, *, group: str, role_arn: str, target_arn: str, dead_letter_arn: str
+    ) -> None:
+        self._client = client
+        self._group = group
+        self._target = {
+            "Arn": target_arn,
+            "RoleArn": role_arn,
+            "DeadLetterConfig": {"Arn": dead_letter_arn},
+            "RetryPolicy": _RETRY,
+        }
+
+    def schedule(self, name: str, at: datetime, payload: Mapping[str, Any]) -> bool:
+        try:
+            self._client.create_schedule(**self._parameters(name, at, payload))
+        except ClientError as error:
+            if error_code(error) == "ConflictException":
+                return False
+            raise
+        return True
+
+    def move(self, name: str, at: datetime, payload: Mapping[str, Any]) -> None:
+        try:
+            self._client.update_schedule(**self._parameters(name, at, payload))
+        except ClientError as error:
+            if error_code(error) != "ResourceNotFoundException":
+                raise
+
+    def _parameters(self, name: str, at: datetime, payload: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "Name": name,
+            "GroupName": self._group,
+            "ScheduleExpression": f"at({at.astimezone(UTC):%Y-%m-%dT%H:%M:%S})",
+            "ScheduleExpressionTimezone": "UTC",
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "ActionAfterCompletion": "DELETE",
+            "Target": {**self._target, "Input": json.dumps(payload)},
+        }
