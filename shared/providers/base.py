@@ -12,9 +12,9 @@ from enum import StrEnum
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints, ValidationError
 from pydantic_core import from_json
 
 from shared.domain.errors import MalformedPayload, MissingSecret, TooLarge, UnknownProvider
@@ -133,6 +133,16 @@ class Secret(BaseModel):
     )
 
 
+class Payload(BaseModel):
+    """What we read of a request. Providers add fields at will: those are ignored; what we use has the documented type."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, defer_build=True)
+
+
+ProviderId = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,256}$")]
+"""An id that a provider gave to something: visible ASCII, so it is safe in a key and in a log."""
+
+
 SecretT = TypeVar("SecretT", bound=Secret)
 
 Fetch = Callable[[str], bytes]
@@ -172,6 +182,14 @@ class Provider(Generic[SecretT]):
         self, request: WebhookRequest, waiting: Sequence[Touchpoint]
     ) -> WebhookResponse:
         """The waiting messages, oldest first, as this provider's client reads them."""
+        raise NotImplementedError
+
+    def mailbox_after(self, request: WebhookRequest) -> datetime | None:
+        """Since when that person knows their messages already; None for all of them."""
+        return None
+
+    def render_mailbox(self, waiting: Sequence[Touchpoint]) -> WebhookResponse:
+        """The answer to a request for waiting messages: outbound touchpoints, oldest first."""
         raise NotImplementedError
 
     def prepare(self, message: OutboundMessage, secret: SecretT) -> Outgoing:
