@@ -134,7 +134,7 @@ class Secret(BaseModel):
 
 
 class Payload(BaseModel):
-    """What we read of a request. Providers add fields at will: those are ignored; what we use has the documented type."""
+    """What we read of a request. Unknown fields are ignored, for providers add them at will; known ones are strict."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True, defer_build=True)
 
@@ -182,14 +182,6 @@ class Provider(Generic[SecretT]):
         self, request: WebhookRequest, waiting: Sequence[Touchpoint]
     ) -> WebhookResponse:
         """The waiting messages, oldest first, as this provider's client reads them."""
-        raise NotImplementedError
-
-    def mailbox_after(self, request: WebhookRequest) -> datetime | None:
-        """Since when that person knows their messages already; None for all of them."""
-        return None
-
-    def render_mailbox(self, waiting: Sequence[Touchpoint]) -> WebhookResponse:
-        """The answer to a request for waiting messages: outbound touchpoints, oldest first."""
         raise NotImplementedError
 
     def prepare(self, message: OutboundMessage, secret: SecretT) -> Outgoing:

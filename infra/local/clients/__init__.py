@@ -1,1 +1,1 @@
-"""What makes a genuine request: one file per provider, named like it, written apart from what verifies it."""
+"""What makes a request genuine: one file per provider, written apart from what verifies it."""

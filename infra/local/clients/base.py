@@ -1,15 +1,18 @@
 """How a provider's own machines call us: one file per provider in this folder, found by its name.
 
-A client knows the provider's side of the proof and nothing of ours: it never imports `shared.providers`, so that an
-error there is not repeated here. Tests compare each with the provider's official library. The contract suite and the
-sample day of the local cloud make their requests genuine with it.
+A client knows the provider's side of the proof and nothing of ours: it never imports
+`shared.providers`, so that an error there is not repeated here. Tests compare each with the
+provider's official library. The contract suite and the sample day of the local cloud make their
+requests genuine with it.
 
 Each file defines:
 
-- `sign(call, secret, now)`: the same call with the provider's proof: headers, or a changed URL or body where the
-  provider does it so. `secret` is the provider's object of `infra/local/secrets.json`; where several secrets are valid at once the
-  first one signs. `now` is the time the provider stamps.
-- `SIGNS_BODY`: whether one changed byte of the body breaks the proof. Where it is False, a comment says why.
+- `sign(call, secret, now)`: the same call with the provider's proof: headers, or a changed URL or
+  body where the provider does it so. `secret` is the provider's object of
+  `infra/local/secrets.json`; where several secrets are valid at once the first one signs. `now` is
+  the time the provider stamps.
+- `SIGNS_BODY`: whether one changed byte of the body breaks the proof. Where it is False, a comment
+  says why.
 """
 
 from collections.abc import Mapping
@@ -22,7 +25,7 @@ from typing import Any, Protocol, cast
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """An HTTP request to one of our webhooks. `url` is the public one, with its query. Header names in any case."""
+    """An HTTP request to one of our webhooks. `url` is the public one, with its query."""
 
     method: str
     url: str

@@ -1,13 +1,15 @@
-"""What answers when we send: the provider's API, as far as we use it. One file per provider, found by its name.
+"""What answers when we send: the provider's API, as far as we use it. One file per provider.
 
-A simulator takes exactly what the real API takes and refuses the rest with the real API's error body, so that a request
-that arrives here would arrive there. It keeps nothing: the local cloud records what came in. Message ids derive
-from the request, so the same run gives the same ids.
+A simulator takes exactly what the real API takes and refuses the rest with the real API's error
+body, so that a request that arrives here would arrive there. It keeps nothing: the local cloud
+records what came in. Message ids derive from the request, so the same run gives the same ids.
 
 Each file defines:
 
-- `HOST`: the API's host name. The local cloud mounts the simulator at `/_local/simulators/<HOST>`.
-- `answer(request, secret)`: the response. `secret` is the provider's object of `infra/local/secrets.json`.
+- `HOST`: the API's host name. The local cloud mounts the simulator at
+  `/_local/simulators/<HOST>`.
+- `answer(request, secret)`: the response. `secret` is the provider's object of
+  `infra/local/secrets.json`.
 """
 
 from collections.abc import Mapping
@@ -19,7 +21,7 @@ from typing import Any, Protocol, cast
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedRequest:
-    """What arrived. `path` starts with a slash; `query` has no question mark; header names are in lower case."""
+    """What arrived. `path` starts with a slash, `query` with no question mark; lower-case headers."""
 
     method: str
     host: str
