@@ -13,7 +13,15 @@ FollowUpId = NewType("FollowUpId", str)
 
 _NAMESPACE = UUID("5c8a7d52-9f0e-5d0b-8a39-0c6f6ec0f4b1")
 
-Instant = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("outside the calendar") from None
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A moment, always held in UTC; a datetime without a zone does not construct."""
 
 

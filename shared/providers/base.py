@@ -7,10 +7,11 @@ touchpoints and a message into a request. It is found by its file name, so nothi
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from importlib import import_module
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar
 
@@ -231,7 +232,21 @@ def read_json(body: bytes) -> JsonValue:
         value: JsonValue = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise MalformedPayload(f"the body is not JSON: {str(error)[:120]}") from None
+    if not _is_finite(value):
+        raise MalformedPayload("the body is not JSON: a number is out of range")
     return value
+
+
+def _is_finite(value: JsonValue) -> bool:
+    """False where a number such as 1e999 became infinite, which no JSON can hold again."""
+    match value:
+        case float():
+            return isfinite(value)
+        case dict():
+            return all(map(_is_finite, value.values()))
+        case list():
+            return all(map(_is_finite, value))
+    return True
 
 
 def read_model(model: type["ModelT"], value: object) -> "ModelT":
@@ -245,6 +260,17 @@ def read_model(model: type["ModelT"], value: object) -> "ModelT":
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_CLOCK_SKEW = timedelta(minutes=5)
+
+
+def believable(moment: datetime | None, received_at: datetime) -> datetime:
+    """When it happened, as the provider says; when we received it, where that is missing or out of reason."""
+    if moment is None or not _EARLIEST <= moment <= received_at + _CLOCK_SKEW:
+        return received_at
+    return moment
 
 
 def same(left: str | bytes, right: str | bytes) -> bool:
