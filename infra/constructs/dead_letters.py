@@ -1,0 +1,28 @@
+"""Where an event goes that could not be delivered. One queue for each way to die; each has an alarm."""
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+QUEUES = {
+    "unpublished": "changes of a table that event_publishing could not put on the bus",
+    "unrouted": "events of the bus that a rule's target did not take",
+    "unscheduled": "follow-ups that the scheduler could not hand over",
+    "unfinished": "events that a function took and could not finish",
+}
+
+
+class DeadLetters(Construct):
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id)
+        self.by_name = {
+            name: sqs.Queue(
+                self,
+                name,
+                encryption=sqs.QueueEncryption.SQS_MANAGED,
+                enforce_ssl=True,
+                retention_period=Duration.days(14),
+                removal_policy=RemovalPolicy.DESTROY,
+            )
+            for name in QUEUES
+        }

@@ -1,0 +1,168 @@
+"""How an event leaves a table, and who hears it. The rules are built from the event classes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import Duration
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from shared.events.catalogue import FollowUpScheduled, TicketChanged, TouchpointReceived
+from shared.events.envelope import SOURCE
+
+CARRIES_AN_EVENT = {
+    "dynamodb": {"NewImage": {"event": {"M": {"type": {"S": [{"exists": True}]}}}}}
+}
+"""A write without an event costs no invocation."""
+
+
+class Bus(Construct):
+    """Kept for thirty days, so that a new subscriber can be fed with what was. The events hold ids, no words."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, bus_name: str) -> None:
+        super().__init__(scope, construct_id)
+        self.bus = events.EventBus(self, "bus", event_bus_name=bus_name)
+        self.bus.archive(
+            "archive",
+            archive_name=bus_name,
+            event_pattern=events.EventPattern(source=[SOURCE]),
+            retention=Duration.days(30),
+        )
+
+
+class StreamPublishing(Construct):
+    """Each table's stream to `event_publishing`.
+
+    One second of gathering (`max_batching_window`) would save invocations only where they cost nothing, and be felt
+    by a waiting customer: the window is 0. One batch at a time per shard is enough: a batch of 100 takes ten calls of
+    PutEvents, about 100 ms; so a shard, which takes 1,000 writes a second, is read as fast as it is written, in order.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        tables: Mapping[str, dynamodb.Table],
+        publisher: lambda_.IFunction,
+        publisher_role: iam.Role,
+        dead_letters: sqs.IQueue,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        publisher_role.add_to_policy(
+            iam.PolicyStatement(
+                actions=[
+                    "dynamodb:DescribeStream",
+                    "dynamodb:GetRecords",
+                    "dynamodb:GetShardIterator",
+                    "dynamodb:ListStreams",
+                ],
+                resources=[str(table.table_stream_arn) for table in tables.values()],
+            )
+        )
+        publisher_role.add_to_policy(
+            iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[dead_letters.queue_arn])
+        )
+        for name, table in tables.items():
+            mapping = lambda_.EventSourceMapping(
+                self,
+                name,
+                target=publisher,
+                event_source_arn=table.table_stream_arn,
+                starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+                batch_size=100,
+                max_batching_window=Duration.seconds(0),
+                parallelization_factor=1,
+                report_batch_item_failures=True,
+                bisect_batch_on_error=True,
+                retry_attempts=20,
+                max_record_age=Duration.hours(6),
+                on_failure=sources.SqsDlq(dead_letters),
+                filters=[lambda_.FilterCriteria.filter(CARRIES_AN_EVENT)],
+            )
+            # The mapping is checked against the role when it is made.
+            mapping.node.add_dependency(publisher_role)
+
+
+class Rules(Construct):
+    """Who acts on which event. A target that does not take one for a day loses it to the queue, never silently."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        bus: events.IEventBus,
+        touchpoint_journey: sfn.IStateMachine,
+        follow_up_scheduling: lambda_.IFunction,
+        follow_up_delivery: lambda_.IFunction,
+        dead_letters: sqs.IQueue,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._bus = bus
+        delivery: dict[str, Any] = {
+            "dead_letter_queue": dead_letters,
+            "retry_attempts": 185,
+            "max_event_age": Duration.hours(24),
+        }
+        self._rule(
+            "received_starts_journey",
+            TouchpointReceived.event_pattern(),
+            targets.SfnStateMachine(
+                touchpoint_journey,
+                input=events.RuleTargetInput.from_event_path("$.detail.data"),
+                **delivery,
+            ),
+        )
+        self._rule(
+            "reply_schedules_follow_ups",
+            TicketChanged.event_pattern(change=["agent_replied"]),
+            targets.LambdaFunction(
+                follow_up_scheduling,
+                event=events.RuleTargetInput.from_object(
+                    {"ticket_id": _field(TicketChanged, "ticket_id"), "when": "agent_replied"}
+                ),
+                **delivery,
+            ),
+        )
+        self._rule(
+            "immediate_is_delivered",
+            FollowUpScheduled.event_pattern(immediate=[True]),
+            targets.LambdaFunction(
+                follow_up_delivery,
+                event=events.RuleTargetInput.from_object(
+                    {
+                        name: _field(FollowUpScheduled, name)
+                        for name in ("ticket_id", "follow_up_id")
+                    }
+                ),
+                **delivery,
+            ),
+        )
+
+    def _rule(self, name: str, pattern: dict[str, Any], target: events.IRuleTarget) -> None:
+        events.Rule(
+            self,
+            name,
+            event_bus=self._bus,
+            event_pattern=events.EventPattern(
+                source=pattern["source"],
+                detail_type=pattern["detail-type"],
+                detail=pattern.get("detail"),
+            ),
+            targets=[target],
+        )
+
+
+def _field(event: type[Any], name: str) -> str:
+    """The path of an event's field in its envelope; a field it does not have is an error at synth."""
+    if name not in event.model_fields:
+        raise ValueError(f"{event.__name__} has no field {name}")
+    return events.EventField.from_path(f"$.detail.data.{name}")

@@ -1,0 +1,209 @@
+"""The eight functions as data, and the construct that makes one of them: code, role, environment, log group.
+
+The environment of a function is exactly the fields of its settings class; its role holds exactly its grants.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from shared.runtime.settings import (
+    AgentApiSettings,
+    AiClassificationSettings,
+    EventPublishingSettings,
+    FollowUpDeliverySettings,
+    FollowUpSchedulingSettings,
+    ProfileUpdateSettings,
+    Settings,
+    TicketCreationSettings,
+    WebhookIntakeSettings,
+)
+
+READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem")
+WRITE = ("dynamodb:PutItem", "dynamodb:UpdateItem")
+CHECK = ("dynamodb:ConditionCheckItem",)
+QUERY = ("dynamodb:Query",)
+SCAN = ("dynamodb:Scan",)
+SCHEDULE = ("scheduler:CreateSchedule", "scheduler:GetSchedule", "scheduler:UpdateSchedule")
+SEND_MAIL = ("ses:SendEmail", "ses:SendRawEmail")
+
+
+class Grant(NamedTuple):
+    """Actions on one resource of the stack, by the name the stack gives it."""
+
+    on: str
+    actions: tuple[str, ...]
+
+
+class FunctionShape(NamedTuple):
+    settings: type[Settings]
+    timeout_seconds: int
+    grants: tuple[Grant, ...]
+    packages: tuple[str, ...] = ()
+    """What it imports beside `BASE_PACKAGES`; each brings its own dependencies along."""
+    memory_mb: int = 512
+    asynchronous: bool = False
+    """Whether an event is handed to it without anybody waiting: then its failures go to a queue."""
+
+
+TIMER = (Grant("schedules", SCHEDULE), Grant("schedule_role", ("iam:PassRole",)))
+
+FUNCTIONS = {
+    "webhook_intake": FunctionShape(
+        WebhookIntakeSettings,
+        timeout_seconds=15,
+        packages=("cryptography", "mail-parser-reply", "html2text", "charset-normalizer"),
+        grants=(
+            Grant("touchpoints", READ + WRITE),
+            Grant("touchpoints/index/by_mailbox", QUERY),
+            Grant("raw_objects", ("s3:PutObject",)),
+            Grant("secrets", ("secretsmanager:GetSecretValue",)),
+        ),
+    ),
+    "event_publishing": FunctionShape(
+        EventPublishingSettings,
+        timeout_seconds=30,
+        grants=(Grant("bus", ("events:PutEvents",)),),
+    ),
+    "profile_update": FunctionShape(
+        ProfileUpdateSettings,
+        timeout_seconds=20,
+        packages=("phonenumbers",),
+        grants=(
+            Grant("touchpoints", (*READ, "dynamodb:UpdateItem")),
+            Grant("profiles", READ + WRITE + QUERY + CHECK),
+        ),
+    ),
+    "ai_classification": FunctionShape(
+        AiClassificationSettings,
+        timeout_seconds=30,
+        packages=("fasttext-predict",),
+        grants=(
+            Grant("touchpoints", READ),
+            Grant("profiles", WRITE),
+            Grant("bedrock", ("bedrock:InvokeModel",)),
+        ),
+    ),
+    "ticket_creation": FunctionShape(
+        TicketCreationSettings,
+        timeout_seconds=20,
+        grants=(
+            Grant("touchpoints", READ + CHECK),
+            Grant("profiles", READ),
+            Grant("tickets", READ + WRITE + QUERY + CHECK),
+        ),
+    ),
+    "follow_up_scheduling": FunctionShape(
+        FollowUpSchedulingSettings,
+        timeout_seconds=20,
+        asynchronous=True,
+        grants=(Grant("tickets", READ + WRITE + QUERY), *TIMER),
+    ),
+    "follow_up_delivery": FunctionShape(
+        FollowUpDeliverySettings,
+        timeout_seconds=60,
+        packages=("urllib3", "cryptography"),
+        asynchronous=True,
+        grants=(
+            Grant("touchpoints", READ + WRITE + CHECK),
+            Grant("touchpoints/index/by_profile", QUERY),
+            Grant("profiles", READ + WRITE + QUERY + CHECK),
+            Grant("tickets", READ + WRITE + QUERY + CHECK),
+            Grant("tickets/index/by_profile", QUERY),
+            Grant("raw_objects", ("s3:PutObject",)),
+            Grant("secrets", ("secretsmanager:GetSecretValue",)),
+            Grant("mail_identities", SEND_MAIL),
+            *TIMER,
+        ),
+    ),
+    "agent_api": FunctionShape(
+        AgentApiSettings,
+        timeout_seconds=20,
+        grants=(
+            Grant("touchpoints", READ + SCAN),
+            Grant("touchpoints/index/by_profile", QUERY),
+            Grant("touchpoints/index/by_trouble", QUERY),
+            Grant("profiles", READ + QUERY),
+            Grant("tickets", READ + WRITE + QUERY + CHECK),
+            Grant("tickets/index/by_worklist", QUERY),
+            Grant("tickets/index/by_profile", QUERY),
+            Grant("tickets/index/by_assignee", QUERY),
+        ),
+    ),
+}
+
+
+def environment_of(settings: type[Settings], values: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a settings class. A required one that nobody gives is a KeyError; an empty one is left out."""
+    required = settings.variables()
+    names = sorted(name.upper() for name in settings.model_fields)
+    return {name: values[name] for name in names if name in required or values.get(name)}
+
+
+class JourneyFunction(Construct):
+    """One step: python3.13 on arm64, its own role, its own log group in JSON."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        function_name: str,
+        shape: FunctionShape,
+        code: lambda_.Code,
+        environment: Mapping[str, str],
+        resources: Mapping[str, list[str]],
+        log_retention: logs.RetentionDays,
+        unfinished: sqs.IQueue,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.log_group = logs.LogGroup(
+            self,
+            "logs",
+            log_group_name=f"/aws/lambda/{function_name}",
+            retention=log_retention,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        self.role = iam.Role(
+            self, "role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
+        )
+        self._allow(["logs:CreateLogStream", "logs:PutLogEvents"], [self.log_group.log_group_arn])
+        for grant in shape.grants:
+            self._allow(list(grant.actions), resources[grant.on])
+        if shape.asynchronous:
+            self._allow(["sqs:SendMessage"], [unfinished.queue_arn])
+        self.function = lambda_.Function(
+            self,
+            "function",
+            function_name=function_name,
+            code=code,
+            handler=f"functions.{name}.handler.handler",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            memory_size=shape.memory_mb,
+            timeout=Duration.seconds(shape.timeout_seconds),
+            environment=dict(environment),
+            role=self.role.without_policy_updates(),
+            log_group=self.log_group,
+            logging_format=lambda_.LoggingFormat.JSON,
+            system_log_level_v2=lambda_.SystemLogLevel.WARN,
+            application_log_level_v2=lambda_.ApplicationLogLevel.INFO,
+        )
+        if shape.asynchronous:
+            self.function.configure_async_invoke(
+                on_failure=destinations.SqsDestination(unfinished),
+                retry_attempts=2,
+                max_event_age=Duration.hours(6),
+            )
+
+    def _allow(self, actions: list[str], resources: list[str]) -> None:
+        if resources:
+            self.role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources))

@@ -1,0 +1,262 @@
+"""The touchpoint journey: an Express state machine whose states bear the names of the functions.
+
+It is written as the Amazon States Language it becomes, in JSONPath. Each step's answer is kept under the step's own name, so
+the state at the end is a `JourneyState`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from shared.events.catalogue import StepFailed, TouchpointClassified
+
+STEPS = ("profile_update", "ai_classification", "ticket_creation", "follow_up_scheduling")
+
+HOPELESS = ["Conflict", "InvalidInput", "NotFound", "PolicyError", "ValidationError"]
+"""Our own errors that a second try cannot mend."""
+
+RETRY = [
+    {"ErrorEquals": HOPELESS, "MaxAttempts": 0},
+    {
+        # Two journeys of one customer met. Nothing was written; whoever comes second reads again and goes on.
+        "ErrorEquals": ["Contention"],
+        "IntervalSeconds": 1,
+        "BackoffRate": 1.6,
+        "MaxDelaySeconds": 10,
+        "MaxAttempts": 12,
+        "JitterStrategy": "FULL",
+    },
+    {
+        # Throttled, timed out, unreachable: the names are many, and an unknown one is worth a second try too.
+        "ErrorEquals": ["States.ALL"],
+        "IntervalSeconds": 1,
+        "BackoffRate": 2,
+        "MaxDelaySeconds": 20,
+        "MaxAttempts": 6,
+        "JitterStrategy": "FULL",
+    },
+]
+
+WRITE_RETRY = [
+    {"ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"], "MaxAttempts": 0},
+    RETRY[-1],
+]
+
+CLASSIFIED = {
+    "touchpoint_id": "$.touchpoint_id",
+    "profile_id": "$.profile_update.profile_id",
+    **{
+        name: f"$.ai_classification.classification.{name}"
+        for name in ("language", "intent", "sentiment", "urgency", "decided_by")
+    },
+}
+"""Where the fields of TouchpointClassified stand in the state."""
+
+FAILED = {
+    "touchpoint_id": "$.touchpoint_id",
+    "step": "$.failed_step",
+    # The name alone: the cause may quote its input.
+    "error": "$.failure.Error",
+}
+"""Where the fields of StepFailed stand in the state."""
+
+
+def carried(event: type[Any], paths: Mapping[str, str]) -> dict[str, Any]:
+    """The `event` attribute of an item, as DynamoDB's JSON. A field without a path, or the reverse, fails at synth."""
+    if set(paths) != set(event.model_fields):
+        raise ValueError(f"{event.__name__} has other fields than the journey gives it")
+    data = {name: {"S.$": paths[name]} for name in event.model_fields}
+    return {"M": {"type": {"S": event.__name__}, "data": {"M": data}}}
+
+
+def definition(
+    *, functions: Mapping[str, str], touchpoints_table: str, partition: str
+) -> dict[str, Any]:
+    """The state machine. `functions` are the ARNs of the steps, by name."""
+    wants = {
+        "needs_understanding": _choice("profile_update", "ai_classification", "finished"),
+        "owes_something": _choice("ai_classification", "ticket_creation", "record_outcome"),
+        "promises_something": _choice(
+            "ticket_creation", "follow_up_scheduling", "record_outcome"
+        ),
+    }
+    steps = {
+        "profile_update": _step("profile_update", functions, then="needs_understanding"),
+        "ai_classification": _step("ai_classification", functions, then="owes_something"),
+        "ticket_creation": _step("ticket_creation", functions, then="promises_something"),
+        "follow_up_scheduling": _step(
+            "follow_up_scheduling",
+            functions,
+            then="record_outcome",
+            Parameters={
+                "ticket_id.$": "$.ticket_creation.ticket_id",
+                "when": "ticket_opened",
+            },
+        ),
+    }
+    update_item = f"arn:{partition}:states:::dynamodb:updateItem"
+    record_outcome = {
+        "Type": "Task",
+        "Resource": update_item,
+        "Parameters": {
+            "TableName": touchpoints_table,
+            "Key": {"touchpoint_id": {"S.$": "$.touchpoint_id"}},
+            "ConditionExpression": "attribute_exists(touchpoint_id)",
+            "UpdateExpression": (
+                "SET #state = :state, #outcome = :outcome, #event = :event "
+                "REMOVE #trouble, #failed_step, #error"
+            ),
+            "ExpressionAttributeNames": _names(
+                "state", "outcome", "event", "trouble", "failed_step", "error"
+            ),
+            "ExpressionAttributeValues": {
+                ":state": {"S": "processed"},
+                ":outcome": {"S.$": "States.JsonToString($)"},
+                ":event": carried(TouchpointClassified, CLASSIFIED),
+            },
+        },
+        "ResultPath": None,
+        "Retry": WRITE_RETRY,
+        "Catch": _catch("record_outcome"),
+        "Next": "finished",
+    }
+    record_failure = {
+        "Type": "Task",
+        "Resource": update_item,
+        "Parameters": {
+            "TableName": touchpoints_table,
+            "Key": {"touchpoint_id": {"S.$": "$.touchpoint_id"}},
+            # Another execution of the same touchpoint may have come through; then there is no failure to record.
+            "ConditionExpression": "attribute_exists(touchpoint_id) AND #state = :received",
+            "UpdateExpression": (
+                "SET #state = :state, #trouble = :state, #failed_step = :step, "
+                "#error = :error, #event = :event"
+            ),
+            "ExpressionAttributeNames": _names("state", "trouble", "failed_step", "error", "event"),
+            "ExpressionAttributeValues": {
+                ":received": {"S": "received"},
+                ":state": {"S": "failed"},
+                ":step": {"S.$": FAILED["step"]},
+                ":error": {"S.$": FAILED["error"]},
+                ":event": carried(StepFailed, FAILED),
+            },
+        },
+        "ResultPath": None,
+        "Retry": WRITE_RETRY,
+        "Next": "failed",
+    }
+    marks = {
+        f"{name}_failed": {
+            "Type": "Pass",
+            "Result": name,
+            "ResultPath": "$.failed_step",
+            "Next": "record_failure",
+        }
+        for name in (*steps, "record_outcome")
+    }
+    return {
+        "Comment": "The way of a touchpoint",
+        "QueryLanguage": "JSONPath",
+        "StartAt": "profile_update",
+        "States": {
+            **steps,
+            **wants,
+            "record_outcome": record_outcome,
+            "finished": {"Type": "Succeed"},
+            **marks,
+            "record_failure": record_failure,
+            "failed": {"Type": "Fail", "Error": "StepFailed"},
+        },
+    }
+
+
+def _step(name: str, functions: Mapping[str, str], *, then: str, **more: Any) -> dict[str, Any]:
+    """A function's ARN as the resource gives its answer as it is, without the envelope of `lambda:invoke`."""
+    return {
+        "Type": "Task",
+        "Resource": functions[name],
+        **more,
+        "ResultPath": f"$.{name}",
+        "Retry": RETRY,
+        "Catch": _catch(name),
+        "Next": then,
+    }
+
+
+def _choice(step: str, wanted: str, otherwise: str) -> dict[str, Any]:
+    rule = {"Variable": f"$.{step}.next_step", "StringEquals": wanted, "Next": wanted}
+    return {"Type": "Choice", "Choices": [rule], "Default": otherwise}
+
+
+def _catch(name: str) -> list[dict[str, Any]]:
+    return [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": f"{name}_failed"}]
+
+
+def _names(*attributes: str) -> dict[str, str]:
+    return {f"#{attribute}": attribute for attribute in attributes}
+
+
+class TouchpointJourney(Construct):
+    """Express: a thirtieth of a standard workflow's price, at least once, at most five minutes.
+
+    Errors are logged without the state. X-Ray is off: a trace a touchpoint would cost half of everything else together.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        machine_name: str,
+        steps: Mapping[str, lambda_.IFunction],
+        touchpoints: dynamodb.ITable,
+        log_retention: logs.RetentionDays,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        stack = Stack.of(self)
+        functions = {name: steps[name].function_arn for name in STEPS}
+        role = iam.Role(self, "role", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["lambda:InvokeFunction"], resources=list(functions.values())
+            )
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(actions=["dynamodb:UpdateItem"], resources=[touchpoints.table_arn])
+        )
+        self.machine = sfn.StateMachine(
+            self,
+            "machine",
+            state_machine_name=machine_name,
+            state_machine_type=sfn.StateMachineType.EXPRESS,
+            definition_body=sfn.DefinitionBody.from_string(
+                stack.to_json_string(
+                    definition(
+                        functions=functions,
+                        touchpoints_table=touchpoints.table_name,
+                        partition=stack.partition,
+                    )
+                )
+            ),
+            role=role,
+            timeout=Duration.minutes(5),
+            tracing_enabled=False,
+            logs=sfn.LogOptions(
+                destination=logs.LogGroup(
+                    self,
+                    "logs",
+                    log_group_name=f"/aws/vendedlogs/states/{machine_name}",
+                    retention=log_retention,
+                    removal_policy=RemovalPolicy.DESTROY,
+                ),
+                level=sfn.LogLevel.ERROR,
+                include_execution_data=False,
+            ),
+        )

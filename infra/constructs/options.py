@@ -1,0 +1,47 @@
+"""What a company may choose about its deployment, given as `-c name=value` or in cdk.json."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+
+class Options(BaseModel):
+    """The context of a synthesis. A wrong value raises ValueError, which names it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    production: bool = False
+    """Keeps tables, files and agents when the stack goes, and refuses to delete them."""
+    bundle: Literal["full", "none"] = "full"
+    """`none` leaves the dependencies out: for tests and the local cloud, which run from the source."""
+    alarm_email: str = Field(default="", pattern=r"^(\S+@\S+)?$")
+    web_origins: tuple[str, ...] = ("*",)
+    """Sites whose pages may call the API and the web chat, separated by commas. No cookie is used."""
+    public_url: str = Field(default="", pattern=r"^(https://[^/\s]+)?$")
+    """Scheme and host of a custom domain in front of the API."""
+    bedrock_model_id: str = ""
+    """Enables the model behind the embedded classifier; empty: no model is called, none may be."""
+    mail_identities: tuple[str, ...] = ("*",)
+    """The verified SES identities that follow-ups may be sent from, separated by commas."""
+    log_days: Literal[7, 14, 30, 60, 90, 180, 365] = 30
+    requests_per_second: int = Field(default=500, ge=1, le=10_000)
+    request_burst: int = Field(default=1000, ge=1, le=5_000)
+
+    @field_validator("web_origins", "mail_identities", mode="before")
+    @classmethod
+    def split(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+    @field_validator("log_days", mode="before")
+    @classmethod
+    def number(cls, value: Any) -> Any:
+        return int(value) if isinstance(value, str) and value.isdigit() else value
+
+
+def read_options(context: dict[str, Any]) -> Options:
+    try:
+        return Options.model_validate(context)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        raise ValueError(f"context {name}: {first['msg']}") from None

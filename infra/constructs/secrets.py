@@ -1,0 +1,34 @@
+"""One secret per provider, found by the files of shared/providers as the house itself finds them."""
+
+from pathlib import Path
+
+from aws_cdk import RemovalPolicy, SecretValue
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+PROVIDERS = Path(__file__).parents[2] / "shared" / "providers"
+
+
+def provider_names(folder: Path = PROVIDERS) -> list[str]:
+    """By file name: the stack never imports a provider."""
+    return sorted(
+        file.stem for file in folder.glob("*.py") if file.stem not in {"__init__", "base"}
+    )
+
+
+class ProviderSecrets(Construct):
+    """Each begins as `{}`, which opens no route; the company fills it in, and a later deployment leaves it alone."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, prefix: str) -> None:
+        super().__init__(scope, construct_id)
+        self.by_provider = {
+            provider: secretsmanager.Secret(
+                self,
+                provider,
+                secret_name=f"{prefix}/{provider}",
+                description=f"What proves and signs for the provider {provider}",
+                secret_string_value=SecretValue.unsafe_plain_text("{}"),
+                removal_policy=RemovalPolicy.DESTROY,
+            )
+            for provider in provider_names()
+        }

@@ -1,0 +1,172 @@
+"""The whole house in one stack. It only composes: what a part is made of stands in its construct."""
+
+from typing import Any
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.constructs.code import source_only
+from infra.constructs.dead_letters import DeadLetters
+from infra.constructs.event_bus import Bus, Rules, StreamPublishing
+from infra.constructs.functions import FUNCTIONS, JourneyFunction, environment_of
+from infra.constructs.http_api import Agents, HttpApi
+from infra.constructs.journey import STEPS, TouchpointJourney
+from infra.constructs.options import Options
+from infra.constructs.secrets import ProviderSecrets
+from infra.constructs.storage import RawBucket, Tables
+from infra.constructs.timers import Timers
+
+RETENTION = {
+    7: logs.RetentionDays.ONE_WEEK,
+    14: logs.RetentionDays.TWO_WEEKS,
+    30: logs.RetentionDays.ONE_MONTH,
+    60: logs.RetentionDays.TWO_MONTHS,
+    90: logs.RetentionDays.THREE_MONTHS,
+    180: logs.RetentionDays.SIX_MONTHS,
+    365: logs.RetentionDays.ONE_YEAR,
+}
+
+
+class PasserelleStack(Stack):
+    def __init__(
+        self, scope: Construct, construct_id: str, *, options: Options, **settings: Any
+    ) -> None:
+        super().__init__(scope, construct_id, **settings)
+        self.options = options
+        self.log_retention = RETENTION[options.log_days]
+        prefix = self.stack_name.lower()
+
+        self.tables = Tables(self, "tables", production=options.production)
+        self.raws = RawBucket(self, "raws", production=options.production)
+        self.dead_letters = DeadLetters(self, "dead_letters")
+        self.secrets = ProviderSecrets(self, "secrets", prefix=prefix)
+        self.bus = Bus(self, "bus", bus_name=prefix)
+        self.timers = Timers(
+            self,
+            "timers",
+            group_name=prefix,
+            target_arn=self._function_arn("follow_up_delivery"),
+            dead_letters=self.dead_letters.by_name["unscheduled"],
+        )
+        self.functions = self._make_functions(
+            values=self._values(prefix), resources=self._resources()
+        )
+        self.journey = TouchpointJourney(
+            self,
+            "journey",
+            machine_name=f"{prefix}-touchpoint_journey",
+            steps={name: self.functions[name].function for name in STEPS},
+            touchpoints=self.tables.by_name["touchpoints"],
+            log_retention=self.log_retention,
+        )
+        StreamPublishing(
+            self,
+            "publishing",
+            tables=self.tables.by_name,
+            publisher=self.functions["event_publishing"].function,
+            publisher_role=self.functions["event_publishing"].role,
+            dead_letters=self.dead_letters.by_name["unpublished"],
+        )
+        Rules(
+            self,
+            "rules",
+            bus=self.bus.bus,
+            touchpoint_journey=self.journey.machine,
+            follow_up_scheduling=self.functions["follow_up_scheduling"].function,
+            follow_up_delivery=self.functions["follow_up_delivery"].function,
+            dead_letters=self.dead_letters.by_name["unrouted"],
+        )
+        self.agents = Agents(self, "agents", production=options.production)
+        self.http = HttpApi(
+            self,
+            "http",
+            api_name=prefix,
+            webhook_intake=self.functions["webhook_intake"].function,
+            agent_api=self.functions["agent_api"].function,
+            agents=self.agents,
+            origins=options.web_origins,
+            requests_per_second=options.requests_per_second,
+            request_burst=options.request_burst,
+            log_retention=self.log_retention,
+        )
+
+    def _function_name(self, name: str) -> str:
+        return f"{self.stack_name.lower()}-{name}"
+
+    def _function_arn(self, name: str) -> str:
+        return self.format_arn(
+            service="lambda",
+            resource="function",
+            resource_name=self._function_name(name),
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+
+    def _values(self, prefix: str) -> dict[str, str]:
+        """Every variable that a settings class may ask for."""
+        return {
+            "TOUCHPOINTS_TABLE": self.tables.by_name["touchpoints"].table_name,
+            "PROFILES_TABLE": self.tables.by_name["profiles"].table_name,
+            "TICKETS_TABLE": self.tables.by_name["tickets"].table_name,
+            "RAW_BUCKET": self.raws.bucket.bucket_name,
+            "SECRETS_PREFIX": prefix,
+            "BUS_NAME": self.bus.bus.event_bus_name,
+            "SCHEDULE_GROUP": self.timers.group_name,
+            "SCHEDULE_ROLE_ARN": self.timers.role.role_arn,
+            "SCHEDULE_TARGET_ARN": self.timers.target_arn,
+            "SCHEDULE_DEAD_LETTER_ARN": self.timers.dead_letters.queue_arn,
+            "PUBLIC_URL": self.options.public_url,
+            "BEDROCK_MODEL_ID": self.options.bedrock_model_id,
+        }
+
+    def _resources(self) -> dict[str, list[str]]:
+        """Every resource that a function may be granted something on, by the name the grants use."""
+        return {
+            **{name: [table.table_arn] for name, table in self.tables.by_name.items()},
+            **{name: [arn] for name, arn in self.tables.index_arns().items()},
+            "raw_objects": [self.raws.bucket.arn_for_objects("*")],
+            "secrets": [secret.secret_arn for secret in self.secrets.by_provider.values()],
+            "bus": [self.bus.bus.event_bus_arn],
+            "schedules": [self.timers.schedule_arns],
+            "schedule_role": [self.timers.role.role_arn],
+            "mail_identities": [
+                self.format_arn(service="ses", resource="identity", resource_name=identity)
+                for identity in self.options.mail_identities
+            ],
+            "bedrock": self._model_arns(),
+        }
+
+    def _model_arns(self) -> list[str]:
+        """The model, and in front of it the inference profile where the id names one (`eu.amazon.nova-micro-v1:0`)."""
+        model = self.options.bedrock_model_id
+        if not model:
+            return []
+        geography, _, rest = model.partition(".")
+        if geography not in {"us", "eu", "apac", "global", "jp", "au", "ca", "us-gov"}:
+            return [
+                f"arn:{self.partition}:bedrock:{self.region}::foundation-model/{model}",
+            ]
+        return [
+            self.format_arn(service="bedrock", resource="inference-profile", resource_name=model),
+            # A profile calls the model in whichever of its regions has room.
+            f"arn:{self.partition}:bedrock:*::foundation-model/{rest}",
+        ]
+
+    def _make_functions(
+        self, *, values: dict[str, str], resources: dict[str, list[str]]
+    ) -> dict[str, JourneyFunction]:
+        return {
+            name: JourneyFunction(
+                self,
+                name,
+                name=name,
+                function_name=self._function_name(name),
+                shape=shape,
+                code=source_only(name),
+                environment=environment_of(shape.settings, values),
+                resources=resources,
+                log_retention=self.log_retention,
+                unfinished=self.dead_letters.by_name["unfinished"],
+            )
+            for name, shape in FUNCTIONS.items()
+        }
