@@ -1,4 +1,7 @@
-"""What the steps need from the world, in the house's own words. `adapters` gives it on AWS, `tests/fakes.py` in tests."""
+"""What the steps need from the world, in the house's own words.
+
+`adapters` gives it on AWS, `tests/fakes.py` in tests.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -52,10 +55,11 @@ class Quarantined(Model):
 
 
 class Balance(NamedTuple):
-    """Of all touchpoints ever delivered to us: received = processed + duplicate + quarantined + in_flight.
+    """Of all touchpoints ever delivered to us: received = processed + duplicate + quarantined +
+    in_flight.
 
-    `received` counts deliveries, each of the others its own mark in the ledger. `failed` are those in flight
-    that wait for `redrive`.
+    `received` counts deliveries, each of the others its own mark in the ledger. `failed` are those
+    in flight that wait for `redrive`.
     """
 
     received: int
@@ -74,8 +78,8 @@ class Ledger(Protocol):
     def record(self, observed: Sequence[Observed]) -> list[bool]:
         """Make each durable with its TouchpointReceived, or count one more delivery of it.
 
-        True where it is new. Raises where a write fails; those already written stay, and count as duplicates when
-        the provider sends the request again.
+        True where it is new. Raises where a write fails; those already written stay, and count as
+        duplicates when the provider sends the request again.
         """
 
     def quarantine(
@@ -106,16 +110,24 @@ class Ledger(Protocol):
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[LedgerEntry | Quarantined]:
-        """Oldest first. Failed and quarantined come from an index; the other states cost a scan, page by page."""
+        """Oldest first. Failed and quarantined come from an index; the other states cost a scan,
+        page by page.
+        """
 
     def mailbox(self, endpoint: Endpoint, *, after: datetime | None = None) -> list[LedgerEntry]:
         """Outbound touchpoints that wait to be fetched at this endpoint, oldest first."""
 
     def advance_delivery(self, provider: str, account: str, status: DeliveryStatus) -> None:
-        """Move an outbound touchpoint's delivery forward, never back. Before the touchpoint itself is fine."""
+        """Move an outbound touchpoint's delivery forward, never back.
+
+        Before the touchpoint itself is fine.
+        """
 
     def send_again(self, touchpoint_id: TouchpointId) -> bool:
-        """Put a failed or stuck touchpoint back in flight, with its event. False when it is neither."""
+        """Put a failed or stuck touchpoint back in flight, with its event.
+
+        False when it is neither.
+        """
 
     def quarantined_request(self, touchpoint_id: TouchpointId) -> tuple[str, WebhookRequest] | None:
         """The provider's name and the request as it came."""
@@ -148,10 +160,11 @@ class ProfileStore(Protocol):
     def read(self, profile_id: ProfileId) -> Profile | None: ...
 
     def attach(self, attachment: Attachment) -> None:
-        """Tie a touchpoint to its profile: links, counter, traits, suggestion and the ledger entry in one transaction.
+        """Tie a touchpoint to its profile: links, counter, traits, suggestion and the ledger entry
+        in one transaction.
 
-        Raises Contention when another journey changed one of them first, Conflict when this touchpoint already has
-        its profile.
+        Raises Contention when another journey changed one of them first, Conflict when this
+        touchpoint already has its profile.
         """
 
     def finish(self, touchpoint_id: TouchpointId) -> None:
@@ -180,15 +193,24 @@ class TicketStore(Protocol):
     def read(self, ticket_id: TicketId) -> Ticket | None: ...
 
     def of_profile(self, profile_id: ProfileId) -> tuple[dict[str, int], list[Ticket]]:
-        """The last sequence used in each queue, and the tickets that are open now. Strongly consistent."""
+        """The last sequence used in each queue, and the tickets that are open now.
+
+        Strongly consistent.
+        """
 
     def open(self, ticket: Ticket, event: Event, log: LogEntry) -> None:
-        """Write a new ticket and its queue's pointer, only for a touchpoint still in flight. Raises Contention."""
+        """Write a new ticket and its queue's pointer, only for a touchpoint still in flight.
+
+        Raises Contention.
+        """
 
     def save(
         self, ticket: Ticket, before: Ticket, event: Event | None, log: LogEntry | None = None
     ) -> Ticket:
-        """Replace `before`, keeping its pointer right. Returns the ticket with its new version. Raises Contention."""
+        """Replace `before`, keeping its pointer right.
+
+        Returns the ticket with its new version. Raises Contention.
+        """
 
     def by_queue(
         self, queue: str, *, ended: bool = False, limit: int = 50, cursor: str | None = None
@@ -207,7 +229,8 @@ class TicketStore(Protocol):
     def log(self, ticket_id: TicketId) -> list[LogEntry]: ...
 
     def promise(self, follow_up: FollowUp, event: Event) -> FollowUp:
-        """Write a follow-up unless it is there; of two due times of one scheduled follow-up the earlier stays.
+        """Write a follow-up unless it is there; of two due times of one scheduled follow-up the
+        earlier stays.
 
         Returns the follow-up as it stands.
         """
@@ -237,12 +260,17 @@ class TicketStore(Protocol):
         sent: Touchpoint | None = None,
         ticket: tuple[Ticket, Ticket, Event, LogEntry] | None = None,
     ) -> None:
-        """End a follow-up together with what it did: the outbound touchpoint, the ticket (after, before). One transaction."""
+        """End a follow-up together with what it did: the outbound touchpoint, the ticket (after,
+        before). One transaction.
+        """
 
 
 class Timer(Protocol):
     def schedule(self, name: str, at: datetime, payload: Mapping[str, Any]) -> bool:
-        """Fire once at `at`, or as soon as possible when that is past. False when that name is scheduled already."""
+        """Fire once at `at`, or as soon as possible when that is past.
+
+        False when that name is scheduled already.
+        """
 
     def move(self, name: str, at: datetime, payload: Mapping[str, Any]) -> None:
         """Set the time of a schedule that exists; one that has already fired stays gone."""
@@ -264,7 +292,10 @@ class Clock(Protocol):
 
 class Sender(Protocol):
     def transmit(self, provider: str, outgoing: Outgoing) -> str:
-        """Send it and return the provider's id. Raises SendRefused, SendDelayed or SendUnconfirmed."""
+        """Send it and return the provider's id.
+
+        Raises SendRefused, SendDelayed or SendUnconfirmed.
+        """
 
 
 class PhoneNumbers(Protocol):

@@ -59,7 +59,10 @@ def update_profile(
 def normalise(
     touchpoint: Touchpoint, *, policy: IdentityPolicy, phone_numbers: PhoneNumbers
 ) -> tuple[Identifier, ...]:
-    """The touchpoint's identifiers in the one form each has. What cannot be read identifies nobody."""
+    """The touchpoint's identifiers in the one form each has.
+
+    What cannot be read identifies nobody.
+    """
     region = policy.region_of(touchpoint.account)
     found = []
     for identifier in touchpoint.identifiers:
@@ -133,7 +136,10 @@ def _suggestion(
     identifiers: tuple[Identifier, ...],
     owners: Mapping[Identifier, ProfileId],
 ) -> MergeSuggestion | None:
-    """Two profiles named in one breath may be one person. A third one waits for the next touchpoint."""
+    """Two profiles named in one breath may be one person.
+
+    A third one waits for the next touchpoint.
+    """
     named = {owners[one]: one.type.value for one in reversed(identifiers) if one in owners}
     if len(named) < 2:
         return None

@@ -83,7 +83,8 @@ def update(
 ) -> dict[str, Any]:
     """The parameters of one UpdateItem. None in `set_` is left out; every name is escaped.
 
-    `condition` may use `:a` of `values`, and the tokens `#name` and `:name` of whatever is set or removed.
+    `condition` may use `:a` of `values`, and the tokens `#name` and `:name` of whatever is set or
+    removed.
     """
     used_names: dict[str, str] = {}
     used_values = attributes({f":{name}": value for name, value in (values or {}).items()})
@@ -127,7 +128,10 @@ def put(
     condition: str = "",
     values: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
-    """The parameters of one PutItem. `condition` names attributes as `#name` and `values` as `:name`."""
+    """The parameters of one PutItem.
+
+    `condition` names attributes as `#name` and `values` as `:name`.
+    """
     parameters: dict[str, Any] = {"TableName": table, "Item": attributes(item)}
     if condition:
         parameters["ConditionExpression"] = condition
@@ -141,7 +145,9 @@ def put(
 
 
 def token(name: str) -> str:
-    """What stands for an attribute's name in an expression; names that differ have tokens that differ."""
+    """What stands for an attribute's name in an expression; names that differ have tokens that
+    differ.
+    """
     return "#" + "".join(
         one if (one.isascii() and one.isalnum()) or one == "_" else f"_{ord(one):x}_"
         for one in name
@@ -158,7 +164,7 @@ def condition_failed(error: ClientError) -> bool:
 
 @contextmanager
 def contention() -> Iterator[None]:
-    """What another writer caused becomes Contention: a failed condition, a conflicting transaction."""
+    """What another writer caused is Contention: a failed condition, a conflicting transaction."""
     try:
         yield
     except ClientError as error:
@@ -170,7 +176,10 @@ def contention() -> Iterator[None]:
 def transact(
     client: Any, writes: Sequence[dict[str, Any]], *, refusals: Mapping[int, PasserelleError]
 ) -> None:
-    """Write all or nothing. A failed condition of write `n` raises `refusals[n]`, of any other Contention."""
+    """Write all or nothing.
+
+    A failed condition of write `n` raises `refusals[n]`, of any other Contention.
+    """
     try:
         client.transact_write_items(TransactItems=list(writes))
     except ClientError as error:
@@ -190,7 +199,10 @@ def transact(
 def batch_get(
     client: Any, table: str, keys: Sequence[Mapping[str, str]], *, consistent: bool
 ) -> list[dict[str, Any]]:
-    """All items there are for these keys, in no order. Asks again for what DynamoDB left unprocessed."""
+    """All items there are for these keys, in no order.
+
+    Asks again for what DynamoDB left unprocessed.
+    """
     found: list[dict[str, Any]] = []
     unique = list({json.dumps(key, sort_keys=True): attributes(key) for key in keys}.values())
     for start in range(0, len(unique), BATCH_GET_LIMIT):
@@ -211,7 +223,10 @@ def write_cursor(key: Item | None) -> str | None:
 
 
 def read_cursor(cursor: str | None) -> dict[str, Any]:
-    """The `ExclusiveStartKey` parameter. Raises InvalidInput for what `write_cursor` never wrote."""
+    """The `ExclusiveStartKey` parameter.
+
+    Raises InvalidInput for what `write_cursor` never wrote.
+    """
     if cursor is None:
         return {}
     try:
@@ -229,7 +244,7 @@ def read_cursor(cursor: str | None) -> dict[str, Any]:
 
 @contextmanager
 def paging(cursor: str | None) -> Iterator[None]:
-    """A cursor of another list is only noticed by DynamoDB; that is the caller's mistake, not ours."""
+    """Only DynamoDB notices a cursor of another list; it is the caller's mistake, not ours."""
     try:
         yield
     except ClientError as error:

@@ -1,7 +1,8 @@
 """The ledger on DynamoDB: every touchpoint once, with its raw request and what became of it.
 
-An item is found by `touchpoint_id`. `timeline` is set with `profile_id`, `trouble` while it is failed or quarantined,
-`mailbox` while its recipient has to fetch it; each is the key of a sparse index.
+An item is found by `touchpoint_id`. `timeline` is set with `profile_id`, `trouble` while it is
+failed or quarantined, `mailbox` while its recipient has to fetch it; each is the key of a sparse
+index.
 """
 
 import json
@@ -18,7 +19,6 @@ from botocore.exceptions import ClientError
 
 from shared.adapters import dynamo
 from shared.domain.model import ProfileId, TouchpointId, derived_id, isoformat
-
 from shared.domain.touchpoint import (
     Channel,
     DeliveryStatus,
@@ -73,7 +73,8 @@ class DynamoLedger:
             **self._stored("touchpoint", touchpoint.touchpoint_id, _canonical(touchpoint)),
             **self._stored("raw", touchpoint.touchpoint_id, observed.raw),
         }
-        # An update, since a delivery status may have made the item already; `state` says that a touchpoint is in it.
+        # An update, since a delivery status may have made the item already; `state` says that a
+        # touchpoint is in it.
         try:
             self._update(
                 touchpoint.touchpoint_id, set_=values, condition="attribute_not_exists(#state)"
@@ -86,7 +87,9 @@ class DynamoLedger:
         return True
 
     def _with_files_stored(self, observed: Observed) -> Observed:
-        """Attachments in S3 before the ledger points to them; a redelivery writes the same object again."""
+        """Attachments in S3 before the ledger points to them; a redelivery writes the same object
+        again.
+        """
         if not observed.files:
             return observed
         attachments = []
@@ -269,7 +272,9 @@ class DynamoLedger:
     def _scan_for(
         self, state: TouchpointState, since: datetime | None, limit: int, cursor: str | None
     ) -> tuple[list[dict[str, Any]], str | None]:
-        """In no order. Reads on until it has found something or the table ends, so that no page is empty in vain."""
+        """In no order. Reads on until it has found something or the table ends, so that no page is
+        empty in vain.
+        """
         parameters: dict[str, Any] = {
             "TableName": self._table,
             "Limit": limit,
@@ -295,7 +300,10 @@ class DynamoLedger:
         cursor: str | None = None,
         **keys: str | datetime | None,
     ) -> tuple[list[TouchpointId], str | None]:
-        """The ids in one index partition, from a moment on. The first of `keys` is the partition's, the second sorts."""
+        """The ids in one index partition, from a moment on.
+
+        The first of `keys` is the partition's, the second sorts.
+        """
         (partition, value), (sort, since) = keys.items()
         condition = "#partition = :partition" + (" AND #sort >= :since" if since else "")
         names = {"#partition": partition} | ({"#sort": sort} if since else {})

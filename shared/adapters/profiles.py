@@ -1,6 +1,8 @@
-"""Profiles on DynamoDB: one item a profile, one an identifier, one a suggestion, one a suppressed endpoint.
+"""Profiles on DynamoDB: one item a profile, one an identifier, one a suggestion, one a suppressed
+endpoint.
 
-Counters are one number each, so that they change by atomic addition and two journeys of one person commute.
+Counters are one number each, so that they change by atomic addition and two journeys of one person
+commute.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """What leaves for a provider: HTTP through urllib3, mail through Amazon SES.
 
-Retried here is only what the provider certainly did not take: no connection, 429, 503. An answer that never came
-is never asked for again.
+Retried here is only what the provider certainly did not take: no connection, 429, 503. An answer
+that never came is never asked for again.
 """
 
 from collections.abc import Callable

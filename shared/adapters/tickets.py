@@ -1,7 +1,8 @@
-"""Tickets on DynamoDB: the ticket, its log and its follow-ups share a partition; a pointer per profile and queue
-says which ticket is open there.
+"""Tickets on DynamoDB: the ticket, its log and its follow-ups share a partition; a pointer per
+profile and queue says which ticket is open there.
 
-`worklist`, `due`, `made` and `assignee` are the keys of the indexes by work, by profile and by assignee.
+`worklist`, `due`, `made` and `assignee` are the keys of the indexes by work, by profile and by
+assignee.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -275,7 +276,10 @@ class DynamoTicketStore:
         cursor: str | None,
         newest_first: bool = False,
     ) -> Page[T]:
-        """One page of an index. The first of `keys` is the partition, a second one is how the sort key begins."""
+        """One page of an index.
+
+        The first of `keys` is the partition, a second one is how the sort key begins.
+        """
         names = {f"#{name}": name for name in keys}
         conditions = [f"#{name} = :{name}" for name in list(keys)[:1]]
         conditions += [f"begins_with(#{name}, :{name})" for name in list(keys)[1:]]

@@ -1,4 +1,7 @@
-"""One-time schedules on EventBridge Scheduler. Their names derive from their cause, so scheduling twice is harmless."""
+"""One-time schedules on EventBridge Scheduler.
+
+Their names derive from their cause, so scheduling twice is harmless.
+"""
 
 import json
 from collections.abc import Mapping

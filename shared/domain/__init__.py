@@ -1,1 +1,4 @@
-"""The nouns and rules of customer contact. Nothing here imports anything but the standard library and pydantic."""
+"""The nouns and rules of customer contact.
+
+Nothing here imports anything but the standard library and pydantic.
+"""

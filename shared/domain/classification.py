@@ -26,7 +26,10 @@ class Urgency(StrEnum):
 
 
 class Evidence(Model):
-    """The words that moved one aspect, strongest first. `weight` is how much probability they carried, in [-1, 1]."""
+    """The words that moved one aspect, strongest first.
+
+    `weight` is how much probability they carried, in [-1, 1].
+    """
 
     aspect: Literal["language", "intent", "sentiment", "urgency"]
     words: tuple[str, ...]
@@ -36,7 +39,7 @@ class Evidence(Model):
 
 
 class Classification(Model):
-    """Language, intent, sentiment and urgency, each with its confidence in [0, 1], and who decided."""
+    """Language, intent, sentiment and urgency, each with a confidence in [0, 1], and who decided."""
 
     language: str = UNKNOWN_LANGUAGE
     """ISO 639-1 where it exists, else 639-3; `und` where nothing can be said."""
@@ -53,7 +56,10 @@ class Classification(Model):
     evidence: tuple[Evidence, ...] = ()
     decided_by: Literal["rules", "embedded", "bedrock"]
     version: str
-    """Of the rule set or model: `rules-3`, `embedded-2026-11-22-ab12cd34`, `bedrock:<model id>/<prompt version>`."""
+    """Of the rule set or model:
+
+    `rules-3`, `embedded-2026-11-22-ab12cd34`, `bedrock:<model id>/<prompt version>`.
+    """
     threshold: float | None = None
     """The confidence below which the next classifier would have been asked."""
     fell_back_because: str | None = None

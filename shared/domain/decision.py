@@ -8,7 +8,7 @@ from shared.domain.model import Instant, Model
 
 
 class Decision(Model):
-    """`evidence` is small facts, never a body: rule names, thresholds, the steps of the send gate."""
+    """`evidence` is small facts, never a body: rule names, thresholds, steps of the send gate."""
 
     about: Literal[
         "classification",

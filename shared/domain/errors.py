@@ -1,8 +1,14 @@
-"""What can go wrong in the terms of the house. Each is mapped once: to HTTP in `runtime.http`, to Retry in the journey."""
+"""What can go wrong in the terms of the house.
+
+Each is mapped once: to HTTP in `runtime.http`, to Retry in the journey.
+"""
 
 
 class PasserelleError(Exception):
-    """The root of all our errors. The message is safe to show and to log: it never holds personal data."""
+    """The root of all our errors.
+
+    The message is safe to show and to log: it never holds personal data.
+    """
 
 
 class UnknownProvider(PasserelleError):
@@ -10,7 +16,7 @@ class UnknownProvider(PasserelleError):
 
 
 class MissingSecret(PasserelleError):
-    """The secret this route needs is absent or incomplete; the message names it, never its content."""
+    """The secret a route needs is absent or incomplete; the message names it, never its content."""
 
 
 class Unauthentic(PasserelleError):
@@ -38,11 +44,16 @@ class NotFound(PasserelleError):
 
 
 class Conflict(PasserelleError):
-    """The command contradicts the current state; reading again and deciding anew is up to the caller."""
+    """The command contradicts the current state; reading again and deciding anew is up to the
+    caller.
+    """
 
 
 class Contention(PasserelleError):
-    """Somebody else wrote the same item at the same moment. Nothing was written; trying again is right."""
+    """Somebody else wrote the same item at the same moment.
+
+    Nothing was written; trying again is right.
+    """
 
 
 class PolicyError(PasserelleError):
@@ -50,7 +61,10 @@ class PolicyError(PasserelleError):
 
 
 class SendRefused(PasserelleError):
-    """The provider looked at the message and will never take it (a 4xx). `code` is the provider's own."""
+    """The provider looked at the message and will never take it (a 4xx).
+
+    `code` is the provider's own.
+    """
 
     def __init__(self, detail: str, *, code: str) -> None:
         super().__init__(detail)
@@ -58,8 +72,13 @@ class SendRefused(PasserelleError):
 
 
 class SendDelayed(PasserelleError):
-    """The provider certainly did not take the message (busy, unreachable); sending it again is safe."""
+    """The provider certainly did not take the message (busy, unreachable); sending it again is
+    safe.
+    """
 
 
 class SendUnconfirmed(PasserelleError):
-    """Nobody knows whether the provider took the message. It is never sent twice; a person is shown it."""
+    """Nobody knows whether the provider took the message.
+
+    It is never sent twice; a person is shown it.
+    """

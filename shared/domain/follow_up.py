@@ -47,7 +47,9 @@ Action = Annotated[SendTemplate | Escalate | SendReply, Field(discriminator="do"
 
 
 class FollowUpRule(Model):
-    """When `when` happens: if no `if_no` within `within`, then `then`, unless one of `cancelled_by` comes first."""
+    """When `when` happens: if no `if_no` within `within`, then `then`, unless one of `cancelled_by`
+    comes first.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")
     when: Literal[Milestone.TICKET_OPENED, Milestone.AGENT_REPLIED]
@@ -94,9 +96,18 @@ class FollowUp(Model):
     gate: tuple[GateStep, ...] = ()
     touchpoint_id: TouchpointId | None = None
     """The outbound touchpoint it became."""
+    claimed_at: Instant | None = None
+    """When the delivery that is talking to the provider began."""
     ended_at: Instant | None = None
     attempt: int = 0
     """How often it was put off; part of the schedule's name."""
+    failures: int = 0
+    """How often the provider could not be reached."""
+
+    @property
+    def schedule_name(self) -> str:
+        """Of this attempt, at most 64 characters: the same cause gives the same schedule."""
+        return f"{self.follow_up_id}-{self.attempt}"
 
     def cancelled(self, ticket: Ticket) -> str | None:
         """Why it has become pointless, or None."""
@@ -109,7 +120,10 @@ class FollowUp(Model):
 def follow_up_from(
     rule: FollowUpRule, ticket: Ticket, since: datetime, calendar: Calendar
 ) -> FollowUp:
-    """What a rule promises on a ticket. One per rule and occasion: the opening, or each agent reply."""
+    """What a rule promises on a ticket.
+
+    One per rule and occasion: the opening, or each agent reply.
+    """
     occasion = "" if rule.when is Milestone.TICKET_OPENED else since.isoformat()
     return FollowUp(
         follow_up_id=FollowUpId(derived_id("follow_up", ticket.ticket_id, rule.name, occasion)),

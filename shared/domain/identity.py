@@ -24,7 +24,10 @@ _STRENGTH = {kind: rank for rank, kind in enumerate(IdentifierType)}
 
 
 class Identifier(Model):
-    """(type, scope, value). A value is unique within its scope: a WhatsApp user id within a business, a phone anywhere."""
+    """(type, scope, value).
+
+    A value is unique within its scope: a WhatsApp user id within a business, a phone anywhere.
+    """
 
     type: IdentifierType
     scope: str = Field(default="", max_length=200)
@@ -52,7 +55,9 @@ def strongest_first(identifiers: tuple[Identifier, ...]) -> tuple[Identifier, ..
 
 
 def profile_id_from(identifier: Identifier) -> ProfileId:
-    """The id of the profile that this identifier creates: two concurrent first contacts agree on it."""
+    """The id of the profile that this identifier creates: two concurrent first contacts agree on
+    it.
+    """
     return ProfileId(derived_id("profile", identifier.key))
 
 

@@ -7,11 +7,13 @@ from pydantic import ConfigDict
 
 from shared.domain.classification import Classification
 from shared.domain.decision import Decision
-from shared.domain.model import Model, ProfileId, TicketId, TouchpointId
+from shared.domain.model import FollowUpId, Model, ProfileId, TicketId, TouchpointId
 
 
 class ProfileStep(Model):
-    """`next_step` says whether the touchpoint needs understanding; a passive one is finished with its profile."""
+    """`next_step` says whether the touchpoint needs understanding; a passive one is finished with
+    its profile.
+    """
 
     profile_id: ProfileId
     """Empty when the touchpoint names nobody."""
@@ -30,11 +32,15 @@ class ClassificationStep(Model):
 class TicketOutcome(StrEnum):
     OPENED = "opened"
     JOINED = "joined"
+    HELD = "held"
+    """The ticket held this touchpoint already: the step was tried again."""
     NOTHING = "nothing"
 
 
 class TicketStep(Model):
-    """`next_step` is to schedule follow-ups when the ticket is new, or turned out to have begun earlier."""
+    """`next_step` is to schedule follow-ups when the ticket is new, or turned out to have begun
+    earlier.
+    """
 
     outcome: TicketOutcome
     ticket_id: TicketId | None = None
@@ -69,4 +75,4 @@ class DeliveryRequest(Model):
     model_config = ConfigDict(extra="ignore")
 
     ticket_id: TicketId
-    follow_up_id: str
+    follow_up_id: FollowUpId

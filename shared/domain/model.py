@@ -26,7 +26,9 @@ Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class Model(BaseModel):
-    """A value: immutable, closed to unknown fields, built when first used (which keeps imports cheap)."""
+    """A value: immutable, closed to unknown fields, built when first used (which keeps imports
+    cheap).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 

@@ -1,4 +1,7 @@
-"""The send gate: seven questions in order. The first refusal stops; each answer is kept with its reason."""
+"""The send gate: seven questions in order.
+
+The first refusal stops; each answer is kept with its reason.
+"""
 
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -123,7 +126,8 @@ def _window(context: SendContext, policy: SendingPolicy) -> tuple[bool, str]:
     if context.last_inbound_at is not None and context.now <= context.last_inbound_at + length:
         return True, f"open until {(context.last_inbound_at + length).isoformat()}"
     closed = "never opened" if context.last_inbound_at is None else "closed"
+    instead = "an approved template is sent" if context.template_ready else "no approved template"
     return (
         False,
-        f"{closed}; {'an approved template is sent' if context.template_ready else 'no approved template'}",
+        f"{closed}; {instead}",
     )

@@ -29,15 +29,22 @@ class TemplateUse(Model):
 
 
 class OutboundMessage(Model):
-    """One message on its way to one endpoint. `send_key` names the commitment behind it: one key, one message."""
+    """One message on its way to one endpoint.
+
+    `send_key` names the commitment behind it: one key, one message.
+    """
 
     send_key: str = Field(max_length=64)
     endpoint: Endpoint
     message_class: MessageClass
     text: str = ""
-    """Free text. With `template` set, the same words rendered, for the record and for channels without templates."""
+    """Free text. With `template` set, the same words rendered, for the record and for channels
+    without templates.
+    """
     template: TemplateUse | None = None
-    """Set when the channel's reply window is closed and the provider must be given an approved template."""
+    """Set when the channel's reply window is closed and the provider must be given an approved
+    template.
+    """
     subject: str | None = None
     in_reply_to: str | None = None
     """The provider's id of the message this answers: a WhatsApp context, a Message-ID."""

@@ -6,6 +6,7 @@ Durations are absolute: an hour of work on the day the clocks change is still si
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -60,7 +61,7 @@ class Calendar(Model):
     @model_validator(mode="after")
     def _ever_open(self) -> "Calendar":
         for day, openings in self.openings.items():
-            for earlier, later in zip(openings, openings[1:], strict=False):
+            for earlier, later in pairwise(openings):
                 if earlier.until == time(0) or later.opens < earlier.until:
                     raise ValueError(f"the openings of {day} overlap or are out of order")
         if not any(self.openings.values()):
@@ -68,7 +69,9 @@ class Calendar(Model):
         return self
 
     def stretches(self, start: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """The working stretches from `start` on, as UTC pairs (from, until), the first cut at `start`."""
+        """The working stretches from `start` on, as UTC pairs (from, until), the first cut at
+        `start`.
+        """
         zone = ZoneInfo(self.time_zone)
         day = start.astimezone(zone).date() - timedelta(days=1)
         last = (start + _LONGEST_LOOK_AHEAD).date()

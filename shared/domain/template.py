@@ -21,7 +21,10 @@ class ProviderTemplate(Model):
 
 
 class Wording(Model):
-    """One template in one language. `{ticket_number}` and its like are the variables, in the order they appear."""
+    """One template in one language.
+
+    `{ticket_number}` and its like are the variables, in the order they appear.
+    """
 
     text: str = Field(min_length=1, max_length=1024)
     subject: str | None = None

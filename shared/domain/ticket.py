@@ -62,7 +62,8 @@ class CustomerWord(Model):
 
 
 class Ticket(Model):
-    """Its customer side is a fold over the touchpoints it holds: the earliest opens it, the latest is answered,
+    """Its customer side is a fold over the touchpoints it holds: the earliest opens it, the latest
+    is answered,
 
     the highest priority counts. The order in which they were processed leaves no trace.
     """
@@ -82,6 +83,11 @@ class Ticket(Model):
     resolved_at: Instant | None = None
     assignee: str | None = None
     version: int = 1
+
+    @property
+    def number(self) -> str:
+        """What people call it: short, and safe to say on the phone."""
+        return self.ticket_id[:8].upper()
 
     @property
     def is_ended(self) -> bool:
@@ -104,7 +110,9 @@ class Ticket(Model):
 
 
 def ticket_id_for(profile_id: ProfileId, queue: str, sequence: int) -> TicketId:
-    """Derived from whose and which it is, not from the message that opened it: two first messages agree on it."""
+    """Derived from whose and which it is, not from the message that opened it: two first messages
+    agree on it.
+    """
     return TicketId(derived_id("ticket", profile_id, queue, str(sequence)))
 
 
@@ -115,7 +123,9 @@ class Routing(Model):
     """Queue name to the intents it takes."""
     fallback: str
     continues: frozenset[str] = frozenset()
-    """Intents that say little by themselves: with a ticket open anywhere they belong to the one spoken of last."""
+    """Intents that say little by themselves: with a ticket open anywhere they belong to the one
+    spoken of last.
+    """
 
     @model_validator(mode="after")
     def _consistent(self) -> "Routing":
@@ -193,7 +203,10 @@ def open_ticket(
 def join_ticket(
     ticket: Ticket, word: CustomerWord, *, sla: SlaPolicy, calendar: Calendar
 ) -> Ticket:
-    """The ticket with one more customer touchpoint in it. Joining twice, or in any order, gives the same ticket."""
+    """The ticket with one more customer touchpoint in it.
+
+    Joining twice, or in any order, gives the same ticket.
+    """
     first = min(ticket.first, word, key=lambda one: (one.at, one.touchpoint_id))
     last = max(ticket.last, word, key=lambda one: (one.at, one.touchpoint_id))
     priority = max(ticket.priority, word.priority, key=lambda one: one.rank)
@@ -232,7 +245,9 @@ def pause(ticket: Ticket, at: datetime) -> Ticket:
 
 
 def resume(ticket: Ticket, at: datetime, calendar: Calendar) -> Ticket:
-    """The resolution clock runs again; what it stood still in working time is added to what was left."""
+    """The resolution clock runs again; what it stood still in working time is added to what was
+    left.
+    """
     paused_at = ticket.resolution.paused_at
     if paused_at is None:
         return ticket
@@ -250,15 +265,15 @@ def resume(ticket: Ticket, at: datetime, calendar: Calendar) -> Ticket:
 
 
 def change_status(ticket: Ticket, status: TicketStatus, at: datetime, calendar: Calendar) -> Ticket:
-    """Move a ticket by hand. A closed ticket stays closed; the customer's next message opens a new one."""
+    """Move a ticket by hand.
+
+    A closed ticket stays closed; the customer's next message opens a new one.
+    """
     if ticket.status is TicketStatus.CLOSED and status is not TicketStatus.CLOSED:
         raise Conflict("a closed ticket cannot change; the customer's next message opens a new one")
     if status is TicketStatus.NEW and ticket.status is not TicketStatus.NEW:
         raise Conflict("a ticket that was worked on cannot become new again")
-    if status in WAITING:
-        changed = pause(ticket, at)
-    else:
-        changed = resume(ticket, at, calendar)
+    changed = pause(ticket, at) if status in WAITING else resume(ticket, at, calendar)
     if status in ENDED and not ticket.is_ended:
         resolution = changed.resolution.model_copy(update={"met_at": at})
         changed = changed.model_copy(update={"resolved_at": at, "resolution": resolution})

@@ -45,7 +45,10 @@ class Automation(StrEnum):
 
 
 class Endpoint(Model):
-    """Where one person is reached on one channel through one of our lines. A reply goes back to exactly this."""
+    """Where one person is reached on one channel through one of our lines.
+
+    A reply goes back to exactly this.
+    """
 
     channel: Channel
     provider: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")
@@ -58,7 +61,10 @@ class Endpoint(Model):
 
 
 class Attachment(Model):
-    """A file or medium that came along. `object_key` once it is in our bucket, `provider_reference` until it is fetched."""
+    """A file or medium that came along.
+
+    `object_key` once it is in our bucket, `provider_reference` until it is fetched.
+    """
 
     name: str = Field(default="", max_length=255)
     content_type: str = Field(default="application/octet-stream", max_length=255)
@@ -78,6 +84,8 @@ class Message(Model):
     """The provider's id of the message this one answers."""
     thread: tuple[str, ...] = ()
     """E-mail only: the References header, oldest first."""
+    message_class: Literal["transactional", "service", "marketing", "legal"] | None = None
+    """Outbound only."""
 
 
 class DeliveryStatus(Model):
@@ -106,7 +114,10 @@ class TrackedEvent(Model):
 
 
 class Identification(Model):
-    """The company's own systems tell who this is. Traits become the profile's, the newest value of each."""
+    """The company's own systems tell who this is.
+
+    Traits become the profile's, the newest value of each.
+    """
 
     kind: Literal["identification"] = "identification"
     traits: dict[str, JsonValue] = {}
@@ -133,7 +144,9 @@ class Purchase(Model):
 
 
 class Order(Model):
-    """One version of an order; `version_at` tells which of two is newer, whatever order they arrive in."""
+    """One version of an order; `version_at` tells which of two is newer, whatever order they arrive
+    in.
+    """
 
     kind: Literal["order"] = "order"
     number: str
@@ -198,7 +211,10 @@ Content = Annotated[
 
 
 class Touchpoint(Model):
-    """One observed contact. `provider_event_id` is the provider's key for it, unique within (provider, account)."""
+    """One observed contact.
+
+    `provider_event_id` is the provider's key for it, unique within (provider, account).
+    """
 
     provider: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")
     account: str = Field(max_length=320)
@@ -236,7 +252,9 @@ class Touchpoint(Model):
 
 
 def touchpoint_id(provider: str, account: str, provider_event_id: str) -> TouchpointId:
-    """Derived, so that a redelivery, an echo of our own message and a delivery status find the same touchpoint."""
+    """Derived, so that a redelivery, an echo of our own message and a delivery status find the same
+    touchpoint.
+    """
     return TouchpointId(derived_id("touchpoint", provider, account, provider_event_id))
 
 

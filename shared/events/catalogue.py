@@ -1,4 +1,7 @@
-"""Every event of the house. The bus rules, docs/events.md and the tests are built from these classes."""
+"""Every event of the house.
+
+The bus rules, docs/events.md and the tests are built from these classes.
+"""
 
 from typing import Literal
 
@@ -17,7 +20,10 @@ class TouchpointReceived(Event):
 
 
 class ProfileUpdated(Event):
-    """A profile was created, or learned an identifier or a trait. Counting one more contact is not an update."""
+    """A profile was created, or learned an identifier or a trait.
+
+    Counting one more contact is not an update.
+    """
 
     profile_id: ProfileId
     touchpoint_id: TouchpointId
@@ -60,7 +66,9 @@ class TicketChanged(Event):
 
 
 class FollowUpScheduled(Event):
-    """`immediate` ones are not given to the scheduler: the bus hands them to `follow_up_delivery` at once."""
+    """`immediate` ones are not given to the scheduler: the bus hands them to `follow_up_delivery`
+    at once.
+    """
 
     follow_up_id: FollowUpId
     ticket_id: TicketId

@@ -1,7 +1,8 @@
 """The base of every event and the form in which it travels.
 
-A write carries its event: the item it changes gets an attribute `event` of {"type", "data"}; the table's stream
-shows it, and `event_publishing` puts it on the bus. So an event leaves exactly when its write happened.
+A write carries its event: the item it changes gets an attribute `event` of {"type", "data"}; the
+table's stream shows it, and `event_publishing` puts it on the bus. So an event leaves exactly when
+its write happened.
 """
 
 from typing import Any
@@ -15,7 +16,10 @@ VERSION = "1"
 
 
 class Event(Model):
-    """One fact, past tense. Ids and small facts: never a text, a name, a phone or a mail address."""
+    """One fact, past tense.
+
+    Ids and small facts: never a text, a name, a phone or a mail address.
+    """
 
     @classmethod
     def event_pattern(cls, **facts: list[str | bool]) -> dict[str, Any]:
@@ -37,7 +41,9 @@ class Event(Model):
 
 
 class Metadata(Model):
-    """`event_id` derives from the write: an event that is delivered twice carries the same id twice."""
+    """`event_id` derives from the write: an event that is delivered twice carries the same id
+    twice.
+    """
 
     event_id: str
     at: Instant

@@ -1,4 +1,6 @@
-"""Read the policies. A wrong one raises PolicyError with file, line and reason, at synth and at start alike."""
+"""Read the policies. A wrong one raises PolicyError with file, line and reason, at synth and at
+start alike.
+"""
 
 from collections.abc import Sequence
 from functools import cache
@@ -21,7 +23,10 @@ FOLDER = Path(__file__).parent
 
 
 class Policies(NamedTuple):
-    """All policies of the company. Their cross-references hold: no rule names a queue or a template that is not there."""
+    """All policies of the company.
+
+    Their cross-references hold: no rule names a queue or a template that is not there.
+    """
 
     intents: dict[str, IntentMeaning]
     routing: Routing
@@ -116,6 +121,9 @@ def _check_references(policies: Policies, files: dict[str, PolicyFile]) -> None:
             raise files["priorities"].wrong(
                 (position, "intents"), f"{intent!r} is not in intents.yaml"
             )
+    last = len(policies.priorities) - 1
+    if last < 0 or policies.priorities[last].model_dump(exclude={"priority"}, exclude_none=True):
+        raise files["priorities"].wrong((last,), "the last rule must hold for everything")
     if policies.sla.calendar not in policies.calendars:
         raise files["sla"].wrong(
             ("calendar",), f"{policies.sla.calendar!r} is not in calendars.yaml"

@@ -1,7 +1,9 @@
-"""What every provider is: how it proves itself, what it says, what it wants to hear, and how to send through it.
+"""What every provider is: how it proves itself, what it says, what it wants to hear, and how to
+send through it.
 
-A provider is one file in this folder with a module constant `PROVIDER`. It does no I/O: it turns a request into
-touchpoints and a message into a request. It is found by its file name, so nothing lists it.
+A provider is one file in this folder with a module constant `PROVIDER`. It does no I/O: it turns a
+request into touchpoints and a message into a request. It is found by its file name, so nothing
+lists it.
 """
 
 import hmac
@@ -31,8 +33,9 @@ class WebhookRequest:
     """The HTTP request exactly as it came, after the gateway's own base64 is undone.
 
     `url` is the public URL the provider called, with its query string. `path` is what follows
-    `/webhooks/{provider}`, without slashes at its ends. `arrived_at` is the gateway's stamp in real time, against
-    which signatures are fresh or stale. Header names are in lower case; a repeated query key keeps all its values.
+    `/webhooks/{provider}`, without slashes at its ends. `arrived_at` is the gateway's stamp in real
+    time, against which signatures are fresh or stale. Header names are in lower case; a repeated
+    query key keeps all its values.
     """
 
     method: str
@@ -68,9 +71,11 @@ class WebhookResponse:
 
 
 class Observed(NamedTuple):
-    """A touchpoint and the part of the request it came from, kept as evidence; files are stored beside it.
+    """A touchpoint and the part of the request it came from, kept as evidence; files are stored
+    beside it.
 
-    `files` pairs with `touchpoint.content.attachments` by position, where the request carried the bytes.
+    `files` pairs with `touchpoint.content.attachments` by position, where the request carried the
+    bytes.
     """
 
     touchpoint: Touchpoint
@@ -111,7 +116,10 @@ class MailRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class NothingToTransmit:
-    """The recipient comes and fetches it from the ledger (web chat). `message_id` becomes the touchpoint's key."""
+    """The recipient comes and fetches it from the ledger (web chat).
+
+    `message_id` becomes the touchpoint's key.
+    """
 
     message_id: str
 
@@ -127,7 +135,10 @@ class HttpResponse:
 
 
 class Secret(BaseModel):
-    """What a company must know about its account at a provider. One JSON object in Secrets Manager."""
+    """What a company must know about its account at a provider.
+
+    One JSON object in Secrets Manager.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", defer_build=True, hide_input_in_errors=True
@@ -135,7 +146,10 @@ class Secret(BaseModel):
 
 
 class Payload(BaseModel):
-    """What we read of a request. Unknown fields are ignored, for providers add them at will; known ones are strict."""
+    """What we read of a request.
+
+    Unknown fields are ignored, for providers add them at will; known ones are strict.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True, defer_build=True)
 
@@ -151,7 +165,10 @@ Fetch = Callable[[str], bytes]
 
 
 class Provider(Generic[SecretT]):
-    """The base of every provider. `verify` comes before `parse`, always, and its caller cannot skip it."""
+    """The base of every provider.
+
+    `verify` comes before `parse`, always, and its caller cannot skip it.
+    """
 
     name: ClassVar[str]
     secret_type: type[SecretT]
@@ -168,7 +185,10 @@ class Provider(Generic[SecretT]):
     def parse(
         self, request: WebhookRequest, secret: SecretT, received_at: datetime
     ) -> list[Observed]:
-        """The touchpoints a verified request holds, possibly none. Raises MalformedPayload, and nothing else."""
+        """The touchpoints a verified request holds, possibly none.
+
+        Raises MalformedPayload, and nothing else.
+        """
         raise NotImplementedError
 
     def respond(self, outcome: Outcome, observed: list[Observed]) -> WebhookResponse:
@@ -176,7 +196,9 @@ class Provider(Generic[SecretT]):
         return WebhookResponse()
 
     def mailbox(self, request: WebhookRequest, secret: SecretT) -> Endpoint | None:
-        """Whose waiting messages this request asks for (after `verify`); None for every provider that pushes."""
+        """Whose waiting messages this request asks for (after `verify`); None for every provider
+        that pushes.
+        """
         return None
 
     def render_mailbox(
@@ -186,11 +208,17 @@ class Provider(Generic[SecretT]):
         raise NotImplementedError
 
     def prepare(self, message: OutboundMessage, secret: SecretT) -> Outgoing:
-        """The request that sends `message`. Raises SendRefused for what this provider cannot carry."""
+        """The request that sends `message`.
+
+        Raises SendRefused for what this provider cannot carry.
+        """
         raise NotImplementedError
 
     def receipt(self, response: HttpResponse) -> str:
-        """The provider's id of the message it took. Raises SendRefused, SendDelayed or SendUnconfirmed."""
+        """The provider's id of the message it took.
+
+        Raises SendRefused, SendDelayed or SendUnconfirmed.
+        """
         raise NotImplementedError
 
     def read_secret(self, content: Mapping[str, Any] | None) -> SecretT:
@@ -227,7 +255,10 @@ def find_provider(name: str) -> Provider[Any]:
 
 
 def read_json(body: bytes) -> JsonValue:
-    """Strict JSON: UTF-8, no NaN, no lone surrogates, 200 levels at most. Raises MalformedPayload."""
+    """Strict JSON: UTF-8, no NaN, no lone surrogates, 200 levels at most.
+
+    Raises MalformedPayload.
+    """
     try:
         value: JsonValue = from_json(body, allow_inf_nan=False)
     except ValueError as error:
@@ -250,7 +281,10 @@ def _is_finite(value: JsonValue) -> bool:
 
 
 def read_model(model: type["ModelT"], value: object) -> "ModelT":
-    """Validate one part of a payload. The error names the fields, never their content. Raises MalformedPayload."""
+    """Validate one part of a payload.
+
+    The error names the fields, never their content. Raises MalformedPayload.
+    """
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -267,7 +301,9 @@ _CLOCK_SKEW = timedelta(minutes=5)
 
 
 def believable(moment: datetime | None, received_at: datetime) -> datetime:
-    """When it happened, as the provider says; when we received it, where that is missing or out of reason."""
+    """When it happened, as the provider says; when we received it, where that is missing or out of
+    reason.
+    """
     if moment is None or not _EARLIEST <= moment <= received_at + _CLOCK_SKEW:
         return received_at
     return moment

@@ -20,7 +20,9 @@ def logger() -> Logger:
 
 
 def count(fact: str, number: int = 1, **dimensions: str) -> None:
-    """One business fact for CloudWatch, in its embedded metric format: a log line that becomes a metric."""
+    """One business fact for CloudWatch, in its embedded metric format: a log line that becomes a
+    metric.
+    """
     if number == 0:
         return
     metric = {
@@ -33,7 +35,9 @@ def count(fact: str, number: int = 1, **dimensions: str) -> None:
 
 
 def observed(handler: Handler) -> Handler:
-    """Log what a function could not do, once, and let it rise: the caller retries, catches or redelivers."""
+    """Log what a function could not do, once, and let it rise: the caller retries, catches or
+    redelivers.
+    """
 
     @wraps(handler)
     def run(event: dict[str, Any], context: Any) -> Any:

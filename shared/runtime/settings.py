@@ -1,4 +1,5 @@
-"""The environment of each function as a typed value. The stack sets exactly these variables, no other.
+"""The environment of each function as a typed value. The stack sets exactly these variables, no
+other.
 
 The field `touchpoints_table` is the variable TOUCHPOINTS_TABLE.
 """
@@ -11,7 +12,10 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 environment: ContextVar[Mapping[str, str]] = ContextVar("environment", default=os.environ)
-"""Where settings are read from. The local cloud, which runs all functions in one process, gives each its own."""
+"""Where settings are read from.
+
+The local cloud, which runs all functions in one process, gives each its own.
+"""
 
 
 class Settings(BaseModel):
@@ -19,7 +23,9 @@ class Settings(BaseModel):
 
     @classmethod
     def read(cls) -> Self:
-        """From the environment; a missing variable raises pydantic's ValidationError, which names it."""
+        """From the environment; a missing variable raises pydantic's ValidationError, which names
+        it.
+        """
         variables = environment.get()
         return cls.model_validate(
             {
@@ -64,7 +70,9 @@ class TimerSettings(Settings):
 
 class WebhookIntakeSettings(LedgerSettings, SecretSettings):
     public_url: str = ""
-    """Scheme and host the providers call, where it is not what the gateway says (a custom domain, a proxy)."""
+    """Scheme and host the providers call, where it is not what the gateway says (a custom domain, a
+    proxy).
+    """
 
 
 class EventPublishingSettings(Settings):

@@ -20,6 +20,7 @@ from shared.ports import (
     TicketStore,
     Timer,
 )
+from shared.providers.base import Fetch
 from shared.runtime.settings import (
     AiClassificationSettings,
     EventPublishingSettings,
@@ -38,12 +39,12 @@ current_clock: ContextVar[Clock] = ContextVar("current_clock")
 
 
 @cache
-def client(service: str) -> Any:
+def client(service: str, attempts: int = 4) -> Any:
     """A client of one AWS service: short timeouts, and botocore's own retries with jitter."""
     config = Config(
         connect_timeout=2,
         read_timeout=10,
-        retries={"mode": "standard", "total_max_attempts": 4},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         tcp_keepalive=True,
     )
     return botocore.session.get_session().create_client(service, config=config)
@@ -113,7 +114,8 @@ def bus(settings: EventPublishingSettings) -> Bus:
 def sender(settings: FollowUpDeliverySettings) -> Sender:
     from shared.adapters.sender import ProviderSender
 
-    return ProviderSender(lambda: client("sesv2"), gateway=settings.provider_gateway)
+    # One attempt: a mail whose answer got lost must not leave twice.
+    return ProviderSender(lambda: client("sesv2", attempts=1), gateway=settings.provider_gateway)
 
 
 @cache
@@ -122,6 +124,12 @@ def classifier(settings: AiClassificationSettings) -> Classifier:
 
     bedrock = (lambda: client("bedrock-runtime")) if settings.bedrock_model_id else None
     return build_classifier(bedrock, settings.bedrock_model_id)
+
+
+def fetch() -> Fetch:
+    from shared.adapters.web import fetch
+
+    return fetch
 
 
 @cache

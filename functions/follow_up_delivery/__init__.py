@@ -1,0 +1,1 @@
+"""A commitment is due: is it still needed, may it leave, and did it."""

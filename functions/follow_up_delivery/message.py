@@ -1,0 +1,181 @@
+"""From a promise to words: in the person's language, to the endpoint it answers."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from shared.domain.follow_up import SendReply, SendTemplate
+from shared.domain.model import ProfileId
+from shared.domain.profile import Profile
+from shared.domain.sending import (
+    MessageClass,
+    OutboundMessage,
+    SendContext,
+    SendingPolicy,
+    TemplateUse,
+)
+from shared.domain.ticket import Ticket
+from shared.domain.touchpoint import Direction, Endpoint, Message, Touchpoint
+from shared.policies.reader import Policies
+from shared.ports import Ledger, ProfileStore
+
+MOST_LOOKED_AT = 500
+"""Touchpoints of the recent past that the gate looks through; a person has fewer."""
+
+
+class Draft(NamedTuple):
+    """A message before the gate: where to, in which words, and the approved template with the same
+    words.
+    """
+
+    endpoint: Endpoint
+    message_class: MessageClass
+    text: str
+    subject: str | None
+    language: str | None
+    template: TemplateUse | None
+    in_reply_to: str
+    thread: tuple[str, ...]
+
+    def message(self, send_key: str, *, as_template: bool) -> OutboundMessage:
+        return OutboundMessage(
+            send_key=send_key,
+            endpoint=self.endpoint,
+            message_class=self.message_class,
+            text=self.text,
+            template=self.template if as_template else None,
+            subject=self.subject,
+            in_reply_to=self.in_reply_to,
+            thread=self.thread,
+            language=self.language,
+        )
+
+
+def write(
+    action: SendTemplate | SendReply,
+    ticket: Ticket,
+    answered: Touchpoint,
+    profile: Profile | None,
+    policies: Policies,
+) -> Draft:
+    """The draft that answers `answered`, whose endpoint the caller has made sure of."""
+    assert answered.endpoint is not None
+    content = answered.content
+    thread = content.thread if isinstance(content, Message) else ()
+    asked = content.subject if isinstance(content, Message) else None
+    reply_subject = (
+        None if asked is None else asked if asked[:3].lower() == "re:" else f"Re: {asked}"
+    )
+    if isinstance(action, SendReply):
+        text, subject, language, template = action.text, reply_subject, ticket.last.language, None
+        message_class = MessageClass.TRANSACTIONAL
+    else:
+        text, subject, language, template = _from_template(
+            action, ticket, answered.endpoint, profile, policies
+        )
+        subject = reply_subject or subject
+        message_class = action.message_class
+    return Draft(
+        endpoint=answered.endpoint,
+        message_class=message_class,
+        text=text,
+        subject=subject,
+        language=language,
+        template=template,
+        in_reply_to=answered.provider_event_id,
+        thread=(*thread, answered.provider_event_id),
+    )
+
+
+def _from_template(
+    action: SendTemplate,
+    ticket: Ticket,
+    endpoint: Endpoint,
+    profile: Profile | None,
+    policies: Policies,
+) -> tuple[str, str | None, str, TemplateUse | None]:
+    """Text, subject, language, and the provider's approved template where there is one."""
+    wanted = (profile.language if profile else None) or ticket.last.language
+    language, wording = policies.templates.wording(action.template, wanted)
+    values = {"ticket_number": ticket.number}
+    approved = wording.approved.get(endpoint.channel)
+    template = None
+    if approved is not None and approved.state == "approved":
+        parameters = tuple(values[variable] for variable in wording.variables)
+        template = TemplateUse(
+            name=approved.name, language=approved.language, parameters=parameters
+        )
+    return wording.filled(values), wording.subject, language, template
+
+
+def send_context(
+    draft: Draft,
+    *,
+    profile_id: ProfileId,
+    time_zone: str | None,
+    ledger: Ledger,
+    profiles: ProfileStore,
+    policy: SendingPolicy,
+    now: datetime,
+) -> SendContext:
+    """What the gate must know, read from the recent past."""
+    cap = policy.frequency_caps.get(draft.message_class)
+    window = policy.reply_windows.get(draft.endpoint.channel, timedelta(0))
+    since = now - max(cap.per if cap else timedelta(0), window)
+    recent = _recent(ledger, profile_id, since)
+    sent_at = tuple(one.occurred_at for one in recent if _is_of_class(one, draft.message_class))
+    heard = [
+        one.occurred_at
+        for one in recent
+        if one.direction is Direction.INBOUND and one.endpoint == draft.endpoint
+    ]
+    suppression = profiles.suppression(draft.endpoint)
+    return SendContext(
+        now=now,
+        endpoint=draft.endpoint,
+        message_class=draft.message_class,
+        suppressed_because=suppression.reason if suppression else None,
+        time_zone=time_zone,
+        sent_at=sent_at,
+        last_inbound_at=max(heard, default=None),
+        template_ready=draft.template is not None,
+    )
+
+
+def _recent(ledger: Ledger, profile_id: ProfileId, since: datetime) -> list[Touchpoint]:
+    found: list[Touchpoint] = []
+    cursor = None
+    while len(found) < MOST_LOOKED_AT:
+        page = ledger.timeline(profile_id, since=since, limit=100, cursor=cursor)
+        found += [entry.touchpoint for entry in page.items]
+        if (cursor := page.cursor) is None:
+            break
+    return found
+
+
+def _is_of_class(touchpoint: Touchpoint, message_class: MessageClass) -> bool:
+    content = touchpoint.content
+    return isinstance(content, Message) and content.message_class == message_class.value
+
+
+def outbound_touchpoint(draft: Draft, message_id: str, now: datetime) -> Touchpoint:
+    """What left, as the ledger keeps it.
+
+    Its id is the one a delivery status or an echo will have.
+    """
+    return Touchpoint(
+        provider=draft.endpoint.provider,
+        account=draft.endpoint.account,
+        provider_event_id=message_id,
+        channel=draft.endpoint.channel,
+        direction=Direction.OUTBOUND,
+        occurred_at=now,
+        received_at=now,
+        endpoint=draft.endpoint,
+        language=draft.language,
+        content=Message(
+            text=draft.text,
+            subject=draft.subject,
+            in_reply_to=draft.in_reply_to,
+            message_class=draft.message_class.value,
+        ),
+    )

@@ -1,0 +1,1 @@
+"""What the policy promises on a ticket becomes dated follow-ups."""

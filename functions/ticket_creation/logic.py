@@ -1,0 +1,164 @@
+"""Open or join: one open ticket per profile and queue, whatever comes twice or at once."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from shared.domain.classification import Classification
+from shared.domain.decision import Decision
+from shared.domain.errors import Conflict, NotFound
+from shared.domain.journey import JourneyState, TicketOutcome, TicketStep
+from shared.domain.model import isoformat
+from shared.domain.ticket import CustomerWord, Ticket, join_ticket, open_ticket
+from shared.domain.touchpoint import Touchpoint
+from shared.events.catalogue import TicketChanged, TicketOpened
+from shared.policies.reader import Policies
+from shared.ports import Clock, Ledger, LogEntry, TicketStore
+
+NOTHING = TicketStep(outcome=TicketOutcome.NOTHING, next_step="nothing")
+
+
+def create_ticket(
+    step: JourneyState, *, ledger: Ledger, tickets: TicketStore, policies: Policies, clock: Clock
+) -> TicketStep:
+    """Open a ticket for what was understood, or join the open one.
+
+    Raises Contention when another journey wrote the same ticket; the step is then tried again.
+    """
+    assert step.profile_update is not None and step.ai_classification is not None
+    entry = ledger.read(step.touchpoint_id)
+    if entry is None:
+        raise NotFound("there is no such touchpoint")
+    profile_id = step.profile_update.profile_id
+    if not profile_id:
+        return NOTHING
+    classification = step.ai_classification.classification
+    word, decisions = _customer_word(entry.touchpoint, classification, policies, clock.now())
+    sequences, open_tickets = tickets.of_profile(profile_id)
+    queue = policies.routing.queue_for(classification.intent)
+    ticket = _ticket_to_join(queue, classification.intent, open_tickets, policies)
+    if ticket is not None:
+        return _join(ticket, word, decisions, tickets=tickets, policies=policies, now=clock.now())
+    if not policies.intents[classification.intent].owes:
+        return NOTHING
+    opened = open_ticket(
+        profile_id,
+        queue,
+        sequences.get(queue, 0) + 1,
+        word,
+        sla=policies.sla,
+        calendar=policies.calendar,
+    )
+    return _open(opened, decisions, tickets=tickets, now=clock.now())
+
+
+def _customer_word(
+    touchpoint: Touchpoint, classification: Classification, policies: Policies, now: datetime
+) -> tuple[CustomerWord, tuple[Decision, ...]]:
+    position, rule = next(
+        (position, rule)
+        for position, rule in enumerate(policies.priorities)
+        if rule.matches(classification)
+    )
+    queue = policies.routing.queue_for(classification.intent)
+    word = CustomerWord(
+        touchpoint_id=touchpoint.touchpoint_id,
+        at=touchpoint.occurred_at,
+        endpoint=touchpoint.endpoint,
+        intent=classification.intent,
+        priority=rule.priority,
+        language=classification.language,
+    )
+    return word, (
+        Decision(
+            about="priority",
+            outcome=rule.priority,
+            reason=f"rule {position + 1} of priorities.yaml",
+            by="policy:priorities",
+            at=now,
+        ),
+        Decision(
+            about="routing",
+            outcome=queue,
+            reason=f"the queue of {classification.intent}",
+            by="policy:routing",
+            at=now,
+        ),
+    )
+
+
+def _ticket_to_join(
+    queue: str, intent: str, open_tickets: Sequence[Ticket], policies: Policies
+) -> Ticket | None:
+    """The open ticket of this queue; for words that say little, the one spoken of last."""
+    in_queue = next((ticket for ticket in open_tickets if ticket.queue == queue), None)
+    if in_queue is not None or intent not in policies.routing.continues:
+        return in_queue
+    return max(open_tickets, key=lambda ticket: (ticket.last.at, ticket.queue), default=None)
+
+
+def _join(
+    ticket: Ticket,
+    word: CustomerWord,
+    decisions: tuple[Decision, ...],
+    *,
+    tickets: TicketStore,
+    policies: Policies,
+    now: datetime,
+) -> TicketStep:
+    joined = join_ticket(ticket, word, sla=policies.sla, calendar=policies.calendar)
+    if joined != ticket:
+        event = TicketChanged(
+            ticket_id=ticket.ticket_id,
+            profile_id=ticket.profile_id,
+            queue=joined.queue,
+            status=joined.status,
+            priority=joined.priority,
+            change="customer_wrote",
+            version=ticket.version + 1,
+        )
+        tickets.save(joined, ticket, event)
+    # Its first word may be this one: it came late, or this step is tried again after it opened the
+    # ticket. The promises count from there, and making them twice is harmless.
+    begins_here = joined.first.touchpoint_id == word.touchpoint_id
+    return TicketStep(
+        outcome=TicketOutcome.JOINED if joined != ticket else TicketOutcome.HELD,
+        ticket_id=ticket.ticket_id,
+        queue=joined.queue,
+        next_step="follow_up_scheduling" if begins_here else "nothing",
+        decisions=decisions,
+    )
+
+
+def _open(
+    ticket: Ticket, decisions: tuple[Decision, ...], *, tickets: TicketStore, now: datetime
+) -> TicketStep:
+    event = TicketOpened(
+        ticket_id=ticket.ticket_id,
+        profile_id=ticket.profile_id,
+        touchpoint_id=ticket.first.touchpoint_id,
+        queue=ticket.queue,
+        intent=ticket.first.intent,
+        priority=ticket.priority,
+        first_response_due_at=ticket.first_response.due_at,
+        resolution_due_at=ticket.resolution.due_at,
+    )
+    reasons = {decision.about: decision.reason for decision in decisions}
+    log = LogEntry(at=ticket.first.at, what="opened", by="policy", detail=dict(reasons))
+    try:
+        tickets.open(ticket, event, log)
+    except Conflict:
+        return NOTHING
+    due = Decision(
+        about="sla",
+        outcome=isoformat(ticket.due_at),
+        reason=f"the targets of {ticket.priority} in working time",
+        by="policy:sla",
+        at=now,
+    )
+    return TicketStep(
+        outcome=TicketOutcome.OPENED,
+        ticket_id=ticket.ticket_id,
+        queue=ticket.queue,
+        next_step="follow_up_scheduling",
+        decisions=(*decisions, due),
+    )

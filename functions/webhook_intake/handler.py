@@ -1,0 +1,52 @@
+"""Lambda: any request below /webhooks/{provider}."""
+
+from typing import Any
+
+from functions.webhook_intake.logic import Intake, take_in
+from functions.webhook_intake.request import gateway_response, webhook_request
+from shared.domain.errors import (
+    MissingSecret,
+    PasserelleError,
+    TooLarge,
+    Unauthentic,
+    UnknownProvider,
+)
+from shared.providers.base import find_provider
+from shared.runtime import wiring
+from shared.runtime.http import STATUS, problem
+from shared.runtime.observability import count, logger, observed
+from shared.runtime.settings import WebhookIntakeSettings
+
+REFUSALS = (UnknownProvider, MissingSecret, Unauthentic, TooLarge)
+
+
+@observed
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    settings = WebhookIntakeSettings.read()
+    name = event["pathParameters"]["provider"]
+    try:
+        provider = find_provider(name)
+        intake = take_in(
+            webhook_request(event, public_url=settings.public_url),
+            provider,
+            secret=wiring.secrets(settings).read(provider.name),
+            ledger=wiring.ledger(settings),
+            clock=wiring.clock(),
+            fetch=wiring.fetch(),
+        )
+    except REFUSALS as error:
+        return _refused(error)
+    _measure(provider.name, intake)
+    return gateway_response(intake.response)
+
+
+def _refused(error: PasserelleError) -> dict[str, Any]:
+    """One line, and nothing changed. The name in the path is the caller's, so it is not logged."""
+    logger().warning("webhook_refused", extra={"error": type(error).__name__, "reason": str(error)})
+    return problem(STATUS[type(error)], str(error))
+
+
+def _measure(provider: str, intake: Intake) -> None:
+    count("TouchpointsReceived", intake.received, provider=provider)
+    count("TouchpointsDuplicate", intake.duplicate, provider=provider)
+    count("TouchpointsQuarantined", intake.quarantined, provider=provider)

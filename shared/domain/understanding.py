@@ -1,0 +1,148 @@
+"""The company's choices about understanding: words that decide, urgency reasons, marks, thresholds.
+
+All of it is data (`policies/understanding.yaml`); nothing here names an intent, a word or a language.
+"""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from shared.domain.classification import Sentiment, Urgency
+from shared.domain.model import Model
+from shared.domain.touchpoint import Channel, Content, Review, SurveyAnswer
+
+Phrases = dict[str, tuple[str, ...]]
+"""Language to phrases. A phrase is matched on whole words, without case or accents; `*` ends a word anyhow, `..`
+stands for up to four words."""
+
+
+class Thresholds(Model):
+    intent: float = Field(ge=0, le=1)
+    """The confidence in the intent below which the next classifier is asked, if there is one."""
+    fallback: float = Field(ge=0, le=1)
+    """The confidence below which the embedded model's best guess is not believed at all."""
+    language: float = Field(ge=0, le=1)
+    """The confidence below which a language is called undetermined."""
+    learn_language: float = Field(ge=0, le=1)
+    """The confidence from which a profile learns its language."""
+
+
+class WordRule(Model):
+    """Words that decide the intent by themselves.
+
+    `whole` phrases must be the whole message, but for politeness and numbers; `within` phrases may stand anywhere in a
+    message of at most `longest` words.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")
+    intent: str
+    owes: bool | None = None
+    """Whether somebody owes the customer something then; None leaves that to the intent."""
+    suppresses: bool = False
+    """Whether it is a hard stop on the endpoint it came from."""
+    channels: frozenset[Channel] | None = None
+    """Where the rule holds; None is everywhere."""
+    whole: Phrases = {}
+    within: Phrases = {}
+    unless: Phrases = {}
+    longest: int = Field(default=15, ge=1)
+
+
+class UrgencyReason(Model):
+    """Why a message is urgent: said in words, or shown by what it is about and how it is felt."""
+
+    level: Urgency
+    phrases: Phrases = {}
+    unless: Phrases = {}
+    """Where one of these stands too, the words do not count."""
+    intents: frozenset[str] | None = None
+    """Holds only for these, as intent or as runner-up."""
+    score_at_most: float | None = Field(default=None, ge=-1, le=1)
+    """Holds only from this sentiment score down."""
+
+    @model_validator(mode="after")
+    def _has_a_condition(self) -> "UrgencyReason":
+        if not self.phrases and self.score_at_most is None:
+            raise ValueError("a reason needs phrases or score_at_most")
+        return self
+
+
+class MarkRule(Model):
+    """What a mark in a review or a survey answer says by itself. `rating` is the share of the best possible, 0 to 1."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")
+    metric: Literal["nps", "csat", "ces", "rating"]
+    at_least: float = 0
+    at_most: float = 10
+    sentiment: Sentiment
+    score: float = Field(ge=-1, le=1)
+    intent: str
+    """Taken where the words say nothing more precise."""
+    owes: bool | None = None
+
+
+class Marks(Model):
+    gives_way: frozenset[str]
+    """Intents so general that a mark says more than they do."""
+    rules: tuple[MarkRule, ...]
+
+    def rule_for(self, content: Content) -> MarkRule | None:
+        """The first rule that holds for this content's mark, or None where it has none."""
+        match content:
+            case Review():
+                metric, mark = "rating", content.rating / content.best if content.best else 0.0
+            case SurveyAnswer():
+                metric, mark = content.metric, float(content.score)
+            case _:
+                return None
+        return next(
+            (
+                rule
+                for rule in self.rules
+                if rule.metric == metric and rule.at_least <= mark <= rule.at_most
+            ),
+            None,
+        )
+
+
+class UnderstandingPolicy(Model):
+    version: int = Field(ge=1)
+    """Of the rules; raise it with every change of words."""
+    fallback_intent: str
+    """What a message is about when nothing better can be said."""
+    thresholds: Thresholds
+    polite_words: frozenset[str]
+    """What may stand beside a `whole` phrase without changing it."""
+    short_words: dict[str, frozenset[str]]
+    """Language to the common words that tell it in a message of a few words."""
+    rules: tuple[WordRule, ...]
+    urgency: dict[str, UrgencyReason]
+    """Reason name to when it holds."""
+    calm_intents: frozenset[str]
+    """With no reason for more, these are of low urgency."""
+    marks: Marks
+
+    @property
+    def rules_version(self) -> str:
+        return f"rules-{self.version}"
+
+    def word_rule(self, name: str | None) -> WordRule | None:
+        return next((rule for rule in self.rules if rule.name == name), None)
+
+    def intents_named(self) -> list[tuple[tuple[str | int, ...], str]]:
+        """Where in the policy an intent is named, and which."""
+        return [
+            (("fallback_intent",), self.fallback_intent),
+            *((("rules", at, "intent"), rule.intent) for at, rule in enumerate(self.rules)),
+            *((("calm_intents",), intent) for intent in sorted(self.calm_intents)),
+            *(
+                (("urgency", name, "intents"), intent)
+                for name, reason in self.urgency.items()
+                for intent in sorted(reason.intents or ())
+            ),
+            *((("marks", "gives_way"), intent) for intent in sorted(self.marks.gives_way)),
+            *(
+                (("marks", "rules", at, "intent"), mark.intent)
+                for at, mark in enumerate(self.marks.rules)
+            ),
+        ]

@@ -1,0 +1,44 @@
+"""Errors of the house as HTTP, mapped once: problem details (RFC 9457) in the form API Gateway
+wants.
+"""
+
+import json
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from shared.domain import errors
+
+STATUS: dict[type[errors.PasserelleError], HTTPStatus] = {
+    errors.UnknownProvider: HTTPStatus.NOT_FOUND,
+    errors.MissingSecret: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Unauthentic: HTTPStatus.UNAUTHORIZED,
+    errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.MalformedPayload: HTTPStatus.BAD_REQUEST,
+    errors.InvalidInput: HTTPStatus.BAD_REQUEST,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.Contention: HTTPStatus.CONFLICT,
+}
+"""What is not in here is our own fault and rises: a 5xx means "send it again"."""
+
+
+def problem(
+    status: HTTPStatus, detail: str, *, errors: Sequence[dict[str, str]] = ()
+) -> dict[str, Any]:
+    """A response whose body says what is wrong; `errors` holds {"field", "reason"} of each wrong
+    field.
+    """
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+    }
+    if errors:
+        body["errors"] = list(errors)
+    return {
+        "statusCode": status.value,
+        "headers": {"content-type": "application/problem+json"},
+        "body": json.dumps(body, ensure_ascii=False),
+    }
