@@ -39,7 +39,7 @@ class Evidence(Model):
 
 
 class Classification(Model):
-    """Language, intent, sentiment and urgency, each with a confidence in [0, 1], and who decided."""
+    """Language, intent, sentiment and urgency, each with its confidence, and who decided."""
 
     language: str = UNKNOWN_LANGUAGE
     """ISO 639-1 where it exists, else 639-3; `und` where nothing can be said."""
