@@ -1,0 +1,272 @@
+"""Segment: what only this provider does. The contract suite has the rest."""
+
+import gzip
+import json
+from base64 import b64encode
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.domain.errors import MalformedPayload, TooLarge, Unauthentic
+from shared.domain.identity import IdentifierType
+from shared.domain.touchpoint import Channel, Order, TrackedEvent
+from shared.providers.base import Observed, Outcome, WebhookRequest
+from shared.providers.segment import LARGEST_BATCH, LARGEST_CALL, MOST_CALLS, PROVIDER
+from tests.unit.providers.hostile import FIXTURES, JSON_VALUES, NOON, assert_sound, broken
+
+SECRET = PROVIDER.read_secret(
+    {
+        "write_keys": [
+            {"source": "site", "key": "new"},
+            {"source": "site", "key": "old"},
+            {"source": "app", "key": "of-the-app"},
+        ]
+    }
+)
+
+
+def basic(user: str) -> str:
+    return "Basic " + b64encode(f"{user}:".encode()).decode()
+
+
+def request(body: bytes, path: str = "v1/batch", **headers: str) -> WebhookRequest:
+    return WebhookRequest(
+        method="POST",
+        url=f"https://example.com/webhooks/segment/{path}",
+        path=path,
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+        query=(),
+        body=body,
+        arrived_at=NOON,
+    )
+
+
+def no_network(url: str) -> bytes:
+    raise AssertionError(f"nothing is to be fetched, least of all {url}")
+
+
+def verify(sent: WebhookRequest) -> None:
+    PROVIDER.verify(sent, SECRET, no_network)
+
+
+def parse(sent: WebhookRequest) -> list[Observed]:
+    return PROVIDER.parse(sent, SECRET, NOON)
+
+
+def batch(*calls: Any, **more: Any) -> bytes:
+    return json.dumps({"batch": calls, "writeKey": "new"} | more).encode()
+
+
+def track(**fields: Any) -> dict[str, Any]:
+    return {"type": "track", "event": "Opened", "userId": "u1", "messageId": "m1"} | fields
+
+
+def only(sent: WebhookRequest) -> Observed:
+    (observed,) = parse(sent)
+    return observed
+
+
+@pytest.mark.parametrize("key", ["new", "old", "of-the-app"])
+def test_every_write_key_is_accepted_in_the_header_and_in_the_body(key: str) -> None:
+    verify(request(b"", authorization=basic(key)))
+    verify(request(batch(track(), writeKey=key)))
+    verify(request(gzip.compress(batch(track(), writeKey=key)), content_encoding="gzip"))
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [basic("wrong"), basic(""), "Basic !!!", "Basic", "Bearer new", "Basic " + "/w==", "new"],
+)
+def test_a_wrong_header_is_refused_whatever_the_body_says(authorization: str) -> None:
+    with pytest.raises(Unauthentic):
+        verify(request(batch(track()), authorization=authorization))
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"null", b'{"writeKey": ["new"]}', b'{"writeKey"', b"\xff"]
+)
+def test_a_body_without_a_write_key_is_refused(body: bytes) -> None:
+    with pytest.raises(Unauthentic):
+        verify(request(body))
+
+
+def test_the_write_key_tells_the_source() -> None:
+    of_app = request(batch(track()), authorization=basic("of-the-app"))
+    assert only(of_app).touchpoint.account == "app"
+    assert only(request(batch(track()))).touchpoint.account == "site"
+
+
+def test_out_of_quarantine_a_source_is_taken_only_where_there_is_one() -> None:
+    kept = request(json.dumps({"batch": [track()]}).encode())
+    with pytest.raises(MalformedPayload, match="which source"):
+        parse(kept)
+    lone = PROVIDER.read_secret({"write_keys": [{"source": "site", "key": "k"}]})
+    assert PROVIDER.parse(kept, lone, NOON)[0].touchpoint.account == "site"
+
+
+def test_a_gzip_bomb_is_unpacked_no_further_than_the_limit() -> None:
+    bomb = gzip.compress(b" " * 200_000_000)
+    assert len(bomb) < PROVIDER.largest_body
+    sent = request(bomb, content_encoding="gzip", authorization=basic("new"))
+    verify(sent)
+    with pytest.raises(MalformedPayload, match="limit"):
+        parse(sent)
+    with pytest.raises(Unauthentic):
+        verify(request(bomb, content_encoding="gzip"))
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        gzip.compress(batch(track()))[:-9],
+        gzip.compress(batch(track())) + b"more",
+        gzip.compress(batch(track())) * 2,
+        batch(track()),
+    ],
+    ids=["cut", "followed", "twice", "not gzip"],
+)
+def test_a_broken_gzip_body_goes_to_quarantine(packed: bytes) -> None:
+    with pytest.raises(MalformedPayload, match="gzip"):
+        parse(request(packed, content_encoding="gzip", authorization=basic("new")))
+
+
+def test_a_full_batch_is_taken_and_one_call_more_is_not() -> None:
+    calls = [
+        {"type": "track", "event": "E", "userId": "u", "messageId": str(n)} for n in range(2_500)
+    ]
+    assert len(parse(request(batch(*calls)))) == MOST_CALLS
+    with pytest.raises(MalformedPayload, match="2500"):
+        parse(request(batch(*calls, track())))
+
+
+def test_what_is_too_large_is_answered_with_400() -> None:
+    with pytest.raises(MalformedPayload):
+        parse(request(batch(track(), padding="x" * LARGEST_BATCH)))
+    assert PROVIDER.respond(Outcome.QUARANTINED, []).status == 400
+    with pytest.raises(TooLarge):
+        PROVIDER.check_size(request(b" " * (PROVIDER.largest_body + 1)))
+
+
+def test_one_call_too_large_costs_the_others_nothing() -> None:
+    large = track(messageId="big", properties={"x": "y" * LARGEST_CALL})
+    first, second = parse(request(batch(large, track())))
+    assert first.touchpoint.content.kind == "unsupported"
+    assert b"y" * LARGEST_CALL in first.raw
+    assert second.touchpoint.provider_event_id == "m1"
+
+
+def test_each_call_keeps_exactly_the_bytes_it_stood_in() -> None:
+    calls = [
+        b'{ "type":"track","event":"caf\\u00e9 \xc3\xa9","userId":"u" , "messageId":"1","n":1.50}',
+        b'{"messageId":"2","batch":[1,"]}"],"type":"page","userId":"u","name":"\\"batch\\": ["}',
+    ]
+    body = (
+        b'\n{"batch": [9] , "x":{"batch":[]},"batch" :[ ' + b" ,\t".join(calls) + b' ],"y":[{}]}\n'
+    )
+    sent = request(body, authorization=basic("new"))
+    assert [one.raw for one in parse(sent)] == calls
+
+
+def test_without_a_message_id_the_bytes_name_the_call() -> None:
+    nameless = {"type": "track", "event": "E", "userId": "u"}
+    first, again, other = parse(request(batch(nameless, nameless, nameless | {"event": "F"})))
+    assert first.touchpoint.touchpoint_id == again.touchpoint.touchpoint_id
+    assert first.touchpoint.touchpoint_id != other.touchpoint.touchpoint_id
+
+
+def test_the_same_user_of_two_sources_is_two_identifiers() -> None:
+    def ids(key: str) -> set[str]:
+        observed = only(request(batch(track()), authorization=basic(key)))
+        return {one.key for one in observed.touchpoint.identifiers}
+
+    assert ids("new").isdisjoint(ids("of-the-app"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "channel"),
+    [
+        ({}, Channel.WEB),
+        ({"channel": "server"}, Channel.WEB),
+        ({"channel": "mobile"}, Channel.APP),
+        ({"context": {"device": {"type": "ios"}}}, Channel.APP),
+        ({"context": {"page": {"path": "/"}}}, Channel.WEB),
+    ],
+)
+def test_the_channel_follows_from_the_context(fields: dict[str, Any], channel: Channel) -> None:
+    assert only(request(batch(track(**fields)))).touchpoint.channel is channel
+
+
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [("Order Completed", "placed"), ("Order Updated", "placed"), ("order cancelled", "cancelled")],
+)
+def test_an_order_event_is_a_version_of_an_order(event: str, status: str) -> None:
+    properties = {"order_id": 7, "revenue": 0.1 + 0.2, "currency": "eur"}
+    content = only(request(batch(track(event=event, properties=properties)))).touchpoint.content
+    assert isinstance(content, Order)
+    assert (content.number, content.status) == ("7", status)
+    assert (content.total, content.currency) == ("0.3000", "EUR")
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {},
+        {"order_id": ""},
+        {"order_id": "1", "currency": "euro"},
+        {"order_id": "1", "products": [{"quantity": 0}]},
+    ],
+)
+def test_an_order_event_that_tells_no_order_stays_an_event(properties: dict[str, Any]) -> None:
+    content = only(
+        request(batch(track(event="Order Completed", properties=properties)))
+    ).touchpoint.content
+    assert content == TrackedEvent(name="Order Completed", properties=properties)
+
+
+@pytest.mark.parametrize(
+    "traits",
+    [{"email": "nobody"}, {"email": 7}, {"phone": "call me"}, {"phone": None}, {"email": ""}],
+)
+def test_a_trait_that_is_no_address_identifies_nobody(traits: dict[str, Any]) -> None:
+    seen = only(request(batch({"type": "identify", "userId": "u", "traits": traits}))).touchpoint
+    assert [one.type for one in seen.identifiers] == [IdentifierType.WEB_USER]
+
+
+def test_the_traits_of_a_group_are_not_those_of_the_person() -> None:
+    call = {"type": "group", "userId": "u", "groupId": "g", "traits": {"email": "all@acme.example"}}
+    seen = only(request(batch(call))).touchpoint
+    assert [one.type for one in seen.identifiers] == [IdentifierType.WEB_USER]
+
+
+DOCUMENTS = [
+    (one["request"]["path"], json.loads(one["request"]["body"]))
+    for one in (
+        json.loads(file.read_bytes()) for file in sorted((FIXTURES / "segment").glob("*.json"))
+    )
+    if "expected" in one and "body" in one["request"]
+]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_whatever_comes_is_read_or_malformed(data: st.DataObject) -> None:
+    path, document = data.draw(st.sampled_from(DOCUMENTS))
+    body = json.dumps(data.draw(broken(document) | JSON_VALUES)).encode()
+    assert_sound(lambda: parse(request(body, path, authorization=basic("new"))))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200))
+def test_whatever_bytes_come_are_malformed(body: bytes) -> None:
+    for headers in ({}, {"content_encoding": "gzip"}):
+        assert_sound(lambda: parse(request(body, authorization=basic("new"), **headers)))  # noqa: B023
+
+
+def test_two_hundred_levels_are_read_and_more_are_malformed() -> None:
+    deep = b'{"event":"E","userId":"u","properties":' + b'{"a":' * 190 + b"1" + b"}" * 191
+    assert_sound(lambda: parse(request(deep, "v1/track", authorization=basic("new"))))
+    with pytest.raises(MalformedPayload):
+        parse(request(b"[" * 5_000 + b"]" * 5_000, authorization=basic("new")))
