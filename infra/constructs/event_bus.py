@@ -17,9 +17,7 @@ from constructs import Construct
 from shared.events.catalogue import FollowUpScheduled, TicketChanged, TouchpointReceived
 from shared.events.envelope import SOURCE
 
-CARRIES_AN_EVENT = {
-    "dynamodb": {"NewImage": {"event": {"M": {"type": {"S": [{"exists": True}]}}}}}
-}
+CARRIES_AN_EVENT = {"dynamodb": {"NewImage": {"event": {"M": {"type": {"S": [{"exists": True}]}}}}}}
 """A write without an event costs no invocation."""
 
 

@@ -14,6 +14,8 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.constructs.acknowledgements import acknowledge, acknowledge_wildcards
+
 from shared.runtime.settings import (
     AgentApiSettings,
     AiClassificationSettings,
@@ -26,13 +28,16 @@ from shared.runtime.settings import (
     WebhookIntakeSettings,
 )
 
-READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem")
-WRITE = ("dynamodb:PutItem", "dynamodb:UpdateItem")
-CHECK = ("dynamodb:ConditionCheckItem",)
-QUERY = ("dynamodb:Query",)
-SCAN = ("dynamodb:Scan",)
-SCHEDULE = ("scheduler:CreateSchedule", "scheduler:GetSchedule", "scheduler:UpdateSchedule")
-SEND_MAIL = ("ses:SendEmail", "ses:SendRawEmail")
+GET = "dynamodb:GetItem"
+BATCH_GET = "dynamodb:BatchGetItem"
+PUT = "dynamodb:PutItem"
+UPDATE = "dynamodb:UpdateItem"
+CHECK = "dynamodb:ConditionCheckItem"
+QUERY = "dynamodb:Query"
+SCAN = "dynamodb:Scan"
+GET_OBJECT = "s3:GetObject"
+PUT_OBJECT = "s3:PutObject"
+READ_SECRET = "secretsmanager:GetSecretValue"
 
 
 class Grant(NamedTuple):
@@ -53,18 +58,31 @@ class FunctionShape(NamedTuple):
     """Whether an event is handed to it without anybody waiting: then its failures go to a queue."""
 
 
-TIMER = (Grant("schedules", SCHEDULE), Grant("schedule_role", ("iam:PassRole",)))
+TIMER = (
+    Grant("schedules", ("scheduler:CreateSchedule", "scheduler:UpdateSchedule")),
+    Grant("schedule_role", ("iam:PassRole",)),
+)
+# A touchpoint too large for its item stands in the bucket.
+READ_TOUCHPOINT = (Grant("touchpoints", (GET,)), Grant("touchpoint_objects", (GET_OBJECT,)))
 
 FUNCTIONS = {
     "webhook_intake": FunctionShape(
         WebhookIntakeSettings,
         timeout_seconds=15,
-        packages=("cryptography", "mail-parser-reply", "html2text", "charset-normalizer"),
+        packages=(
+            "charset-normalizer",
+            "cryptography",
+            "html2text",
+            "mail-parser-reply",
+            "standardwebhooks",
+            "urllib3",
+        ),
         grants=(
-            Grant("touchpoints", READ + WRITE),
-            Grant("touchpoints/index/by_mailbox", QUERY),
-            Grant("raw_objects", ("s3:PutObject",)),
-            Grant("secrets", ("secretsmanager:GetSecretValue",)),
+            Grant("touchpoints", (BATCH_GET, UPDATE)),
+            Grant("touchpoints/index/by_mailbox", (QUERY,)),
+            Grant("objects", (PUT_OBJECT,)),
+            Grant("touchpoint_objects", (GET_OBJECT,)),
+            Grant("secrets", (READ_SECRET,)),
         ),
     ),
     "event_publishing": FunctionShape(
@@ -75,69 +93,83 @@ FUNCTIONS = {
     "profile_update": FunctionShape(
         ProfileUpdateSettings,
         timeout_seconds=20,
-        packages=("phonenumbers",),
+        packages=("phonenumbers", "PyYAML", "tzdata"),
         grants=(
-            Grant("touchpoints", (*READ, "dynamodb:UpdateItem")),
-            Grant("profiles", READ + WRITE + QUERY + CHECK),
+            *READ_TOUCHPOINT,
+            Grant("touchpoints", (UPDATE,)),
+            Grant("profiles", (GET, BATCH_GET, PUT, UPDATE)),
         ),
     ),
     "ai_classification": FunctionShape(
         AiClassificationSettings,
         timeout_seconds=30,
-        packages=("fasttext-predict",),
+        packages=("fasttext-predict", "PyYAML", "tzdata"),
         grants=(
-            Grant("touchpoints", READ),
-            Grant("profiles", WRITE),
+            *READ_TOUCHPOINT,
+            Grant("profiles", (PUT, UPDATE)),
             Grant("bedrock", ("bedrock:InvokeModel",)),
         ),
     ),
     "ticket_creation": FunctionShape(
         TicketCreationSettings,
         timeout_seconds=20,
+        packages=("PyYAML", "tzdata"),
         grants=(
-            Grant("touchpoints", READ + CHECK),
-            Grant("profiles", READ),
-            Grant("tickets", READ + WRITE + QUERY + CHECK),
+            *READ_TOUCHPOINT,
+            Grant("touchpoints", (CHECK,)),
+            Grant("tickets", (GET, BATCH_GET, PUT, UPDATE, QUERY)),
         ),
     ),
     "follow_up_scheduling": FunctionShape(
         FollowUpSchedulingSettings,
         timeout_seconds=20,
+        packages=("PyYAML", "tzdata"),
         asynchronous=True,
-        grants=(Grant("tickets", READ + WRITE + QUERY), *TIMER),
+        grants=(Grant("tickets", (GET, PUT)), *TIMER),
     ),
     "follow_up_delivery": FunctionShape(
         FollowUpDeliverySettings,
         timeout_seconds=60,
-        packages=("urllib3", "cryptography"),
+        packages=("cryptography", "PyYAML", "standardwebhooks", "tzdata", "urllib3"),
         asynchronous=True,
         grants=(
-            Grant("touchpoints", READ + WRITE + CHECK),
-            Grant("touchpoints/index/by_profile", QUERY),
-            Grant("profiles", READ + WRITE + QUERY + CHECK),
-            Grant("tickets", READ + WRITE + QUERY + CHECK),
-            Grant("tickets/index/by_profile", QUERY),
-            Grant("raw_objects", ("s3:PutObject",)),
-            Grant("secrets", ("secretsmanager:GetSecretValue",)),
-            Grant("mail_identities", SEND_MAIL),
+            *READ_TOUCHPOINT,
+            Grant("touchpoints", (BATCH_GET, UPDATE)),
+            Grant("touchpoints/index/by_profile", (QUERY,)),
+            Grant("profiles", (GET, PUT, UPDATE)),
+            Grant("tickets", (GET, BATCH_GET, PUT, UPDATE, QUERY)),
+            Grant("secrets", (READ_SECRET,)),
+            Grant("mail_identities", ("ses:SendEmail", "ses:SendRawEmail")),
             *TIMER,
         ),
     ),
     "agent_api": FunctionShape(
         AgentApiSettings,
         timeout_seconds=20,
+        packages=("phonenumbers", "PyYAML", "tzdata"),
         grants=(
-            Grant("touchpoints", READ + SCAN),
-            Grant("touchpoints/index/by_profile", QUERY),
-            Grant("touchpoints/index/by_trouble", QUERY),
-            Grant("profiles", READ + QUERY),
-            Grant("tickets", READ + WRITE + QUERY + CHECK),
-            Grant("tickets/index/by_worklist", QUERY),
-            Grant("tickets/index/by_profile", QUERY),
-            Grant("tickets/index/by_assignee", QUERY),
+            *READ_TOUCHPOINT,
+            Grant("touchpoints", (BATCH_GET, SCAN)),
+            Grant("touchpoints/index/by_profile", (QUERY,)),
+            Grant("touchpoints/index/by_trouble", (QUERY,)),
+            Grant("profiles", (GET, BATCH_GET, QUERY)),
+            Grant("tickets", (GET, BATCH_GET, PUT, UPDATE, QUERY)),
+            Grant("tickets/index/by_worklist", (QUERY,)),
+            Grant("tickets/index/by_profile", (QUERY,)),
+            Grant("tickets/index/by_assignee", (QUERY,)),
         ),
     ),
 }
+
+
+WILDCARDS = {
+    "objects": "An object is named after its touchpoint, so the names are not known beforehand.",
+    "touchpoint_objects": "One object for each large touchpoint, below one prefix of one bucket.",
+    "schedules": "One schedule for each follow-up, in one group that holds nothing else.",
+    "mail_identities": "The sender is the company's choice; -c mail_identities narrows it.",
+    "bedrock": "An inference profile calls one model in whichever of its regions has room.",
+}
+"""Why a grant's resource holds a `*`. A grant that is not here has none."""
 
 
 def environment_of(settings: type[Settings], values: Mapping[str, str]) -> dict[str, str]:
@@ -172,12 +204,12 @@ class JourneyFunction(Construct):
             retention=log_retention,
             removal_policy=RemovalPolicy.DESTROY,
         )
-        self.role = iam.Role(
-            self, "role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
-        )
+        self.role = iam.Role(self, "role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         self._allow(["logs:CreateLogStream", "logs:PutLogEvents"], [self.log_group.log_group_arn])
         for grant in shape.grants:
             self._allow(list(grant.actions), resources[grant.on])
+            if grant.on in WILDCARDS:
+                acknowledge_wildcards(self.role, resources[grant.on], WILDCARDS[grant.on])
         if shape.asynchronous:
             self._allow(["sqs:SendMessage"], [unfinished.queue_arn])
         self.function = lambda_.Function(
@@ -196,6 +228,10 @@ class JourneyFunction(Construct):
             logging_format=lambda_.LoggingFormat.JSON,
             system_log_level_v2=lambda_.SystemLogLevel.WARN,
             application_log_level_v2=lambda_.ApplicationLogLevel.INFO,
+        )
+        acknowledge(
+            self.function,
+            {"L1": "fasttext-predict has no wheel for 3.14; 3.13 is supported just as long."},
         )
         if shape.asynchronous:
             self.function.configure_async_invoke(

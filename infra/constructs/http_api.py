@@ -12,6 +12,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra.constructs.acknowledgements import acknowledge
+
 HTTP = apigateway.HttpMethod
 WEBHOOK_ROUTES = ("/webhooks/{provider}", "/webhooks/{provider}/{path+}")
 API_ROUTE = "/v1/{path+}"
@@ -42,7 +44,7 @@ class Agents(Construct):
             self_sign_up_enabled=False,
             sign_in_aliases=cognito.SignInAliases(email=True),
             sign_in_case_sensitive=False,
-            mfa=cognito.Mfa.OPTIONAL,
+            mfa=cognito.Mfa.REQUIRED,
             mfa_second_factor=cognito.MfaSecondFactor(sms=False, otp=True),
             password_policy=cognito.PasswordPolicy(
                 min_length=12,
@@ -55,6 +57,7 @@ class Agents(Construct):
             deletion_protection=production,
             removal_policy=RemovalPolicy.RETAIN if production else RemovalPolicy.DESTROY,
         )
+        acknowledge(self.pool, {"COG8": "Priced per agent; a company turns it on where it wants it."})
         self.client = self.pool.add_client(
             "client",
             auth_flows=cognito.AuthFlow(user_srp=True),
@@ -123,9 +126,11 @@ class HttpApi(Construct):
             "signed_in", agents.pool, user_pool_clients=[agents.client]
         )
         for path in WEBHOOK_ROUTES:
-            self.api.add_routes(path=path, methods=[HTTP.ANY], integration=intake)
+            for route in self.api.add_routes(path=path, methods=[HTTP.ANY], integration=intake):
+                acknowledge(route, {"APIG4": "The function verifies the provider's signature."})
         self.api.add_routes(
             path=API_ROUTE, methods=API_METHODS, integration=api, authorizer=signed_in
         )
         for path in OPEN_ROUTES:
-            self.api.add_routes(path=path, methods=[HTTP.GET], integration=api)
+            for route in self.api.add_routes(path=path, methods=[HTTP.GET], integration=api):
+                acknowledge(route, {"APIG4": "The description of the API; it holds no data."})

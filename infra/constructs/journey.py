@@ -15,6 +15,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from infra.constructs.acknowledgements import acknowledge
 from shared.events.catalogue import StepFailed, TouchpointClassified
 
 STEPS = ("profile_update", "ai_classification", "ticket_creation", "follow_up_scheduling")
@@ -83,9 +84,7 @@ def definition(
     wants = {
         "needs_understanding": _choice("profile_update", "ai_classification", "finished"),
         "owes_something": _choice("ai_classification", "ticket_creation", "record_outcome"),
-        "promises_something": _choice(
-            "ticket_creation", "follow_up_scheduling", "record_outcome"
-        ),
+        "promises_something": _choice("ticket_creation", "follow_up_scheduling", "record_outcome"),
     }
     steps = {
         "profile_update": _step("profile_update", functions, then="needs_understanding"),
@@ -260,3 +259,11 @@ class TouchpointJourney(Construct):
                 include_execution_data=False,
             ),
         )
+        acknowledge(
+            self.machine,
+            {
+                "SF1": "Errors only: a log of all events would cost more than the journeys.",
+                "SF2": "A trace costs 5 dollars a million, half of everything else together.",
+            },
+        )
+        acknowledge(role, {"IAM5[Resource::*]": "Log delivery (logs:*LogDelivery) knows no ARN."})

@@ -7,6 +7,8 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.constructs.acknowledgements import acknowledge
+
 
 class Key(NamedTuple):
     partition: str
@@ -118,4 +120,8 @@ class RawBucket(Construct):
                     ],
                 )
             ],
+        )
+        acknowledge(
+            self.bucket,
+            {"S1": "Only our own roles reach it; CloudTrail's data events tell who read what."},
         )
