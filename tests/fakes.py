@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from shared.domain.classification import Classification
 from shared.domain.errors import Conflict, Contention, InvalidInput, NotFound, PasserelleError
@@ -59,7 +59,7 @@ from tests import builders
 
 T = TypeVar("T")
 
-_DELIVERY_RANK = {"accepted": 0, "sent": 1, "failed": 2, "delivered": 3, "read": 4}
+_DELIVERY_RANK = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4, "failed": 5}
 
 
 def _page(
@@ -102,6 +102,7 @@ class FakeLedger:
         self._entries: dict[TouchpointId, LedgerEntry] = {}
         self._delivery: dict[TouchpointId, DeliveryStatus] = {}
         self._quarantined: dict[TouchpointId, tuple[Quarantined, WebhookRequest]] = {}
+        self._released: set[TouchpointId] = set()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -142,11 +143,8 @@ class FakeLedger:
     def quarantine(
         self, provider: str, request: WebhookRequest, reason: str, received_at: datetime
     ) -> TouchpointId:
-        id_ = TouchpointId(
-            derived_id(
-                "quarantine", provider, sha256(request.body, usedforsecurity=False).hexdigest()
-            )
-        )
+        digest = sha256(request.body).hexdigest()
+        id_ = TouchpointId(derived_id("quarantine", provider, request.path, digest))
         if id_ in self._quarantined:
             kept, first = self._quarantined[id_]
             again = kept.model_copy(update={"deliveries": kept.deliveries + 1})
@@ -194,7 +192,8 @@ class FakeLedger:
     ) -> Page[LedgerEntry | Quarantined]:
         everything: list[LedgerEntry | Quarantined]
         if state is TouchpointState.QUARANTINED:
-            everything = [kept for kept, _ in self._quarantined.values()]
+            kept = self._quarantined.items()
+            everything = [one for id_, (one, _) in kept if id_ not in self._released]
         else:
             everything = [e for e in self.read_many(list(self._entries)) if e.state is state]
         late = [one for one in everything if since is None or _received_at(one) >= since]
@@ -231,13 +230,13 @@ class FakeLedger:
         return True
 
     def quarantined_request(self, touchpoint_id: TouchpointId) -> tuple[str, WebhookRequest] | None:
-        if touchpoint_id not in self._quarantined:
+        if touchpoint_id not in self._quarantined or touchpoint_id in self._released:
             return None
         kept, request = self._quarantined[touchpoint_id]
         return kept.provider, request
 
     def release(self, touchpoint_id: TouchpointId) -> None:
-        self._quarantined.pop(touchpoint_id, None)
+        self._released.add(touchpoint_id)
 
     def balance(self) -> Balance:
         ours = [entry for entry in self._entries.values() if entry.deliveries > 0]
@@ -246,9 +245,9 @@ class FakeLedger:
         states = [entry.state for entry in ours]
         return Balance(
             received=sum(deliveries),
-            processed=states.count(TouchpointState.PROCESSED),
+            processed=states.count(TouchpointState.PROCESSED) + len(self._released),
             duplicate=sum(times - 1 for times in deliveries),
-            quarantined=len(kept),
+            quarantined=len(kept) - len(self._released),
             in_flight=states.count(TouchpointState.RECEIVED) + states.count(TouchpointState.FAILED),
             failed=states.count(TouchpointState.FAILED),
         )
@@ -269,14 +268,12 @@ class FakeLedger:
 
     def record_sent(self, touchpoint: Touchpoint, profile_id: ProfileId) -> None:
         """A touchpoint of our own making: processed at once, and never delivered to us."""
-        self._entries.setdefault(
-            touchpoint.touchpoint_id,
-            LedgerEntry(
-                touchpoint=touchpoint,
-                state=TouchpointState.PROCESSED,
-                deliveries=0,
-                profile_id=profile_id,
-            ),
+        known = self._entries.get(touchpoint.touchpoint_id)
+        self._entries[touchpoint.touchpoint_id] = LedgerEntry(
+            touchpoint=touchpoint,
+            state=TouchpointState.PROCESSED,
+            deliveries=known.deliveries if known is not None else 0,
+            profile_id=profile_id,
         )
 
     def change(self, touchpoint_id: TouchpointId, **fields: Any) -> None:
@@ -334,13 +331,10 @@ class FakeProfileStore:
         before = self._profiles.get(whose) or Profile(
             profile_id=whose, created_at=attachment.touchpoint.received_at
         )
-        counted = (attachment.touchpoint.direction, attachment.touchpoint.channel)
-        contacts = before.contacts | {counted: before.contacts.get(counted, 0) + 1}
-        self._profiles[whose] = before.model_copy(
+        self._profiles[whose] = _with_contact(before, attachment.touchpoint).model_copy(
             update={
                 "identifiers": before.identifiers + attachment.new_identifiers,
                 "traits": before.traits | dict(attachment.traits),
-                "contacts": contacts,
             }
         )
         self._links |= dict.fromkeys(attachment.new_identifiers, whose)
@@ -356,14 +350,12 @@ class FakeProfileStore:
 
     def _refuse_stale(self, attachment: Attachment) -> None:
         known = self._profiles.get(attachment.profile_id)
-        if attachment.is_new is not (known is None):
-            raise Contention("the profile was created, or is not there")
         if any(one in self._links for one in attachment.new_identifiers):
             raise Contention("an identifier was linked by another journey")
         newer = known.traits if known is not None else {}
         for name, trait in attachment.traits.items():
-            if name in newer and newer[name].at > trait.at:
-                raise Contention("a newer statement of a trait is there")
+            if name in newer and newer[name].at >= trait.at:
+                raise Contention("a statement of this trait that is as new is there")
 
     def finish(self, touchpoint_id: TouchpointId) -> None:
         if self._ledger is not None:
@@ -377,6 +369,12 @@ class FakeProfileStore:
         if learned is None or learned.at < at:
             taught = LearnedLanguage(language=language, at=at)
             self._profiles[profile_id] = profile.model_copy(update={"learned_language": taught})
+
+    def count_contact(self, profile_id: ProfileId, touchpoint: Touchpoint) -> None:
+        """One more contact on a profile, as a part of another's transaction."""
+        profile = self._profiles.get(profile_id)
+        if profile is not None:
+            self._profiles[profile_id] = _with_contact(profile, touchpoint)
 
     def suppress(self, suppression: Suppression) -> None:
         self._suppressions[suppression.endpoint.key] = suppression
@@ -398,13 +396,37 @@ class FakeProfileStore:
         self._suggestions[suggestion.profile_ids] = suggestion
 
 
-class FakeTicketStore:
-    """`len` counts tickets; `in` asks for a ticket id. Minds `ledger` where one is given."""
+def _with_contact(profile: Profile, touchpoint: Touchpoint) -> Profile:
+    counted = (touchpoint.direction, touchpoint.channel)
+    number = profile.contacts.get(counted, 0) + 1
+    return profile.model_copy(update={"contacts": profile.contacts | {counted: number}})
 
-    def __init__(self, ledger: FakeLedger | None = None, events: list[Event] | None = None) -> None:
+
+class _Pointer(NamedTuple):
+    """Which ticket is, or was last, the open one of a profile in a queue."""
+
+    ticket_id: TicketId
+    sequence: int
+    is_open: bool
+
+
+class FakeTicketStore:
+    """`len` counts tickets; `in` asks for a ticket id.
+
+    Minds `ledger` and counts contacts in `profiles` where they are given.
+    """
+
+    def __init__(
+        self,
+        ledger: FakeLedger | None = None,
+        events: list[Event] | None = None,
+        profiles: FakeProfileStore | None = None,
+    ) -> None:
         self.events: list[Event] = events if events is not None else []
         self._ledger = ledger
+        self._profiles = profiles
         self._tickets: dict[TicketId, Ticket] = {}
+        self._pointers: dict[tuple[ProfileId, str], _Pointer] = {}
         self._logs: dict[TicketId, list[LogEntry]] = {}
         self._follow_ups: dict[tuple[TicketId, FollowUpId], FollowUp] = {}
 
@@ -418,50 +440,53 @@ class FakeTicketStore:
         return self._tickets.get(ticket_id)
 
     def of_profile(self, profile_id: ProfileId) -> tuple[dict[str, int], list[Ticket]]:
-        mine = [one for one in self._tickets.values() if one.profile_id == profile_id]
-        sequences: dict[str, int] = {}
-        for one in mine:
-            sequences[one.queue] = max(one.sequence, sequences.get(one.queue, 0))
-        return sequences, [one for one in mine if not one.is_ended]
+        mine = {queue: one for (whose, queue), one in self._pointers.items() if whose == profile_id}
+        sequences = {queue: pointer.sequence for queue, pointer in mine.items()}
+        return sequences, [self._tickets[one.ticket_id] for one in mine.values() if one.is_open]
 
     def open(self, ticket: Ticket, event: Event, log: LogEntry) -> None:
-        sequences, _ = self.of_profile(ticket.profile_id)
-        if ticket.sequence != sequences.get(ticket.queue, 0) + 1:
-            raise Contention("another ticket was opened in this queue")
-        self._refuse_second_in_queue(ticket)
         if self._ledger is not None:
             entry = self._ledger.read(ticket.first.touchpoint_id)
             if entry is None or entry.state is not TouchpointState.RECEIVED:
-                raise Contention("the touchpoint is no longer in flight")
-        self._tickets[ticket.ticket_id] = ticket
-        self._written(ticket.ticket_id, event, log)
+                raise Conflict("the journey of this touchpoint has ended already")
+        pointer = self._pointers.get((ticket.profile_id, ticket.queue))
+        if ticket.ticket_id in self._tickets or (
+            pointer is not None and (pointer.is_open or pointer.sequence >= ticket.sequence)
+        ):
+            raise Contention("another ticket was opened in this queue")
+        self._write(ticket, event, log)
 
     def save(
         self, ticket: Ticket, before: Ticket, event: Event | None, log: LogEntry | None = None
     ) -> Ticket:
-        self._refuse_changed(before)
-        self._refuse_second_in_queue(ticket)
-        saved = ticket.model_copy(update={"version": before.version + 1})
-        self._tickets[ticket.ticket_id] = saved
-        self._written(ticket.ticket_id, event, log)
-        return saved
-
-    def _refuse_changed(self, before: Ticket) -> None:
         known = self._tickets.get(before.ticket_id)
         if known is None or known.version != before.version:
             raise Contention("the ticket was changed by somebody else")
-
-    def _refuse_second_in_queue(self, ticket: Ticket) -> None:
-        _, open_now = self.of_profile(ticket.profile_id)
-        beside = {one.queue for one in open_now if one.ticket_id != ticket.ticket_id}
-        if not ticket.is_ended and ticket.queue in beside:
+        if ticket.queue != before.queue:
+            sequences, _ = self.of_profile(ticket.profile_id)
+            ticket = ticket.model_copy(update={"sequence": sequences.get(ticket.queue, 0) + 1})
+        taken = self._pointers.get((ticket.profile_id, ticket.queue))
+        beside = taken is not None and taken.is_open and taken.ticket_id != ticket.ticket_id
+        if beside and not ticket.is_ended:
             raise Contention("another ticket of this profile is open in this queue")
+        self._point(before, is_open=False)
+        saved = ticket.model_copy(update={"version": before.version + 1})
+        self._write(saved, event, log)
+        return saved
 
-    def _written(self, ticket_id: TicketId, event: Event | None, log: LogEntry | None) -> None:
+    def _write(self, ticket: Ticket, event: Event | None, log: LogEntry | None) -> None:
+        self._tickets[ticket.ticket_id] = ticket
+        self._point(ticket, is_open=not ticket.is_ended)
         if log is not None:
-            self._logs.setdefault(ticket_id, []).append(log)
+            self._logs.setdefault(ticket.ticket_id, []).append(log)
         if event is not None:
             self.events.append(event)
+
+    def _point(self, ticket: Ticket, *, is_open: bool) -> None:
+        pointer = self._pointers.get((ticket.profile_id, ticket.queue))
+        if is_open or pointer is None or pointer.ticket_id == ticket.ticket_id:
+            key = (ticket.profile_id, ticket.queue)
+            self._pointers[key] = _Pointer(ticket.ticket_id, ticket.sequence, is_open)
 
     def by_queue(
         self, queue: str, *, ended: bool = False, limit: int = 50, cursor: str | None = None
@@ -506,7 +531,7 @@ class FakeTicketStore:
         self, profile_id: ProfileId, *, limit: int = 50, cursor: str | None = None
     ) -> Page[FollowUp]:
         found = [one for one in self._follow_ups.values() if one.profile_id == profile_id]
-        return _page(found, _follow_up_due, limit=limit, cursor=cursor)
+        return _page(found, _follow_up_due, limit=limit, cursor=cursor, newest_first=True)
 
     def follow_ups_in_state(
         self, state: FollowUpState, *, limit: int = 50, cursor: str | None = None
@@ -534,6 +559,8 @@ class FakeTicketStore:
         self.move(follow_up, expected)
         if sent is not None and self._ledger is not None:
             self._ledger.record_sent(sent, follow_up.profile_id)
+        if sent is not None and self._profiles is not None:
+            self._profiles.count_contact(follow_up.profile_id, sent)
         self.events.append(event)
 
     def _refuse_moved(self, follow_up: FollowUp, expected: FollowUpState) -> None:
@@ -545,7 +572,7 @@ class FakeTicketStore:
 
     def put(self, ticket: Ticket, *logged: LogEntry) -> Ticket:
         """A ticket that is there already."""
-        self._tickets[ticket.ticket_id] = ticket
+        self._write(ticket, None, None)
         self._logs.setdefault(ticket.ticket_id, []).extend(logged)
         return ticket
 
@@ -710,7 +737,7 @@ class World:
     def __post_init__(self) -> None:
         self.ledger = FakeLedger(self.events)
         self.profiles = FakeProfileStore(self.ledger, self.events)
-        self.tickets = FakeTicketStore(self.ledger, self.events)
+        self.tickets = FakeTicketStore(self.ledger, self.events, self.profiles)
 
     def happened(self, *types: type[Event]) -> list[Event]:
         """The events of these types, in order."""
