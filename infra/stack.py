@@ -1,4 +1,4 @@
-"""The whole house in one stack. It only composes: what a part is made of stands in its construct."""
+"""The whole house in one stack. It only composes; each part is made in its construct."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.constructs.alarms import Alarms
-from infra.constructs.code import source_only
+from infra.constructs.code import complete, source_only
 from infra.constructs.dead_letters import DeadLetters
 from infra.constructs.event_bus import Bus, Rules, StreamPublishing
 from infra.constructs.functions import FUNCTIONS, JourneyFunction, environment_of
@@ -145,7 +145,7 @@ class PasserelleStack(Stack):
         }
 
     def _resources(self) -> dict[str, list[str]]:
-        """Every resource that a function may be granted something on, by the name the grants use."""
+        """What a function may be granted something on, by the name the grants use."""
         return {
             **{name: [table.table_arn] for name, table in self.tables.by_name.items()},
             **{name: [arn] for name, arn in self.tables.index_arns().items()},
@@ -163,7 +163,7 @@ class PasserelleStack(Stack):
         }
 
     def _model_arns(self) -> list[str]:
-        """The model, and in front of it the inference profile where the id names one (`eu.amazon.nova-micro-v1:0`)."""
+        """The model; for an inference profile (`eu.amazon.nova-micro-v1:0`) the profile as well."""
         model = self.options.bedrock_model_id
         if not model:
             return []
@@ -188,7 +188,7 @@ class PasserelleStack(Stack):
                 name=name,
                 function_name=self._function_name(name),
                 shape=shape,
-                code=source_only(name),
+                code=complete(name, shape) if self.options.bundle == "full" else source_only(name),
                 environment=environment_of(shape.settings, values),
                 resources=resources,
                 log_retention=self.log_retention,

@@ -1,4 +1,4 @@
-"""What wakes somebody, and the page that shows why. Each alarm says in its description what to do first."""
+"""What wakes somebody, and the page that shows why. Each alarm says what to do first."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -62,7 +62,7 @@ class Alarms(Construct):
                 "touchpoints-quarantined",
                 quarantined,
                 1,
-                "Read GET /v1/touchpoints?state=quarantined: an authentic request could not be read.",
+                "Read GET /v1/touchpoints?state=quarantined: an authentic request is unreadable.",
             ),
             Watch(
                 "publishing-late",
@@ -82,7 +82,7 @@ class Alarms(Construct):
                 "intake-slow",
                 functions["webhook_intake"].metric_duration(statistic="p95", period=MINUTES),
                 INTAKE_P95_MS,
-                "Compare with the duration of DynamoDB's writes; raise the memory of webhook_intake.",
+                "Compare with the latency of DynamoDB; raise the memory of webhook_intake.",
                 periods=3,
             ),
         ]
@@ -184,7 +184,7 @@ def _dead_letter(name: str, queue: sqs.IQueue) -> Watch:
             statistic="Maximum", period=MINUTES, label=name
         ),
         1,
-        "Read a message of the queue, mend the cause, then start a redrive or `redrive` the touchpoint.",
+        "Read a message of the queue, mend the cause, then send it again (docs/operations.md).",
     )
 
 
@@ -217,7 +217,7 @@ def _journey(journey: sfn.IStateMachine) -> list[Watch]:
 
 
 def _quarantined(intake_log: logs.ILogGroup) -> cloudwatch.Metric:
-    """The intake counts by provider; an alarm needs the sum, which a filter takes from the same log line."""
+    """The sum over the providers, by which the intake counts, taken from the same log lines."""
     filter_ = intake_log.add_metric_filter(
         "quarantined",
         metric_namespace=NAMESPACE,

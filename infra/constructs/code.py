@@ -1,11 +1,18 @@
-"""What is uploaded for a function: its own folder and `shared`, with the packages it imports."""
+"""The code of a function as CloudFormation's asset."""
 
-from pathlib import Path
-
-from aws_cdk import IgnoreMode
+from aws_cdk import AssetHashType, IgnoreMode
 from aws_cdk import aws_lambda as lambda_
 
-ROOT = Path(__file__).parents[2]
+from infra.bundles import ROOT, bundle
+from infra.constructs.functions import BASE_PACKAGES, FunctionShape
+
+
+def complete(name: str, shape: FunctionShape) -> lambda_.Code:
+    """With its packages: what is deployed."""
+    folder = bundle(name, (*BASE_PACKAGES, *shape.packages))
+    return lambda_.Code.from_asset(
+        str(folder), asset_hash=folder.name, asset_hash_type=AssetHashType.CUSTOM
+    )
 
 
 def source_only(name: str) -> lambda_.Code:

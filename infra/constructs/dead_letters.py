@@ -1,4 +1,4 @@
-"""Where an event goes that could not be delivered. One queue for each way to die; each has an alarm."""
+"""Where an event goes that could not be delivered. One queue for each way to die."""
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_sqs as sqs

@@ -22,7 +22,10 @@ CARRIES_AN_EVENT = {"dynamodb": {"NewImage": {"event": {"M": {"type": {"S": [{"e
 
 
 class Bus(Construct):
-    """Kept for thirty days, so that a new subscriber can be fed with what was. The events hold ids, no words."""
+    """Kept for thirty days, so that a new subscriber can be fed with what was.
+
+    The events hold ids, no words.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, bus_name: str) -> None:
         super().__init__(scope, construct_id)
@@ -38,9 +41,9 @@ class Bus(Construct):
 class StreamPublishing(Construct):
     """Each table's stream to `event_publishing`.
 
-    One second of gathering (`max_batching_window`) would save invocations only where they cost nothing, and be felt
-    by a waiting customer: the window is 0. One batch at a time per shard is enough: a batch of 100 takes ten calls of
-    PutEvents, about 100 ms; so a shard, which takes 1,000 writes a second, is read as fast as it is written, in order.
+    The window is 0: a second of gathering would save invocations only where there are few, and a
+    customer would wait for it. One batch at a time per shard: a batch of 100 takes ten calls of
+    PutEvents, about 100 ms, so it is read as fast as a shard can be written, and in order.
     """
 
     def __init__(
@@ -90,7 +93,7 @@ class StreamPublishing(Construct):
 
 
 class Rules(Construct):
-    """Who acts on which event. A target that does not take one for a day loses it to the queue, never silently."""
+    """Who acts on which event. What a target does not take within a day goes to the queue."""
 
     def __init__(
         self,
@@ -160,7 +163,7 @@ class Rules(Construct):
 
 
 def _field(event: type[Any], name: str) -> str:
-    """The path of an event's field in its envelope; a field it does not have is an error at synth."""
+    """The path of an event's field in its envelope. Raises ValueError for one it does not have."""
     if name not in event.model_fields:
         raise ValueError(f"{event.__name__} has no field {name}")
     return events.EventField.from_path(f"$.detail.data.{name}")

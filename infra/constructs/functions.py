@@ -1,6 +1,6 @@
-"""The eight functions as data, and the construct that makes one of them: code, role, environment, log group.
+"""The eight functions as data, and the construct that makes one of them.
 
-The environment of a function is exactly the fields of its settings class; its role holds exactly its grants.
+Its environment is exactly the fields of its settings class, its role exactly its grants.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,6 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.constructs.acknowledgements import acknowledge, acknowledge_wildcards
-
 from shared.runtime.settings import (
     AgentApiSettings,
     AiClassificationSettings,
@@ -38,6 +37,10 @@ SCAN = "dynamodb:Scan"
 GET_OBJECT = "s3:GetObject"
 PUT_OBJECT = "s3:PutObject"
 READ_SECRET = "secretsmanager:GetSecretValue"
+
+
+BASE_PACKAGES = ("aws-lambda-powertools", "pydantic")
+"""What every function imports: its logger and its models."""
 
 
 class Grant(NamedTuple):
@@ -173,7 +176,10 @@ WILDCARDS = {
 
 
 def environment_of(settings: type[Settings], values: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a settings class. A required one that nobody gives is a KeyError; an empty one is left out."""
+    """The variables of a settings class; an optional one that is empty is left out.
+
+    Raises KeyError for a required one that nobody gives.
+    """
     required = settings.variables()
     names = sorted(name.upper() for name in settings.model_fields)
     return {name: values[name] for name in names if name in required or values.get(name)}

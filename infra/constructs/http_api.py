@@ -1,4 +1,4 @@
-"""The one door: webhooks of the providers, the API of the agents, and the accounts of the agents."""
+"""The one door: webhooks of the providers, the API of the agents, and the agents' accounts."""
 
 import json
 from collections.abc import Sequence
@@ -34,7 +34,10 @@ ACCESS_LOG = {
 
 
 class Agents(Construct):
-    """The people who answer customers. Invited, never self-registered; the client is a public one, with PKCE and no secret."""
+    """The people who answer customers: invited, with a second factor.
+
+    Their front end signs in by SRP and holds no secret.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, production: bool) -> None:
         super().__init__(scope, construct_id)
@@ -57,7 +60,9 @@ class Agents(Construct):
             deletion_protection=production,
             removal_policy=RemovalPolicy.RETAIN if production else RemovalPolicy.DESTROY,
         )
-        acknowledge(self.pool, {"COG8": "Priced per agent; a company turns it on where it wants it."})
+        acknowledge(
+            self.pool, {"COG8": "Priced per agent; a company turns it on where it wants it."}
+        )
         self.client = self.pool.add_client(
             "client",
             auth_flows=cognito.AuthFlow(user_srp=True),

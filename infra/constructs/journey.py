@@ -1,7 +1,7 @@
 """The touchpoint journey: an Express state machine whose states bear the names of the functions.
 
-It is written as the Amazon States Language it becomes, in JSONPath. Each step's answer is kept under the step's own name, so
-the state at the end is a `JourneyState`.
+It is written as the Amazon States Language it becomes, in JSONPath. Each step's answer is kept
+under the step's own name, so the state at the end is a `JourneyState`.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ HOPELESS = ["Conflict", "InvalidInput", "NotFound", "PolicyError", "ValidationEr
 RETRY = [
     {"ErrorEquals": HOPELESS, "MaxAttempts": 0},
     {
-        # Two journeys of one customer met. Nothing was written; whoever comes second reads again and goes on.
+        # Two journeys of one customer met. Nothing was written; the second one reads again.
         "ErrorEquals": ["Contention"],
         "IntervalSeconds": 1,
         "BackoffRate": 1.6,
@@ -35,7 +35,7 @@ RETRY = [
         "JitterStrategy": "FULL",
     },
     {
-        # Throttled, timed out, unreachable: the names are many, and an unknown one is worth a second try too.
+        # Throttled, timed out, unreachable: the names are many, so every name is tried again.
         "ErrorEquals": ["States.ALL"],
         "IntervalSeconds": 1,
         "BackoffRate": 2,
@@ -70,7 +70,10 @@ FAILED = {
 
 
 def carried(event: type[Any], paths: Mapping[str, str]) -> dict[str, Any]:
-    """The `event` attribute of an item, as DynamoDB's JSON. A field without a path, or the reverse, fails at synth."""
+    """The `event` attribute of an item, as DynamoDB's JSON.
+
+    Raises ValueError where the event has other fields than the paths.
+    """
     if set(paths) != set(event.model_fields):
         raise ValueError(f"{event.__name__} has other fields than the journey gives it")
     data = {name: {"S.$": paths[name]} for name in event.model_fields}
@@ -132,7 +135,7 @@ def definition(
         "Parameters": {
             "TableName": touchpoints_table,
             "Key": {"touchpoint_id": {"S.$": "$.touchpoint_id"}},
-            # Another execution of the same touchpoint may have come through; then there is no failure to record.
+            # If another execution of this touchpoint came through, there is no failure to record.
             "ConditionExpression": "attribute_exists(touchpoint_id) AND #state = :received",
             "UpdateExpression": (
                 "SET #state = :state, #trouble = :state, #failed_step = :step, "
@@ -177,7 +180,7 @@ def definition(
 
 
 def _step(name: str, functions: Mapping[str, str], *, then: str, **more: Any) -> dict[str, Any]:
-    """A function's ARN as the resource gives its answer as it is, without the envelope of `lambda:invoke`."""
+    """With the function itself as resource the answer comes bare, without an envelope."""
     return {
         "Type": "Task",
         "Resource": functions[name],
@@ -205,7 +208,7 @@ def _names(*attributes: str) -> dict[str, str]:
 class TouchpointJourney(Construct):
     """Express: a thirtieth of a standard workflow's price, at least once, at most five minutes.
 
-    Errors are logged without the state. X-Ray is off: a trace a touchpoint would cost half of everything else together.
+    Errors are logged, without the state. X-Ray is off for its price.
     """
 
     def __init__(

@@ -13,10 +13,13 @@ class Options(BaseModel):
     production: bool = False
     """Keeps tables, files and agents when the stack goes, and refuses to delete them."""
     bundle: Literal["full", "none"] = "full"
-    """`none` leaves the dependencies out: for tests and the local cloud, which run from the source."""
+    """`none` leaves the packages out: for tests and the local cloud, which run from the source."""
     alarm_email: str = Field(default="", pattern=r"^(\S+@\S+)?$")
     web_origins: tuple[str, ...] = ("*",)
-    """Sites whose pages may call the API and the web chat, separated by commas. No cookie is used."""
+    """Sites whose pages may call the API and the web chat, separated by commas.
+
+    Every site is a sound default: there is no cookie that a foreign page could ride on.
+    """
     public_url: str = Field(default="", pattern=r"^(https://[^/\s]+)?$")
     """Scheme and host of a custom domain in front of the API."""
     bedrock_model_id: str = ""

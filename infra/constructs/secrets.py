@@ -1,4 +1,4 @@
-"""One secret per provider, found by the files of shared/providers as the house itself finds them."""
+"""One secret per provider. They are found by the files of shared/providers; nothing lists them."""
 
 from pathlib import Path
 
@@ -19,7 +19,10 @@ def provider_names(folder: Path = PROVIDERS) -> list[str]:
 
 
 class ProviderSecrets(Construct):
-    """Each begins as `{}`, which opens no route; the company fills it in, and a later deployment leaves it alone."""
+    """Each begins as `{}`, which opens no route.
+
+    The company fills it in, and a later deployment leaves it alone.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, prefix: str) -> None:
         super().__init__(scope, construct_id)

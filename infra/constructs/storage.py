@@ -1,4 +1,7 @@
-"""The three tables, one per aggregate, and the bucket. Every index names its reader: it doubles the table's writes."""
+"""The three tables, one per aggregate, and the bucket.
+
+Every index names its reader, since it doubles the table's writes.
+"""
 
 from typing import NamedTuple
 
@@ -46,7 +49,7 @@ TABLES = {
         },
     ),
 }
-"""Every key is a string. The indexes hold keys only: what they find is read from the table, whole and fresh."""
+"""Every key is a string. The indexes hold keys only; what they find is read from the table."""
 
 
 class Tables(Construct):

@@ -8,7 +8,7 @@ from constructs import Construct
 
 
 class Timers(Construct):
-    """The target's ARN is given as text, not as a function: the target sets schedules itself, and would stand in a circle."""
+    """The target is given as an ARN: it sets schedules itself; a function would close a circle."""
 
     def __init__(
         self,
