@@ -22,6 +22,12 @@ from shared.ports import LogEntry, Page
 Write = dict[str, Any]
 T = TypeVar("T", bound=Model)
 
+_INDEX_KEYS = {
+    "by_worklist": ("worklist", "due"),
+    "by_profile": ("profile_id", "made"),
+    "by_assignee": ("assignee", "due"),
+}
+
 
 class DynamoTicketStore:
     """`touchpoints_table` and `profiles_table` are needed by `open` and `end` only."""
@@ -137,24 +143,25 @@ class DynamoTicketStore:
         self, queue: str, *, ended: bool = False, limit: int = 50, cursor: str | None = None
     ) -> Page[Ticket]:
         worklist = _worklist(queue, ended)
-        return self._page(
-            "by_worklist", {"worklist": worklist}, _ticket, limit=limit, cursor=cursor
-        )
+        return self._page("by_worklist", worklist, _ticket, limit=limit, cursor=cursor)
 
     def by_profile(
         self, profile_id: ProfileId, *, limit: int = 50, cursor: str | None = None
     ) -> Page[Ticket]:
-        keys = {"profile_id": profile_id, "made": "ticket#"}
         return self._page(
-            "by_profile", keys, _ticket, limit=limit, cursor=cursor, newest_first=True
+            "by_profile",
+            profile_id,
+            _ticket,
+            begins_with="ticket#",
+            limit=limit,
+            cursor=cursor,
+            newest_first=True,
         )
 
     def by_assignee(
         self, assignee: str, *, limit: int = 50, cursor: str | None = None
     ) -> Page[Ticket]:
-        return self._page(
-            "by_assignee", {"assignee": assignee}, _ticket, limit=limit, cursor=cursor
-        )
+        return self._page("by_assignee", assignee, _ticket, limit=limit, cursor=cursor)
 
     def log(self, ticket_id: TicketId) -> list[LogEntry]:
         return self._part(ticket_id, "log#", lambda item: LogEntry.model_validate_json(item["log"]))
@@ -190,16 +197,21 @@ class DynamoTicketStore:
     def follow_ups_of_profile(
         self, profile_id: ProfileId, *, limit: int = 50, cursor: str | None = None
     ) -> Page[FollowUp]:
-        keys = {"profile_id": profile_id, "made": "follow_up#"}
         return self._page(
-            "by_profile", keys, _follow_up, limit=limit, cursor=cursor, newest_first=True
+            "by_profile",
+            profile_id,
+            _follow_up,
+            begins_with="follow_up#",
+            limit=limit,
+            cursor=cursor,
+            newest_first=True,
         )
 
     def follow_ups_in_state(
         self, state: FollowUpState, *, limit: int = 50, cursor: str | None = None
     ) -> Page[FollowUp]:
-        keys = {"worklist": f"follow_up/{state}"}
-        return self._page("by_worklist", keys, _follow_up, limit=limit, cursor=cursor)
+        worklist = f"follow_up/{state}"
+        return self._page("by_worklist", worklist, _follow_up, limit=limit, cursor=cursor)
 
     def move(self, follow_up: FollowUp, expected: FollowUpState) -> None:
         with dynamo.contention():
@@ -269,31 +281,31 @@ class DynamoTicketStore:
     def _page(
         self,
         index: str,
-        keys: Mapping[str, str],
+        value: str,
         read: Callable[[dict[str, Any]], T],
         *,
+        begins_with: str = "",
         limit: int,
         cursor: str | None,
         newest_first: bool = False,
     ) -> Page[T]:
-        """One page of an index.
-
-        The first of `keys` is the partition, a second one is how the sort key begins.
-        """
-        names = {f"#{name}": name for name in keys}
-        conditions = [f"#{name} = :{name}" for name in list(keys)[:1]]
-        conditions += [f"begins_with(#{name}, :{name})" for name in list(keys)[1:]]
-        with dynamo.paging(cursor):
-            answer = self._client.query(
-                TableName=self._table,
-                IndexName=index,
-                KeyConditionExpression=" AND ".join(conditions),
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues=dynamo.attributes({f":{k}": v for k, v in keys.items()}),
-                ScanIndexForward=not newest_first,
-                Limit=limit,
-                **dynamo.read_cursor(cursor),
-            )
+        """One page of an index partition, of the items whose sort key begins so."""
+        partition, sort = _INDEX_KEYS[index]
+        prefix = " AND begins_with(#sort, :prefix)" if begins_with else ""
+        names = {"#partition": partition} | ({"#sort": sort} if begins_with else {})
+        values = {":value": value, ":prefix": begins_with or None}
+        start = dynamo.read_cursor(cursor, {partition: value, sort: None, "pk": None, "sk": None})
+        answer = self._client.query(
+            TableName=self._table,
+            IndexName=index,
+            KeyConditionExpression=f"#partition = :value{prefix}",
+            ExpressionAttributeNames={"#partition": partition}
+            | ({"#sort": sort} if prefix else {}),
+            ExpressionAttributeValues=dynamo.attributes(values),
+            ScanIndexForward=not newest_first,
+            Limit=limit,
+            **start,
+        )
         order = [(item["pk"]["S"], item["sk"]["S"]) for item in answer["Items"]]
         found = {
             (item["pk"], item["sk"]): item
@@ -357,7 +369,7 @@ def _follow_up_key(ticket_id: TicketId, follow_up_id: FollowUpId) -> dict[str, s
 def _follow_up_item(follow_up: FollowUp) -> dict[str, object]:
     return {
         **_follow_up_key(follow_up.ticket_id, follow_up.follow_up_id),
-        "follow_up": follow_up.model_dump_json(exclude_defaults=True),
+        "follow_up": follow_up.model_dump_json(exclude_none=True),
         "state": follow_up.state,
         "worklist": f"follow_up/{follow_up.state}",
         "due": isoformat(follow_up.due_at),

@@ -1,0 +1,469 @@
+"""The stores keep what their ports promise, on moto and on AWS's own DynamoDB Local alike."""
+
+from datetime import timedelta
+
+import boto3
+import pytest
+
+from shared.adapters.ledger import INLINE_LIMIT
+from shared.domain.errors import Conflict, Contention, InvalidInput
+from shared.domain.follow_up import FollowUp, FollowUpState
+from shared.domain.identity import Identifier, IdentifierType
+from shared.domain.model import ProfileId
+from shared.domain.profile import MergeSuggestion, Suppression, Trait
+from shared.domain.ticket import Priority, Ticket, TicketStatus
+from shared.domain.touchpoint import (
+    Attachment as AttachedFile,
+)
+from shared.domain.touchpoint import (
+    Channel,
+    DeliveryStatus,
+    Direction,
+    Message,
+    Touchpoint,
+    TouchpointState,
+)
+from shared.events.catalogue import FollowUpDone, FollowUpScheduled, TicketChanged, TicketOpened
+from shared.ports import Attachment, LedgerEntry, LogEntry, Quarantined
+from shared.providers.base import File
+from tests.builders import (
+    NOON,
+    endpoint,
+    follow_up,
+    identifier,
+    observed,
+    profile_id,
+    ticket,
+    touchpoint,
+    webhook_request,
+    whatsapp_message,
+    word,
+)
+from tests.integration.conftest import BUCKET, Stores
+
+OPENED = LogEntry(at=NOON, what="opened", by="policy")
+
+
+def attachment(seen: Touchpoint, **overrides: object) -> Attachment:
+    fields = {
+        "touchpoint": seen,
+        "profile_id": profile_id(),
+        "new_identifiers": (identifier(),),
+        "is_new": True,
+        "traits": {},
+        "suggestion": None,
+        "finished": False,
+        "event": None,
+    }
+    return Attachment(**(fields | overrides))  # type: ignore[arg-type]  # fields vary by test
+
+
+def opened_event(of: Ticket) -> TicketOpened:
+    return TicketOpened(
+        ticket_id=of.ticket_id,
+        profile_id=of.profile_id,
+        touchpoint_id=of.first.touchpoint_id,
+        queue=of.queue,
+        intent=of.first.intent,
+        priority=of.priority,
+        first_response_due_at=of.first_response.due_at,
+        resolution_due_at=of.resolution.due_at,
+    )
+
+
+def changed_event(of: Ticket) -> TicketChanged:
+    return TicketChanged(
+        ticket_id=of.ticket_id,
+        profile_id=of.profile_id,
+        queue=of.queue,
+        status=of.status,
+        priority=of.priority,
+        change="edited",
+        version=of.version + 1,
+    )
+
+
+def scheduled_event(of: FollowUp) -> FollowUpScheduled:
+    return FollowUpScheduled(
+        follow_up_id=of.follow_up_id,
+        ticket_id=of.ticket_id,
+        profile_id=of.profile_id,
+        name=of.name,
+        due_at=of.due_at,
+    )
+
+
+def done_event(of: FollowUp) -> FollowUpDone:
+    return FollowUpDone(
+        follow_up_id=of.follow_up_id,
+        ticket_id=of.ticket_id,
+        profile_id=of.profile_id,
+        name=of.name,
+        state=of.state,
+    )
+
+
+def open_one(stores: Stores, seen: Touchpoint | None = None, **overrides: object) -> Ticket:
+    first = word(seen if seen is not None else whatsapp_message())
+    one = ticket(first=first, **overrides)
+    stores.tickets.open(one, opened_event(one), OPENED)
+    return one
+
+
+class TestLedger:
+    def test_a_touchpoint_comes_back_as_it_went_in(self, stores: Stores) -> None:
+        seen = whatsapp_message("Où est ma commande ? 📦")
+        assert stores.ledger.record([observed(seen, b'{"raw": true}')]) == [True]
+        entry = stores.ledger.read(seen.touchpoint_id)
+        assert entry is not None
+        assert entry.touchpoint == seen
+        assert entry.state is TouchpointState.RECEIVED
+        assert stores.ledger.raw(seen.touchpoint_id) == b'{"raw": true}'
+
+    def test_a_second_delivery_is_counted_and_changes_nothing_else(self, stores: Stores) -> None:
+        seen = whatsapp_message()
+        assert stores.ledger.record([observed(seen)]) == [True]
+        assert stores.ledger.record([observed(seen), observed(seen)]) == [False, False]
+        balance = stores.ledger.balance()
+        assert (balance.received, balance.duplicate, balance.in_flight) == (3, 2, 1)
+        assert balance.holds
+
+    def test_the_write_carries_its_event(self, stores: Stores) -> None:
+        seen = whatsapp_message()
+        stores.ledger.record([observed(seen)])
+        (item,) = stores.client.scan(TableName=stores.touchpoints_table)["Items"]
+        assert item["event"]["M"]["type"] == {"S": "TouchpointReceived"}
+        assert item["event"]["M"]["data"]["M"]["touchpoint_id"] == {"S": seen.touchpoint_id}
+
+    def test_what_is_large_goes_to_s3(self, stores: Stores) -> None:
+        text = "é" * INLINE_LIMIT
+        seen = whatsapp_message(text)
+        stores.ledger.record([observed(seen, text.encode())])
+        entry = stores.ledger.read(seen.touchpoint_id)
+        assert entry is not None and entry.touchpoint.text == text
+        assert stores.ledger.raw(seen.touchpoint_id) == text.encode()
+        (item,) = stores.client.scan(TableName=stores.touchpoints_table)["Items"]
+        assert item["raw_key"]["S"] == f"raw/{seen.touchpoint_id}"
+
+    def test_attachments_are_stored_and_linked(self, stores: Stores) -> None:
+        file = AttachedFile(name="facture.pdf", content_type="application/pdf", size=4)
+        seen = touchpoint(Message(text="voilà", attachments=(file,)))
+        stores.ledger.record([observed(seen)._replace(files=(File(file, b"%PDF"),))])
+        entry = stores.ledger.read(seen.touchpoint_id)
+        assert entry is not None and isinstance(entry.touchpoint.content, Message)
+        (kept,) = entry.touchpoint.content.attachments
+        stored = boto3.client("s3").get_object(Bucket=BUCKET, Key=kept.object_key or "")
+        assert stored["Body"].read() == b"%PDF"
+
+    def test_quarantine_keeps_the_request_without_its_credentials(self, stores: Stores) -> None:
+        headers = {"content-type": "application/json", "authorization": "Basic c2VjcmV0"}
+        request = webhook_request(b"\x00{", headers=headers)
+        key = stores.ledger.quarantine("whatsapp_cloud", request, "not JSON", NOON)
+        assert stores.ledger.quarantine("whatsapp_cloud", request, "not JSON", NOON) == key
+        (found,) = stores.ledger.in_state(TouchpointState.QUARANTINED).items
+        assert isinstance(found, Quarantined) and found.deliveries == 2
+        kept = stores.ledger.quarantined_request(key)
+        assert kept is not None
+        assert kept[0] == "whatsapp_cloud"
+        assert kept[1].body == b"\x00{"
+        assert kept[1].headers == {"content-type": "application/json"}
+        balance = stores.ledger.balance()
+        assert (balance.received, balance.duplicate, balance.quarantined) == (2, 1, 1)
+        stores.ledger.release(key)
+        assert stores.ledger.in_state(TouchpointState.QUARANTINED).items == []
+        assert stores.ledger.balance().holds
+
+    def test_delivery_only_moves_forward_and_may_come_first(self, stores: Stores) -> None:
+        line = endpoint()
+        for status in ("read", "delivered", "sent"):
+            moved = DeliveryStatus.model_validate({"status": status, "message_id": "wamid.out"})
+            stores.ledger.advance_delivery("whatsapp_cloud", line.account, moved)
+        sent = touchpoint(Message(text="Bonjour"), key="wamid.out", direction=Direction.OUTBOUND)
+        assert stores.ledger.read(sent.touchpoint_id) is None
+        assert stores.ledger.record([observed(sent)]) == [True]
+        entry = stores.ledger.read(sent.touchpoint_id)
+        assert entry is not None and entry.delivery is not None
+        assert entry.delivery.status == "read"
+
+    def test_only_what_failed_or_is_in_flight_is_sent_again(self, stores: Stores) -> None:
+        seen = whatsapp_message()
+        stores.ledger.record([observed(seen)])
+        assert stores.ledger.send_again(seen.touchpoint_id)
+        entry = stores.ledger.read(seen.touchpoint_id)
+        assert entry is not None and entry.attempt == 2
+        stores.profiles.attach(attachment(seen, finished=True))
+        assert not stores.ledger.send_again(seen.touchpoint_id)
+
+    def test_states_can_be_listed(self, stores: Stores) -> None:
+        seen = [whatsapp_message(f"message {n}") for n in range(5)]
+        stores.ledger.record([observed(one) for one in seen])
+        listed: list[LedgerEntry | Quarantined] = []
+        cursor = None
+        while True:
+            page = stores.ledger.in_state(TouchpointState.RECEIVED, limit=2, cursor=cursor)
+            listed += page.items
+            if (cursor := page.cursor) is None:
+                break
+        assert {one.touchpoint for one in listed if isinstance(one, LedgerEntry)} == set(seen)
+
+    def test_a_strange_cursor_is_the_callers_mistake(self, stores: Stores) -> None:
+        for cursor in ("nonsense", "e30=é", "eyJhIjoxfQ==", "eyJwayI6IHsiUyI6ICJ4In19"):
+            with pytest.raises(InvalidInput) as raised:
+                stores.ledger.timeline(profile_id(), cursor=cursor)
+            assert raised.value.field == "cursor"
+
+
+class TestProfiles:
+    def test_attach_ties_counts_and_links_at_once(self, stores: Stores) -> None:
+        seen = whatsapp_message()
+        stores.ledger.record([observed(seen)])
+        name = Trait(value="Awa", at=NOON)
+        stores.profiles.attach(attachment(seen, traits={"name": name}, finished=True))
+        assert stores.profiles.find([identifier()]) == {identifier(): profile_id()}
+        profile = stores.profiles.read(profile_id())
+        assert profile is not None
+        assert profile.identifiers == (identifier(),)
+        assert profile.traits == {"name": name}
+        assert profile.contacts == {(Direction.INBOUND, Channel.WHATSAPP): 1}
+        assert profile.preferred_channel is Channel.WHATSAPP
+        entry = stores.ledger.read(seen.touchpoint_id)
+        assert entry is not None
+        assert (entry.profile_id, entry.state) == (profile_id(), TouchpointState.PROCESSED)
+
+    def test_attaching_twice_is_a_conflict_and_counts_once(self, stores: Stores) -> None:
+        seen = whatsapp_message()
+        stores.ledger.record([observed(seen)])
+        stores.profiles.attach(attachment(seen))
+        with pytest.raises(Conflict):
+            stores.profiles.attach(attachment(seen, new_identifiers=()))
+        profile = stores.profiles.read(profile_id())
+        assert profile is not None and sum(profile.contacts.values()) == 1
+
+    def test_an_identifier_somebody_else_took_first_writes_nothing(self, stores: Stores) -> None:
+        first, second = whatsapp_message("un"), whatsapp_message("deux")
+        stores.ledger.record([observed(first), observed(second)])
+        stores.profiles.attach(attachment(first))
+        with pytest.raises(Contention):
+            stores.profiles.attach(attachment(second, profile_id=ProfileId("another")))
+        assert stores.profiles.read(ProfileId("another")) is None
+        entry = stores.ledger.read(second.touchpoint_id)
+        assert entry is not None and entry.profile_id is None
+
+    def test_an_older_trait_is_refused(self, stores: Stores) -> None:
+        first, second = whatsapp_message("un"), whatsapp_message("deux")
+        stores.ledger.record([observed(first), observed(second)])
+        stores.profiles.attach(attachment(first, traits={"first name": Trait(value="A", at=NOON)}))
+        older = {"first name": Trait(value="B", at=NOON - timedelta(days=1))}
+        with pytest.raises(Contention):
+            stores.profiles.attach(attachment(second, new_identifiers=(), traits=older))
+        profile = stores.profiles.read(profile_id())
+        assert profile is not None and profile.traits["first name"].value == "A"
+
+    def test_the_latest_language_stays(self, stores: Stores) -> None:
+        seen = whatsapp_message()
+        stores.ledger.record([observed(seen)])
+        stores.profiles.attach(attachment(seen))
+        stores.profiles.learn_language(profile_id(), "fr", NOON)
+        stores.profiles.learn_language(profile_id(), "en", NOON - timedelta(hours=1))
+        profile = stores.profiles.read(profile_id())
+        assert profile is not None and profile.language == "fr"
+        stores.profiles.learn_language(ProfileId("nobody"), "fr", NOON)
+        assert stores.profiles.read(ProfileId("nobody")) is None
+
+    def test_a_suppressed_endpoint_is_found_by_the_endpoint_alone(self, stores: Stores) -> None:
+        seen = whatsapp_message()
+        stop = Suppression(
+            endpoint=endpoint(), reason="STOP", touchpoint_id=seen.touchpoint_id, at=NOON
+        )
+        stores.profiles.suppress(stop)
+        assert stores.profiles.suppression(endpoint()) == stop
+        assert stores.profiles.suppression(endpoint(address="39000")) is None
+
+    def test_a_suggestion_is_kept_once(self, stores: Stores) -> None:
+        one, other = whatsapp_message("un"), whatsapp_message("deux")
+        stores.ledger.record([observed(one), observed(other)])
+        pair = (ProfileId("a"), profile_id())
+        for seen in (one, other):
+            suggestion = MergeSuggestion(
+                profile_ids=pair, touchpoint_id=seen.touchpoint_id, reason="both", at=NOON
+            )
+            new = (identifier(),) if seen == one else ()
+            stores.profiles.attach(attachment(seen, suggestion=suggestion, new_identifiers=new))
+        (kept,) = stores.profiles.suggestions(ProfileId("a"))
+        assert kept.profile_ids == pair
+
+    def test_identifiers_with_awkward_values_stay_apart(self, stores: Stores) -> None:
+        awkward = [
+            Identifier(type=IdentifierType.EMAIL, scope="", value="a#b@example.com"),
+            Identifier(type=IdentifierType.EMAIL, scope="a", value="b@example.com"),
+            Identifier(type=IdentifierType.EMAIL, scope="a#b", value="@example.com"),
+        ]
+        seen = whatsapp_message()
+        stores.ledger.record([observed(seen)])
+        stores.profiles.attach(attachment(seen, new_identifiers=tuple(awkward[:1])))
+        assert list(stores.profiles.find(awkward)) == awkward[:1]
+
+
+class TestTimeline:
+    def test_newest_first_in_pages(self, stores: Stores) -> None:
+        seen = [whatsapp_message(f"{n}", at=NOON + timedelta(minutes=n)) for n in range(7)]
+        for one in seen:
+            stores.ledger.record([observed(one)])
+            new = (identifier(),) if one is seen[0] else ()
+            stores.profiles.attach(attachment(one, new_identifiers=new))
+        found: list[Touchpoint] = []
+        cursor = None
+        while True:
+            page = stores.ledger.timeline(profile_id(), limit=3, cursor=cursor)
+            found += [entry.touchpoint for entry in page.items]
+            if (cursor := page.cursor) is None:
+                break
+        assert found == seen[::-1]
+        since = stores.ledger.timeline(profile_id(), since=NOON + timedelta(minutes=5)).items
+        assert [entry.touchpoint for entry in since] == [seen[6], seen[5]]
+
+
+class TestTickets:
+    def test_opened_once_for_a_touchpoint_in_flight(self, stores: Stores) -> None:
+        seen = whatsapp_message()
+        stores.ledger.record([observed(seen)])
+        opened = open_one(stores, seen)
+        assert stores.tickets.read(opened.ticket_id) == opened
+        assert stores.tickets.of_profile(opened.profile_id) == ({"orders": 1}, [opened])
+        assert stores.tickets.log(opened.ticket_id) == [OPENED]
+        with pytest.raises(Contention):
+            open_one(stores, seen)
+        with pytest.raises(Contention):
+            open_one(stores, seen, sequence=2)
+
+    def test_not_for_a_touchpoint_whose_journey_has_ended(self, stores: Stores) -> None:
+        seen = whatsapp_message()
+        stores.ledger.record([observed(seen)])
+        stores.profiles.attach(attachment(seen, finished=True))
+        with pytest.raises(Conflict):
+            open_one(stores, seen)
+        assert stores.tickets.of_profile(profile_id()) == ({}, [])
+
+    def test_a_stale_version_is_refused(self, stores: Stores) -> None:
+        seen = whatsapp_message()
+        stores.ledger.record([observed(seen)])
+        opened = open_one(stores, seen)
+        raised = opened.model_copy(update={"priority": Priority.HIGH})
+        saved = stores.tickets.save(raised, opened, changed_event(opened))
+        assert saved.version == 2
+        with pytest.raises(Contention):
+            stores.tickets.save(raised, opened, changed_event(opened))
+
+    def test_resolving_frees_the_queue_and_reopening_takes_it(self, stores: Stores) -> None:
+        seen = whatsapp_message()
+        stores.ledger.record([observed(seen)])
+        opened = open_one(stores, seen)
+        resolved = opened.model_copy(update={"status": TicketStatus.RESOLVED, "resolved_at": NOON})
+        resolved = stores.tickets.save(resolved, opened, changed_event(opened), OPENED)
+        assert stores.tickets.of_profile(opened.profile_id) == ({"orders": 1}, [])
+        assert stores.tickets.by_queue("orders").items == []
+        assert stores.tickets.by_queue("orders", ended=True).items == [resolved]
+        again = resolved.model_copy(update={"status": TicketStatus.OPEN, "resolved_at": None})
+        again = stores.tickets.save(again, resolved, changed_event(resolved))
+        assert stores.tickets.of_profile(opened.profile_id) == ({"orders": 1}, [again])
+
+    def test_a_queue_taken_by_the_next_ticket_cannot_be_reopened_into(self, stores: Stores) -> None:
+        seen = whatsapp_message()
+        stores.ledger.record([observed(seen)])
+        opened = open_one(stores, seen)
+        resolved = opened.model_copy(update={"status": TicketStatus.RESOLVED})
+        resolved = stores.tickets.save(resolved, opened, changed_event(opened))
+        second = open_one(stores, seen, sequence=2)
+        with pytest.raises(Contention):
+            stores.tickets.save(opened, resolved, changed_event(resolved))
+        assert stores.tickets.of_profile(opened.profile_id) == ({"orders": 2}, [second])
+
+    def test_moving_to_another_queue_moves_the_pointer(self, stores: Stores) -> None:
+        seen = whatsapp_message()
+        stores.ledger.record([observed(seen)])
+        opened = open_one(stores, seen)
+        moved = opened.model_copy(update={"queue": "billing"})
+        moved = stores.tickets.save(moved, opened, changed_event(opened))
+        sequences, open_tickets = stores.tickets.of_profile(opened.profile_id)
+        assert sequences == {"orders": 1, "billing": 1}
+        assert open_tickets == [moved]
+
+    def test_worked_by_what_is_due_next(self, stores: Stores) -> None:
+        tickets = []
+        for n, phone in enumerate(("+33612345601", "+33612345602", "+33612345603")):
+            seen = whatsapp_message(phone=phone, at=NOON - timedelta(hours=n))
+            stores.ledger.record([observed(seen)])
+            tickets.append(open_one(stores, seen, profile_id=profile_id(phone)))
+        first = stores.tickets.by_queue("orders", limit=2)
+        rest = stores.tickets.by_queue("orders", limit=2, cursor=first.cursor)
+        assert first.items + rest.items == tickets[::-1]
+        assert stores.tickets.by_profile(tickets[1].profile_id).items == [tickets[1]]
+        assert stores.tickets.by_assignee("anna").items == []
+        with pytest.raises(InvalidInput):
+            stores.tickets.by_profile(profile_id(), cursor=first.cursor)
+
+
+class TestFollowUps:
+    def test_promised_once_and_the_earlier_time_stays(self, stores: Stores) -> None:
+        promised = follow_up()
+        assert stores.tickets.promise(promised, scheduled_event(promised)) == promised
+        later = promised.model_copy(update={"due_at": promised.due_at + timedelta(hours=1)})
+        assert stores.tickets.promise(later, scheduled_event(later)) == promised
+        sooner = promised.model_copy(update={"due_at": promised.due_at - timedelta(hours=1)})
+        assert stores.tickets.promise(sooner, scheduled_event(sooner)) == sooner
+        assert stores.tickets.follow_ups_of_ticket(promised.ticket_id) == [sooner]
+        assert stores.tickets.follow_ups_of_profile(promised.profile_id).items == [sooner]
+
+    def test_claimed_by_one_and_ended_with_what_it_did(self, stores: Stores) -> None:
+        seen = whatsapp_message()
+        stores.ledger.record([observed(seen)])
+        stores.profiles.attach(attachment(seen))
+        opened = open_one(stores, seen)
+        promised = follow_up(opened)
+        stores.tickets.promise(promised, scheduled_event(promised))
+        claimed = promised.model_copy(update={"state": FollowUpState.SENDING})
+        stores.tickets.move(claimed, FollowUpState.SCHEDULED)
+        with pytest.raises(Contention):
+            stores.tickets.move(claimed, FollowUpState.SCHEDULED)
+        later = NOON + timedelta(days=1)
+        sent = touchpoint(
+            Message(text="…"), key="wamid.out", direction=Direction.OUTBOUND, at=later
+        )
+        done = claimed.model_copy(update={"state": FollowUpState.DONE})
+        change = (opened, opened, changed_event(opened), OPENED)
+        stores.tickets.end(done, FollowUpState.SENDING, done_event(done), sent=sent, ticket=change)
+        assert stores.tickets.follow_ups_in_state(FollowUpState.DONE).items == [done]
+        assert stores.tickets.follow_ups_in_state(FollowUpState.SCHEDULED).items == []
+        latest = stores.ledger.timeline(profile_id()).items[0]
+        assert latest.state is TouchpointState.PROCESSED
+        profile = stores.profiles.read(profile_id())
+        assert profile is not None
+        assert profile.contacts[Direction.OUTBOUND, Channel.WHATSAPP] == 1
+        with pytest.raises(Contention):
+            stores.tickets.end(done, FollowUpState.SENDING, done_event(done), sent=sent)
+        profile = stores.profiles.read(profile_id())
+        assert profile is not None
+        assert profile.contacts[Direction.OUTBOUND, Channel.WHATSAPP] == 1
+
+    def test_what_a_chat_must_fetch_waits_in_its_mailbox(self, stores: Stores) -> None:
+        line = endpoint(Channel.WEB_CHAT, provider="web_chat", account="web", address="s1")
+        seen = whatsapp_message()
+        stores.ledger.record([observed(seen)])
+        stores.profiles.attach(attachment(seen))
+        promised = follow_up(open_one(stores, seen))
+        stores.tickets.promise(promised, scheduled_event(promised))
+        sent = touchpoint(
+            Message(text="réponse"),
+            key="reply-1",
+            provider="web_chat",
+            account="web",
+            channel=Channel.WEB_CHAT,
+            direction=Direction.OUTBOUND,
+            endpoint=line,
+        )
+        done = promised.model_copy(update={"state": FollowUpState.DONE})
+        stores.tickets.end(done, FollowUpState.SCHEDULED, done_event(done), sent=sent)
+        assert [entry.touchpoint for entry in stores.ledger.mailbox(line)] == [sent]
+        assert stores.ledger.mailbox(line, after=NOON) == []
+        other = endpoint(Channel.WEB_CHAT, provider="web_chat", account="web", address="s2")
+        assert stores.ledger.mailbox(other) == []
