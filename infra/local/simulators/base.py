@@ -21,7 +21,7 @@ from typing import Any, Protocol, cast
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedRequest:
-    """What arrived. `path` starts with a slash, `query` with no question mark; lower-case headers."""
+    """`path` starts with a slash, `query` has no question mark, header names are in lower case."""
 
     method: str
     host: str

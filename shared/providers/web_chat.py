@@ -1,0 +1,256 @@
+"""Our own chat widget on the company's site. The routes below /webhooks/web_chat:
+
+- `POST sessions` opens a session: `{}`, or `{"user_id", "user_hash"}` for a customer who is signed
+  in on the site, whose server made the hash: hex HMAC-SHA256(identity secret, user id). With the
+  token of an earlier session that session goes on. Answers `{"session", "token", "expires_at"}`.
+- `POST messages` with `Authorization: Bearer <token>`: `{"id", "text", "sent_at"?}`. The widget
+  chooses the id and repeats it when it tries again. Answers `{"accepted", "id"}`.
+- `GET messages?after=<id>` with the same header: what waits for the person, oldest first, after the
+  message of that id. Answers `{"messages": [{"id", "text", "sent_at", "in_reply_to"}]}`.
+
+A token is a JSON Web Token (RFC 7519), HS256. It is read here with the standard library: the
+algorithm is not the caller's to choose, and a JWT library would cost a cold start 150 ms.
+"""
+
+import hmac
+import json
+import re
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from shared.domain.errors import MalformedPayload, Unauthentic
+from shared.domain.identity import Identifier, IdentifierType
+from shared.domain.model import isoformat
+from shared.domain.sending import OutboundMessage
+from shared.domain.touchpoint import Channel, Direction, Endpoint, Message, Touchpoint
+from shared.providers.base import (
+    JSON_TYPE,
+    Fetch,
+    NothingToTransmit,
+    Observed,
+    Outcome,
+    Payload,
+    Provider,
+    Secret,
+    WebhookRequest,
+    WebhookResponse,
+    believable,
+    read_json,
+    read_model,
+    same,
+)
+
+NAME = "web_chat"
+AUDIENCE = "web_chat"
+"""So that no other token of the house, signed by mistake with the same secret, opens a chat."""
+
+LIFETIME = timedelta(days=7)
+LONGEST_TEXT = 4096
+
+_HEADER = b'{"alg":"HS256","typ":"JWT"}'
+_TOKEN = re.compile(r"[\w-]{1,200}\.[\w-]{1,2000}\.[\w-]{1,100}", re.ASCII)
+
+Session = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
+CustomerNumber = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
+
+
+class WebChatSecret(Secret):
+    """All invented by you, 32 characters or more. `signing_secrets` sign sessions.
+
+    `identity_secrets` are shared with the site's server; without one nobody is known as a customer.
+    They are never the same: who can have a user id hashed could otherwise forge a session.
+    """
+
+    signing_secrets: list[Annotated[str, StringConstraints(min_length=32)]] = Field(min_length=1)
+    identity_secrets: list[Annotated[str, StringConstraints(min_length=32)]] = []
+    account: str = Field(default="web", min_length=1, max_length=100)
+
+
+class Claims(Payload):
+    """What a token says: for what, which session, until when, which customer if any."""
+
+    aud: Literal["web_chat"]
+    sid: Session
+    exp: int
+    sub: CustomerNumber | None = None
+
+
+class Opening(Payload):
+    user_id: CustomerNumber | None = None
+    user_hash: str = ""
+
+
+class Sent(Payload):
+    id: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$")]
+    text: str = Field(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S")
+    sent_at: str = Field(default="", max_length=40)
+
+
+class WebChat(Provider[WebChatSecret]):
+    name = NAME
+    secret_type = WebChatSecret
+    largest_body = 100_000
+
+    def challenge(self, request: WebhookRequest, secret: WebChatSecret) -> WebhookResponse | None:
+        """Open a session, or go on with one. Nothing is stored: the session is its token."""
+        if (request.method, request.path) != ("POST", "sessions"):
+            return None
+        try:
+            opening = read_model(Opening, read_json(request.body))
+        except MalformedPayload as error:
+            return _json({"error": str(error)}, status=400)
+        earlier = _claims(request, secret) if request.header("authorization") else None
+        if opening.user_id is not None:
+            _check_customer(opening.user_id, opening.user_hash, secret)
+        customer = opening.user_id or (earlier.sub if earlier else None)
+        # Another customer at the same browser must not read what the first one was answered.
+        same_person = earlier is not None and earlier.sub in {None, customer}
+        session = earlier.sid if earlier and same_person else secrets.token_urlsafe(24)
+        expires_at = request.arrived_at + LIFETIME
+        claims = {"aud": AUDIENCE, "sid": session, "exp": int(expires_at.timestamp())}
+        if customer is not None:
+            claims["sub"] = customer
+        token = _token(claims, secret.signing_secrets[0])
+        return _json({"session": session, "token": token, "expires_at": isoformat(expires_at)})
+
+    def verify(self, request: WebhookRequest, secret: WebChatSecret, fetch: Fetch) -> None:
+        _claims(request, secret)
+
+    def mailbox(self, request: WebhookRequest, secret: WebChatSecret) -> Endpoint | None:
+        if (request.method, request.path) != ("GET", "messages"):
+            return None
+        return _endpoint(_claims(request, secret), secret)
+
+    def render_mailbox(
+        self, request: WebhookRequest, waiting: Sequence[Touchpoint]
+    ) -> WebhookResponse:
+        """All of them where `after` is not among them: the widget then knows which are new."""
+        ids = [touchpoint.provider_event_id for touchpoint in waiting]
+        after = request.parameter("after")
+        new = waiting[ids.index(after) + 1 :] if after in ids else waiting
+        return _json({"messages": [_message(touchpoint) for touchpoint in new]})
+
+    def parse(
+        self, request: WebhookRequest, secret: WebChatSecret, received_at: datetime
+    ) -> list[Observed]:
+        claims = _claims(request, secret)
+        if (request.method, request.path) != ("POST", "messages"):
+            raise MalformedPayload("there is no such route")
+        if request.content_type != JSON_TYPE:
+            raise MalformedPayload("the body is not declared as JSON")
+        sent = read_model(Sent, read_json(request.body))
+        touchpoint = Touchpoint(
+            provider=NAME,
+            account=secret.account,
+            provider_event_id=f"{claims.sid}:{sent.id}",
+            channel=Channel.WEB_CHAT,
+            direction=Direction.INBOUND,
+            occurred_at=believable(_moment(sent.sent_at), received_at),
+            received_at=received_at,
+            content=Message(text=sent.text),
+            identifiers=_identifiers(claims),
+            endpoint=_endpoint(claims, secret),
+        )
+        return [Observed(touchpoint, request.body)]
+
+    def respond(self, outcome: Outcome, observed: list[Observed]) -> WebhookResponse:
+        """The widget is told whether to try again: what nobody can read, it must not repeat."""
+        if outcome is Outcome.QUARANTINED:
+            return _json({"accepted": False}, status=400)
+        ids = [one.touchpoint.provider_event_id.partition(":")[2] for one in observed]
+        return _json({"accepted": True, "id": ids[0]})
+
+    def prepare(self, message: OutboundMessage, secret: WebChatSecret) -> NothingToTransmit:
+        """The widget comes for it."""
+        return NothingToTransmit(message_id=message.send_key)
+
+
+def _claims(request: WebhookRequest, secret: WebChatSecret) -> Claims:
+    """Of the bearer token. Raises Unauthentic."""
+    scheme, _, token = request.header("authorization").partition(" ")
+    if scheme.lower() != "bearer" or not _TOKEN.fullmatch(token):
+        raise Unauthentic("there is no bearer token")
+    signed, _, signature = token.rpartition(".")
+    if not any(same(signature, _signature(signed, key)) for key in secret.signing_secrets):
+        raise Unauthentic("the token is not ours")
+    try:
+        claims = read_model(Claims, read_json(_decoded(signed.partition(".")[2])))
+    except (MalformedPayload, ValueError):
+        raise Unauthentic("the token is not for the web chat") from None
+    if claims.exp <= request.arrived_at.timestamp():
+        raise Unauthentic("the token has expired")
+    return claims
+
+
+def _token(claims: dict[str, Any], key: str) -> str:
+    signed = f"{_encoded(_HEADER)}.{_encoded(json.dumps(claims).encode())}"
+    return f"{signed}.{_signature(signed, key)}"
+
+
+def _signature(signed: str, key: str) -> str:
+    return _encoded(hmac.digest(key.encode(), signed.encode(), sha256))
+
+
+def _encoded(content: bytes) -> str:
+    return urlsafe_b64encode(content).decode().rstrip("=")
+
+
+def _decoded(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _check_customer(user_id: str, user_hash: str, secret: WebChatSecret) -> None:
+    valid = (
+        hmac.digest(key.encode(), user_id.encode(), sha256).hex() for key in secret.identity_secrets
+    )
+    if not any(same(user_hash, one) for one in valid):
+        raise Unauthentic("user_hash is missing or wrong")
+
+
+def _identifiers(claims: Claims) -> tuple[Identifier, ...]:
+    session = Identifier(type=IdentifierType.WEB_CHAT_SESSION, value=claims.sid)
+    if claims.sub is None:
+        return (session,)
+    return (Identifier(type=IdentifierType.CUSTOMER_NUMBER, value=claims.sub), session)
+
+
+def _endpoint(claims: Claims, secret: WebChatSecret) -> Endpoint:
+    return Endpoint(
+        channel=Channel.WEB_CHAT, provider=NAME, account=secret.account, address=claims.sid
+    )
+
+
+def _moment(text: str) -> datetime | None:
+    """None for no time, and for one without a zone: a browser's clock is a hint, not a fact."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _message(touchpoint: Touchpoint) -> dict[str, str | None]:
+    return {
+        "id": touchpoint.provider_event_id,
+        "text": touchpoint.text,
+        "sent_at": isoformat(touchpoint.occurred_at),
+        "in_reply_to": getattr(touchpoint.content, "in_reply_to", None),
+    }
+
+
+def _json(content: dict[str, Any], *, status: int = 200) -> WebhookResponse:
+    return WebhookResponse(
+        status=status,
+        body=json.dumps(content, ensure_ascii=False),
+        content_type=JSON_TYPE,
+        headers={"cache-control": "no-store"},
+    )
+
+
+PROVIDER = WebChat()

@@ -1,0 +1,366 @@
+"""What every provider must keep, whoever writes it. Nothing here lists a provider.
+
+A provider takes part by its file, secret, client and fixtures (docs/adding-a-provider.md).
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infra.local.clients.base import client_names, find_client
+from shared.domain.errors import MalformedPayload, MissingSecret, Unauthentic
+from shared.domain.touchpoint import DeliveryStatus
+from shared.providers.base import (
+    Observed,
+    Outcome,
+    Provider,
+    WebhookRequest,
+    WebhookResponse,
+    find_provider,
+    provider_names,
+)
+from tests.unit.providers.fixtures import (
+    FIXTURES,
+    NOW,
+    SECRETS,
+    Case,
+    cases,
+    certificates,
+    other_secret,
+    received,
+    rotating_secret,
+    tampered,
+)
+
+ALWAYS_EXPECTED = {
+    "provider_event_id",
+    "account",
+    "channel",
+    "direction",
+    "occurred_at",
+    "content",
+    "identifiers",
+    "endpoint",
+}
+REFUSED = (Unauthentic, MalformedPayload)
+CASES = cases()
+PROVEN = [case for case in CASES if not case.is_handshake]
+"""A handshake comes before any proof, so nothing about proofs can be asked of it."""
+SIGNED = [case for case in PROVEN if case.call.body and find_client(case.provider).SIGNS_BODY]
+READABLE = [case for case in PROVEN if not case.malformed]
+
+each_provider = pytest.mark.parametrize("name", provider_names())
+
+
+def each(some: list[Case]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("case", some, ids=[case.id for case in some])
+
+
+def take_in(
+    request: WebhookRequest, provider: Provider[Any], secret: dict[str, Any]
+) -> list[Observed] | WebhookResponse:
+    """As webhook_intake does: what was observed, or the answer where nothing is to observe."""
+    usable = provider.read_secret(secret)
+    provider.check_size(request)
+    if (answer := provider.challenge(request, usable)) is not None:
+        return answer
+    provider.verify(request, usable, certificates(provider.name))
+    if provider.mailbox(request, usable) is not None:
+        return provider.render_mailbox(request, [])
+    return provider.parse(request, usable, NOW)
+
+
+def take_in_case(case: Case) -> list[Observed]:
+    observed = take_in(case.request, find_provider(case.provider), SECRETS[case.provider])
+    return [] if isinstance(observed, WebhookResponse) else observed
+
+
+def assert_refused(
+    request: WebhookRequest, provider: Provider[Any], secret: dict[str, Any]
+) -> None:
+    try:
+        answer = take_in(request, provider, secret)
+    except REFUSED:
+        return
+    assert isinstance(answer, WebhookResponse), "it was taken in"
+    assert answer.status >= 400
+
+
+def assert_matches(expected: object, actual: object, path: str) -> None:
+    """Objects by the keys that are expected, everything else whole."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        for key, value in expected.items():
+            assert_matches(value, actual.get(key), f"{path}.{key}")
+    else:
+        assert actual == expected, path
+
+
+@each_provider
+def test_has_all_its_parts(name: str) -> None:
+    assert name in SECRETS, "infra/local/secrets.json has no entry"
+    assert name in client_names(), "infra/local/clients has no file"
+    assert len([case for case in CASES if case.provider == name]) >= 5, "too few fixtures"
+    assert find_provider(name).name == name
+    assert other_secret(name) != SECRETS[name]
+
+
+@each(CASES)
+def test_means_what_the_fixture_says(case: Case) -> None:
+    if case.malformed:
+        with pytest.raises(MalformedPayload):
+            take_in_case(case)
+        return
+    actual = [one.touchpoint.model_dump(mode="json") for one in take_in_case(case)]
+    assert len(actual) == len(case.expected)
+    for number, expected in enumerate(case.expected):
+        assert expected.keys() >= ALWAYS_EXPECTED
+        assert_matches(expected, actual[number], f"[{number}]")
+
+
+@each(CASES)
+def test_answers_what_the_provider_wants(case: Case) -> None:
+    provider = find_provider(case.provider)
+    try:
+        answer = take_in(case.request, provider, SECRETS[case.provider])
+        if not isinstance(answer, WebhookResponse):
+            answer = provider.respond(Outcome.ACCEPTED, answer)
+    except MalformedPayload:
+        answer = provider.respond(Outcome.QUARANTINED, [])
+    assert answer.status == case.content["answer"]["status"]
+    assert answer.body == case.content["answer"].get("body", answer.body)
+
+
+@each([case for case in PROVEN if "mailbox" in case.content])
+def test_asks_for_the_right_mailbox(case: Case) -> None:
+    provider = find_provider(case.provider)
+    endpoint = provider.mailbox(case.request, provider.read_secret(SECRETS[case.provider]))
+    assert endpoint is not None
+    assert endpoint.model_dump(mode="json") == case.content["mailbox"]
+
+
+@each(READABLE)
+def test_keeps_what_each_touchpoint_came_from(case: Case) -> None:
+    for one in take_in_case(case):
+        assert one.raw
+        assert one.touchpoint.provider == case.provider
+        assert one.touchpoint.received_at == NOW
+        if one.touchpoint.endpoint is not None:
+            assert one.touchpoint.endpoint.provider == case.provider
+            assert one.touchpoint.endpoint.account == one.touchpoint.account
+
+
+@each(READABLE)
+def test_a_status_points_to_the_message_it_is_about(case: Case) -> None:
+    """The outbound touchpoint's key is the message id alone; a status has a key of its own."""
+    for one in take_in_case(case):
+        content = one.touchpoint.content
+        if isinstance(content, DeliveryStatus):
+            assert content.message_id != one.touchpoint.provider_event_id
+            assert (
+                one.touchpoint.provider_event_id
+                == f"{content.message_id}:" + (one.touchpoint.provider_event_id.rpartition(":")[2])
+            )
+
+
+@each(READABLE)
+def test_the_same_request_gives_the_same_ids(case: Case) -> None:
+    first, second = take_in_case(case), take_in_case(case)
+    assert [one.touchpoint.touchpoint_id for one in first] == [
+        one.touchpoint.touchpoint_id for one in second
+    ]
+
+
+@each(PROVEN)
+def test_without_proof_nothing_is_taken(case: Case) -> None:
+    bare = received(case.provider, case.call)
+    assert_refused(bare, find_provider(case.provider), SECRETS[case.provider])
+
+
+@each(PROVEN)
+def test_the_proof_of_another_company_is_refused(case: Case) -> None:
+    with pytest.raises(Unauthentic):
+        take_in(
+            case.signed(other_secret(case.provider)),
+            find_provider(case.provider),
+            SECRETS[case.provider],
+        )
+
+
+@each(PROVEN)
+def test_a_wrong_proof_is_refused(case: Case) -> None:
+    """Whatever header, query or body carries the proof, one changed character breaks it."""
+    signed, bare = case.request, received(case.provider, case.call)
+    provider, secret = find_provider(case.provider), SECRETS[case.provider]
+    added = {key for key, value in signed.headers.items() if bare.headers.get(key) != value}
+    for key in added:
+        value = signed.headers[key]
+        last = "A" if value[-2] != "A" else "B"
+        wrong = {**signed.headers, key: f"{value[:-2]}{last}{value[-1]}"}
+        assert_refused(replace(signed, headers=wrong), provider, secret)
+        assert_refused(replace(signed, headers={**signed.headers, key: "é"}), provider, secret)
+        assert_refused(replace(signed, headers={**signed.headers, key: ""}), provider, secret)
+    assert added or signed.url != bare.url or signed.body != bare.body
+
+
+@each(SIGNED)
+def test_a_changed_body_is_refused(case: Case) -> None:
+    provider = find_provider(case.provider)
+    assert_refused(tampered(case.request), provider, SECRETS[case.provider])
+    longer = replace(case.request, body=case.request.body + b" ")
+    assert_refused(longer, provider, SECRETS[case.provider])
+
+
+@each(PROVEN)
+def test_the_request_of_another_provider_is_refused(case: Case) -> None:
+    for name in provider_names():
+        if name != case.provider:
+            assert_refused(case.request, find_provider(name), SECRETS[name])
+
+
+@each(PROVEN)
+def test_while_a_secret_is_rotated_both_are_valid(case: Case) -> None:
+    provider = find_provider(case.provider)
+    both = provider.read_secret(rotating_secret(case.provider))
+    fetch = certificates(provider.name)
+    provider.verify(case.request, both, fetch)
+    provider.verify(case.signed(other_secret(case.provider)), both, fetch)
+
+
+@each_provider
+def test_a_missing_secret_is_named(name: str) -> None:
+    provider = find_provider(name)
+    with pytest.raises(MissingSecret, match=name):
+        provider.read_secret(None)
+    for field, info in provider.secret_type.model_fields.items():
+        if info.is_required():
+            rest = {key: value for key, value in SECRETS[name].items() if key != field}
+            with pytest.raises(MissingSecret, match=f"{name}.*{field}"):
+                provider.read_secret(rest)
+
+
+@each_provider
+def test_an_error_does_not_tell_the_secret(name: str) -> None:
+    provider = find_provider(name)
+    with pytest.raises(MissingSecret) as raised:
+        provider.read_secret({**SECRETS[name], "mistyped": "hunter2"})
+    assert "mistyped" in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+
+
+@each([case for case in READABLE if case.call.body])
+def test_a_cut_body_is_malformed_or_shorter(case: Case) -> None:
+    """A part of a JSON text is none; a part of a form is a form. Either way no other error."""
+    provider, request = find_provider(case.provider), case.request
+    secret = provider.read_secret(SECRETS[case.provider])
+    whole = len(request.body)
+    for length in {0, 1, whole // 3, whole // 2, whole - 1}:
+        try:
+            provider.parse(replace(request, body=request.body[:length]), secret, NOW)
+        except MalformedPayload:
+            continue
+        assert request.content_type != "application/json"
+
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20)
+    | st.sampled_from(["\x00", "x" * 100_000, "-1", "9" * 30, "2026-02-30T25:00", "\U0001f600"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def spots(value: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where something stands in a JSON document, all the way down."""
+    if isinstance(value, dict):
+        return [path, *(spot for key in value for spot in spots(value[key], (*path, key)))]
+    if isinstance(value, list):
+        return [path, *(spot for n in range(len(value)) for spot in spots(value[n], (*path, n)))]
+    return [path]
+
+
+def changed(value: Any, path: tuple[Any, ...], change: Callable[[Any, Any], None]) -> Any:
+    """A copy in which `change(parent, key)` was made where `path` leads."""
+    copy = [json.loads(json.dumps(value))]
+    parent: Any = copy
+    full = (0, *path)
+    for key in full[:-1]:
+        parent = parent[key]
+    change(parent, full[-1])
+    return copy[0] if copy else None
+
+
+def garbled(body: bytes, content_type: str, data: st.DataObject) -> bytes:
+    """One thing is wrong with it: a value, a missing part, or a byte."""
+    try:
+        fields: Any = (
+            dict(parse_qsl(body.decode(), keep_blank_values=True))
+            if "form" in content_type
+            else json.loads(body)
+        )
+    except ValueError:
+        return data.draw(st.binary(max_size=200))
+    spot = data.draw(st.sampled_from(spots(fields)))
+    new = data.draw(JSON_VALUES)
+
+    def put(parent: Any, key: Any) -> None:
+        parent[key] = new
+
+    def remove(parent: Any, key: Any) -> None:
+        del parent[key]
+
+    value = changed(fields, spot, data.draw(st.sampled_from([put, remove])))
+    if "form" in content_type:
+        return urlencode(value if isinstance(value, dict) else {"x": value}).encode()
+    return json.dumps(value).encode()
+
+
+@pytest.mark.parametrize("name", [name for name in provider_names() if (FIXTURES / name).exists()])
+@settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(data=st.data())
+def test_parse_raises_malformed_payload_and_nothing_else(name: str, data: st.DataObject) -> None:
+    provider = find_provider(name)
+    secret = provider.read_secret(SECRETS[name])
+    case = data.draw(st.sampled_from([one for one in READABLE if one.provider == name]))
+    request = replace(
+        case.request,
+        body=garbled(case.request.body, case.request.content_type, data),
+    )
+    try:
+        observed = provider.parse(request, secret, NOW)
+    except MalformedPayload as error:
+        assert len(str(error)) < 300
+        return
+    for one in observed:
+        assert one.touchpoint.model_dump_json()
+
+
+@each_provider
+def test_a_refusal_quotes_nothing_of_the_request(name: str) -> None:
+    """No phone or id of a person in a log line: those of each fixture are looked for."""
+    provider = find_provider(name)
+    secret = provider.read_secret(SECRETS[name])
+    for case in (one for one in PROVEN if one.provider == name):
+        try:
+            provider.parse(replace(case.request, body=case.request.body[:-2]), secret, NOW)
+        except MalformedPayload as error:
+            for expected in case.expected:
+                for identifier in expected["identifiers"]:
+                    assert identifier["value"] not in str(error)
