@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 
 from pydantic import Field, model_validator
 
@@ -174,6 +175,10 @@ class SlaPolicy(Model):
         missing = [priority.value for priority in Priority if priority not in self.targets]
         if missing:
             raise ValueError(f"targets: no target for {', '.join(missing)}")
+        for lower, higher in pairwise(Priority):
+            slow, quick = self.targets[lower], self.targets[higher]
+            if quick.first_response > slow.first_response or quick.resolution > slow.resolution:
+                raise ValueError(f"targets: {higher.value} must not wait longer than {lower.value}")
         return self
 
 
@@ -214,25 +219,41 @@ def join_ticket(
     if last != ticket.last and ticket.status is TicketStatus.WAITING_CUSTOMER:
         joined = resume(joined, word.at, calendar).model_copy(update={"status": TicketStatus.OPEN})
     if (first.at, priority) != (ticket.first.at, ticket.priority):
-        joined = _with_targets(joined, ticket, sla=sla, calendar=calendar)
+        joined = _with_targets(joined, sla=sla, calendar=calendar)
     return joined
 
 
-def _with_targets(ticket: Ticket, before: Ticket, *, sla: SlaPolicy, calendar: Calendar) -> Ticket:
-    """Due times anew for an earlier start or a higher priority; they only ever come closer."""
+def _with_targets(ticket: Ticket, *, sla: SlaPolicy, calendar: Calendar) -> Ticket:
+    """Due times anew for an earlier start or a higher priority; they only ever come closer.
+
+    What was given keeps its time: nothing that comes later can make it late.
+    """
     target = sla.targets[ticket.priority]
     response = add_working_time(ticket.first.at, target.first_response, calendar)
     resolution = add_working_time(ticket.first.at, target.resolution, calendar)
     return ticket.model_copy(
         update={
-            "first_response": ticket.first_response.model_copy(
-                update={"due_at": min(response, before.first_response.due_at)}
-            ),
-            "resolution": ticket.resolution.model_copy(
-                update={"due_at": min(resolution, ticket.resolution.due_at)}
-            ),
+            "first_response": _no_later(ticket.first_response, response),
+            "resolution": _no_later(ticket.resolution, resolution),
         }
     )
+
+
+def _no_later(clock: SlaClock, due_at: datetime) -> SlaClock:
+    if clock.met_at is not None or clock.due_at <= due_at:
+        return clock
+    return clock.model_copy(update={"due_at": due_at})
+
+
+def change_priority(
+    ticket: Ticket, priority: Priority, *, sla: SlaPolicy, calendar: Calendar
+) -> Ticket:
+    """Set the priority by hand.
+
+    A higher one brings the due times closer, a lower one moves none.
+    """
+    changed = ticket.model_copy(update={"priority": priority})
+    return _with_targets(changed, sla=sla, calendar=calendar)
 
 
 def pause(ticket: Ticket, at: datetime) -> Ticket:

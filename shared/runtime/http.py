@@ -9,6 +9,8 @@ from typing import Any
 
 from shared.domain import errors
 
+PROBLEM_TYPE = "application/problem+json"
+
 STATUS: dict[type[errors.PasserelleError], HTTPStatus] = {
     errors.UnknownProvider: HTTPStatus.NOT_FOUND,
     errors.MissingSecret: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -24,7 +26,11 @@ STATUS: dict[type[errors.PasserelleError], HTTPStatus] = {
 
 
 def problem(
-    status: HTTPStatus, detail: str, *, errors: Sequence[dict[str, str]] = ()
+    status: HTTPStatus,
+    detail: str,
+    *,
+    errors: Sequence[dict[str, str]] = (),
+    headers: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """A response whose body says what is wrong; `errors` holds {"field", "reason"} of each wrong
     field.
@@ -39,6 +45,21 @@ def problem(
         body["errors"] = list(errors)
     return {
         "statusCode": status.value,
-        "headers": {"content-type": "application/problem+json"},
+        "headers": {"content-type": PROBLEM_TYPE, **(headers or {})},
         "body": json.dumps(body, ensure_ascii=False),
     }
+
+
+def problem_of(error: errors.PasserelleError) -> dict[str, Any]:
+    """The answer to one of our errors; one that has no status is an internal error, and says no
+    more.
+    """
+    status = STATUS.get(type(error))
+    if status is None:
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "something went wrong on our side")
+    wrong = (
+        [{"field": error.field, "reason": str(error)}]
+        if isinstance(error, errors.InvalidInput)
+        else []
+    )
+    return problem(status, str(error), errors=wrong)

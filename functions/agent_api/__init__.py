@@ -1,0 +1,1 @@
+"""What agents and front ends read and do: touchpoints, profiles, tickets, follow-ups."""

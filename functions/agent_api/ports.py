@@ -1,0 +1,38 @@
+"""The ports a route may ask for. Each is made when a request first needs it."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Request
+from aws_lambda_powertools.event_handler.depends import Depends
+
+from shared.policies.reader import Policies, read_policies
+from shared.ports import Clock, Ledger, PhoneNumbers, ProfileStore, TicketStore
+from shared.runtime import wiring
+from shared.runtime.settings import AgentApiSettings
+
+
+def ledger() -> Ledger:
+    return wiring.ledger(AgentApiSettings.read())
+
+
+def profiles() -> ProfileStore:
+    return wiring.profiles(AgentApiSettings.read())
+
+
+def tickets() -> TicketStore:
+    return wiring.tickets(AgentApiSettings.read())
+
+
+def agent(request: Request) -> str:
+    """The subject of the token, which the gateway verified and `door` found to be there."""
+    claims = request.resolved_event["requestContext"]["authorizer"]["jwt"]["claims"]
+    return str(claims["sub"])
+
+
+LedgerPort = Annotated[Ledger, Depends(ledger)]
+ProfilesPort = Annotated[ProfileStore, Depends(profiles)]
+TicketsPort = Annotated[TicketStore, Depends(tickets)]
+PhoneNumbersPort = Annotated[PhoneNumbers, Depends(wiring.phone_numbers)]
+ClockPort = Annotated[Clock, Depends(wiring.clock)]
+CompanyPolicies = Annotated[Policies, Depends(read_policies)]
+Agent = Annotated[str, Depends(agent)]

@@ -1,0 +1,80 @@
+"""/v1/profiles"""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from functions.agent_api.logic import profiles as logic
+from functions.agent_api.logic.paging import Listing
+from functions.agent_api.logic.profiles import ProfileView
+from functions.agent_api.logic.touchpoints import TouchpointView
+from functions.agent_api.parameters import DEFAULT_LIMIT, Cursor, Limit, PathId, Since
+from functions.agent_api.ports import CompanyPolicies, LedgerPort, PhoneNumbersPort, ProfilesPort
+from shared.domain.model import ProfileId
+
+router = Router()
+TAGS = ["profiles"]
+
+IdentifierQuery = Annotated[
+    str,
+    Query(
+        min_length=3,
+        max_length=600,
+        description="`type:value` or `type:scope:value`. A phone may be written in any way people "
+        "write it, a mail address in any case.",
+        openapi_examples={
+            "phone": {"value": "phone:+33612345678"},
+            "mail": {"value": "email:awa@example.com"},
+            "scoped": {"value": "whatsapp_user:106540352242922:FR.13491208655302741918"},
+        },
+    ),
+]
+
+
+@router.get(
+    "/v1/profiles", tags=TAGS, operation_id="find_profiles", summary="By one of its identifiers"
+)
+def find_profiles(
+    identifier: IdentifierQuery,
+    policies: CompanyPolicies,
+    phone_numbers: PhoneNumbersPort,
+    profiles: ProfilesPort,
+    ledger: LedgerPort,
+) -> Listing[ProfileView]:
+    return logic.find_profiles(
+        identifier,
+        policy=policies.identity,
+        phone_numbers=phone_numbers,
+        profiles=profiles,
+        ledger=ledger,
+    )
+
+
+@router.get("/v1/profiles/<profile_id>", tags=TAGS, operation_id="read_profile", summary="One")
+def read_profile(profile_id: PathId, profiles: ProfilesPort, ledger: LedgerPort) -> ProfileView:
+    return logic.read_profile(ProfileId(profile_id), profiles=profiles, ledger=ledger)
+
+
+@router.get(
+    "/v1/profiles/<profile_id>/timeline",
+    tags=TAGS,
+    operation_id="read_timeline",
+    summary="Every contact across all channels, newest first",
+)
+def read_timeline(
+    profile_id: PathId,
+    profiles: ProfilesPort,
+    ledger: LedgerPort,
+    since: Since = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Listing[TouchpointView]:
+    return logic.read_timeline(
+        ProfileId(profile_id),
+        since=since,
+        limit=limit,
+        cursor=cursor,
+        profiles=profiles,
+        ledger=ledger,
+    )

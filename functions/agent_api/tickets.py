@@ -1,0 +1,144 @@
+"""/v1/tickets"""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
+
+from functions.agent_api.logic import tickets as logic
+from functions.agent_api.logic.paging import Listing
+from functions.agent_api.logic.tickets import (
+    PromisedReply,
+    Reply,
+    TicketDetail,
+    TicketEdit,
+    TicketView,
+)
+from functions.agent_api.parameters import DEFAULT_LIMIT, Cursor, Id, Limit, PathId, Status
+from functions.agent_api.ports import (
+    Agent,
+    ClockPort,
+    CompanyPolicies,
+    LedgerPort,
+    TicketsPort,
+)
+from shared.domain.model import ProfileId, TicketId
+
+router = Router()
+TAGS = ["tickets"]
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="The same key is the same reply, however often it is sent.",
+    ),
+]
+ReplyBody = Annotated[
+    Reply,
+    Body(
+        openapi_examples={
+            "answer": {"value": {"text": "Bonjour, votre colis arrive demain avant midi."}}
+        }
+    ),
+]
+EditBody = Annotated[
+    TicketEdit,
+    Body(
+        openapi_examples={
+            "take": {"value": {"status": "open", "assignee": "agent-7", "version": 3}},
+            "resolve": {"value": {"status": "resolved"}},
+        }
+    ),
+]
+
+
+@router.get(
+    "/v1/tickets",
+    tags=TAGS,
+    operation_id="list_tickets",
+    summary="Of a queue, an assignee or a profile",
+)
+def list_tickets(
+    tickets: TicketsPort,
+    policies: CompanyPolicies,
+    clock: ClockPort,
+    queue: Annotated[str | None, Query(max_length=100)] = None,
+    status: Status = None,
+    assignee: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+    profile: Id = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Listing[TicketView]:
+    return logic.list_tickets(
+        queue=queue,
+        status=status,
+        assignee=assignee,
+        profile=ProfileId(profile) if profile is not None else None,
+        limit=limit,
+        cursor=cursor,
+        tickets=tickets,
+        policies=policies,
+        clock=clock,
+    )
+
+
+@router.get(
+    "/v1/tickets/<ticket_id>",
+    tags=TAGS,
+    operation_id="read_ticket",
+    summary="One, with its log, its follow-ups and its touchpoints",
+)
+def read_ticket(
+    ticket_id: PathId, tickets: TicketsPort, ledger: LedgerPort, clock: ClockPort
+) -> TicketDetail:
+    return logic.read_ticket(TicketId(ticket_id), tickets=tickets, ledger=ledger, clock=clock)
+
+
+@router.post(
+    "/v1/tickets/<ticket_id>/replies",
+    tags=TAGS,
+    operation_id="reply",
+    summary="Answer the customer, on the way they came",
+    status_code=HTTPStatus.ACCEPTED,
+)
+def reply(
+    ticket_id: PathId,
+    said: ReplyBody,
+    agent: Agent,
+    tickets: TicketsPort,
+    ledger: LedgerPort,
+    clock: ClockPort,
+    idempotency_key: IdempotencyKey = None,
+) -> PromisedReply:
+    return logic.reply(
+        TicketId(ticket_id),
+        said,
+        agent=agent,
+        idempotency_key=idempotency_key,
+        tickets=tickets,
+        ledger=ledger,
+        clock=clock,
+    )
+
+
+@router.patch(
+    "/v1/tickets/<ticket_id>",
+    tags=TAGS,
+    operation_id="edit_ticket",
+    summary="Change status, priority, queue or assignee",
+)
+def edit_ticket(
+    ticket_id: PathId,
+    edit: EditBody,
+    agent: Agent,
+    tickets: TicketsPort,
+    policies: CompanyPolicies,
+    clock: ClockPort,
+) -> TicketView:
+    return logic.edit_ticket(
+        TicketId(ticket_id), edit, agent=agent, tickets=tickets, policies=policies, clock=clock
+    )
