@@ -1,0 +1,1 @@
+"""Internet mail, whoever delivers it: reading MIME as it really comes, and writing it."""

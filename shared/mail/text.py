@@ -1,0 +1,97 @@
+"""Bytes of a mail as text, whatever they say of themselves."""
+
+import codecs
+import re
+
+from shared.domain.errors import MalformedPayload
+
+_SINGLE_BYTE = {"iso8859-1", "cp1252", "ascii", "iso8859-15"}
+"""What clients claim by default: UTF-8 that claims to be one of these is UTF-8 all the same."""
+
+_SUPERSETS = {
+    "iso8859-1": "cp1252",
+    "ascii": "utf-8",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    "iso2022_jp": "iso2022_jp_2004",
+}
+"""What is claimed, and the wider one that real mails of that claim need."""
+
+_NO_TEXT = {"unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined", "utf_7"}
+"""Python codecs that no mail has a use for, or that cost too much on hostile input."""
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff]")
+_JAPANESE_ESCAPE = re.compile(rb"\x1b[$(][@BJI]")
+
+
+def decoded(content: bytes, claimed: str | None) -> str:
+    """Text, from a charset that may be missing, unknown or wrong.
+
+    Never fails: what cannot be read becomes U+FFFD.
+    """
+    codec = _codec(claimed)
+    for candidate in _candidates(content, codec):
+        try:
+            return clean(content.decode(candidate))
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return clean(_guessed(content))
+
+
+def _codec(claimed: str | None) -> str | None:
+    """Python's name of a text codec, or None where there is none by that name."""
+    try:
+        name = codecs.lookup((claimed or "").strip().strip("'\"")).name
+    except (LookupError, ValueError):
+        return None
+    return None if name.replace("-", "_") in _NO_TEXT else name
+
+
+def _candidates(content: bytes, codec: str | None) -> list[str]:
+    """The codecs to try, best first."""
+    if codec in (None, "ascii") and _JAPANESE_ESCAPE.search(content):
+        codec = "iso2022_jp"
+    if codec is None:
+        return ["utf-8"]
+    wider = _SUPERSETS.get(codec, codec)
+    return ["utf-8", wider] if codec in _SINGLE_BYTE else [codec, wider, "utf-8"]
+
+
+def _guessed(content: bytes) -> str:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(content[:20_000]).best()
+    return content.decode(best.encoding if best else "cp1252", "replace")
+
+
+def clean(text: str) -> str:
+    """Newlines as one character; no NUL, no control characters, nothing that UTF-8 cannot hold."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROLS.sub("", text).encode("utf-8", "replace").decode()
+
+
+def one_line(text: str) -> str:
+    """For a header: whatever breaks a line becomes a space."""
+    return " ".join(clean(text).split())
+
+
+def from_html(html: str) -> str:
+    """The words of an HTML mail, quotes marked with `>` as in plain text."""
+    from html2text import HTML2Text
+
+    reader = HTML2Text(bodywidth=0)
+    reader.ignore_links = True
+    reader.ignore_images = True
+    reader.ignore_emphasis = True
+    try:
+        text = reader.handle(html)
+    except (AssertionError, RecursionError, ValueError, IndexError) as error:
+        # Python's own parser gives up on some markup this way.
+        raise MalformedPayload("the HTML of the mail cannot be read") from error
+    lines = (_MARKDOWN_ESCAPE.sub(r"\1\2", line.rstrip()) for line in clean(text).split("\n"))
+    return "\n".join(lines).strip()
+
+
+_MARKDOWN_ESCAPE = re.compile(r"^(\s*\d*)\\([-+.])")

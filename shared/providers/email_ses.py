@@ -1,0 +1,546 @@
+"""E-mail through Amazon SES: what people write comes through SNS, what we write leaves by its API.
+
+In the SES receipt rule choose the SNS action with Base64 encoding; subscribe
+`https://…/webhooks/email_ses` to its topic, and to the topic of the sending identity's bounces,
+complaints and deliveries, without raw message delivery (which is not signed). Read against
+https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html and
+https://docs.aws.amazon.com/ses/latest/dg/receiving-email-notifications-contents.html and
+https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html (2026-11).
+"""
+
+import re
+from base64 import b64decode
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError
+
+from shared.domain.errors import MalformedPayload, NotFound, SendRefused, Unauthentic
+from shared.domain.identity import Identifier, IdentifierType
+from shared.domain.sending import OutboundMessage
+from shared.domain.touchpoint import (
+    Attachment,
+    Automation,
+    Channel,
+    DeliveryStatus,
+    Direction,
+    Endpoint,
+    Message,
+    Touchpoint,
+    Unsupported,
+)
+from shared.providers.base import (
+    Fetch,
+    File,
+    MailRequest,
+    Observed,
+    Outgoing,
+    Payload,
+    Provider,
+    ProviderId,
+    Secret,
+    WebhookRequest,
+    believable,
+    read_json,
+    read_model,
+)
+
+if TYPE_CHECKING:
+    from shared.mail.reading import Mail, Mailbox, Part
+
+OLDEST = timedelta(hours=1, minutes=5)
+NEWEST = timedelta(minutes=5)
+"""SNS retries for 3,600 seconds at most, a hard limit: nothing genuine is older, clocks included.
+
+Refusing what is older matters although duplicates are harmless: a request caught long ago must not
+bring back a person who has been erased since.
+https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
+"""
+LONGEST_IN_QUEUES = timedelta(days=5)
+"""How long mail servers try (RFC 5321, 4.5.4.1): a Date older than that is a wrong clock."""
+
+_CONFIRMED = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
+SIGNED_FIELDS = {
+    "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
+    "SubscriptionConfirmation": _CONFIRMED,
+    "UnsubscribeConfirmation": _CONFIRMED,
+}
+
+
+class EmailSesSecret(Secret):
+    """`addresses`: our mailboxes that SES receives for, which are also those we write from.
+
+    `topic_arns`: the SNS topics that may call us. `sender_name`: shown before our address.
+    `pinned_certificates`: PEM; where there are any, only these sign and nothing is ever fetched,
+    not even to confirm a subscription. That is for a laptop: AWS changes its certificates.
+    """
+
+    addresses: list[str] = Field(min_length=1)
+    topic_arns: list[str] = Field(min_length=1)
+    sender_name: str = ""
+    pinned_certificates: list[str] = []
+
+    @property
+    def own(self) -> frozenset[str]:
+        return frozenset(address.lower() for address in self.addresses)
+
+
+class SnsMessage(Payload):
+    type: Annotated[
+        Literal["Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation"],
+        Field(alias="Type"),
+    ]
+    message_id: Annotated[ProviderId, Field(alias="MessageId")]
+    topic_arn: Annotated[str, Field(alias="TopicArn", max_length=300)]
+    message: Annotated[str, Field(alias="Message")]
+    timestamp: Annotated[str, Field(alias="Timestamp")]
+    subject: Annotated[str | None, Field(alias="Subject")] = None
+    token: Annotated[str | None, Field(alias="Token")] = None
+    subscribe_url: Annotated[str | None, Field(alias="SubscribeURL")] = None
+    signature_version: Annotated[Literal["1", "2"], Field(alias="SignatureVersion")]
+    signature: Annotated[str, Field(alias="Signature")]
+    signing_cert_url: Annotated[str, Field(alias="SigningCertURL")]
+
+    @property
+    def string_to_sign(self) -> bytes:
+        """Name and value of each signed field that is there, a line each, in alphabetical order."""
+        fields = self.model_dump(by_alias=True)
+        return "".join(
+            f"{name}\n{fields[name]}\n"
+            for name in SIGNED_FIELDS[self.type]
+            if fields[name] is not None
+        ).encode()
+
+
+class Verdict(Payload):
+    status: str = ""
+
+
+class Action(Payload):
+    type: str = ""
+    encoding: str = "UTF-8"
+
+
+class Receipt(Payload):
+    recipients: list[str] = Field(default_factory=list)
+    spam_verdict: Annotated[Verdict, Field(alias="spamVerdict")] = Verdict()
+    virus_verdict: Annotated[Verdict, Field(alias="virusVerdict")] = Verdict()
+    dmarc_verdict: Annotated[Verdict, Field(alias="dmarcVerdict")] = Verdict()
+    action: Action
+
+
+class SesMail(Payload):
+    message_id: Annotated[ProviderId, Field(alias="messageId")]
+    timestamp: str = ""
+    source: str = ""
+    destination: list[str] = Field(default_factory=list)
+
+
+class Received(Payload):
+    mail: SesMail
+    receipt: Receipt
+    content: str | None = None
+
+
+class SendingEvent(Payload):
+    """What happened to a mail of ours. The object named like the event tells more."""
+
+    mail: SesMail
+    detail: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class EmailSes(Provider[EmailSesSecret]):
+    name = "email_ses"
+    secret_type = EmailSesSecret
+    largest_body = 1_000_000
+    """SNS carries 256 KB, of which SES leaves 150 KB to a mail."""
+
+    def verify(self, request: WebhookRequest, secret: EmailSesSecret, fetch: Fetch) -> None:
+        """SNS's signature. Only after it is a subscription to a topic of ours confirmed."""
+        try:
+            message = read_model(SnsMessage, read_json(request.body))
+        except MalformedPayload:
+            # Raw message delivery has no envelope, hence no signature.
+            raise Unauthentic("this is no signed SNS message") from None
+        if message.topic_arn not in secret.topic_arns:
+            raise Unauthentic("the topic is none of ours")
+        sent_at = _moment(message.timestamp)
+        if sent_at is None or not -NEWEST <= request.arrived_at - sent_at <= OLDEST:
+            raise Unauthentic("the SNS message is stale, or from the future")
+        certificates = secret.pinned_certificates or [_fetched_certificate(message, fetch)]
+        if not any(
+            _is_signed_by(pem.encode(), message, request.arrived_at) for pem in certificates
+        ):
+            raise Unauthentic("the SNS signature is wrong")
+        if message.type == "SubscriptionConfirmation" and not secret.pinned_certificates:
+            fetch(_subscribe_url(message))
+
+    def parse(
+        self, request: WebhookRequest, secret: EmailSesSecret, received_at: datetime
+    ) -> list[Observed]:
+        message = read_model(SnsMessage, read_json(request.body))
+        if message.type == "SubscriptionConfirmation":
+            return []
+        if message.type == "UnsubscribeConfirmation":
+            # Somebody cut the line; only a touchpoint that stays visible tells the company.
+            return [_unknown(message, "SNS: this endpoint was unsubscribed", received_at)]
+        if not message.message.lstrip().startswith("{"):
+            return [_unknown(message, "SNS: a notification that is no JSON", received_at)]
+        notification = read_json(message.message.encode())
+        if not isinstance(notification, dict):
+            raise MalformedPayload("Message: an object is expected")
+        kind = notification.get("notificationType") or notification.get("eventType")
+        if kind == "Received":
+            received = read_model(Received, notification)
+            return [_received(received, message, secret, received_at)]
+        if isinstance(kind, str) and kind in STATUSES:
+            event = read_model(SendingEvent, notification | {"detail": _detail(notification, kind)})
+            return _statuses(kind, event, message, secret, received_at)
+        return [_unknown(message, f"SES: {kind}", received_at)]
+
+    def prepare(self, message: OutboundMessage, secret: EmailSesSecret) -> Outgoing:
+        from shared.mail.writing import mime
+
+        if message.endpoint.account.lower() not in secret.own:
+            raise SendRefused("we may not write from this address", code="account")
+        return MailRequest(
+            sender=message.endpoint.account,
+            recipient=message.endpoint.address,
+            mime=mime(message, sender_name=secret.sender_name),
+        )
+
+    # There is no `receipt`: Amazon SES's own client reads the answer, and gives its message id.
+
+
+# Proof
+
+_REGION = r"[a-z]{2}(?:-[a-z]+)+-[0-9]"
+_SNS_HOST = re.compile(rf"sns\.({_REGION})\.amazonaws\.com(?:\.cn)?")
+_CERTIFICATE_PATH = re.compile(r"/SimpleNotificationService-[0-9a-f]{32,64}\.pem")
+
+
+def _is_of_sns(url: str, topic_arn: str) -> bool:
+    """Whether it is an https address of SNS in the topic's own region, and of nobody else."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    host = _SNS_HOST.fullmatch(parts.netloc)
+    return parts.scheme == "https" and host is not None and topic_arn.split(":")[3:4] == [host[1]]
+
+
+def _fetched_certificate(message: SnsMessage, fetch: Fetch) -> str:
+    url = message.signing_cert_url
+    if not _is_of_sns(url, message.topic_arn) or not _CERTIFICATE_PATH.fullmatch(
+        urlsplit(url).path
+    ):
+        raise Unauthentic("the certificate is not one of SNS")
+    try:
+        return fetch(f"https://{urlsplit(url).netloc}{urlsplit(url).path}").decode("ascii")
+    except (NotFound, UnicodeDecodeError):
+        raise Unauthentic("SNS has no such certificate") from None
+
+
+def _is_signed_by(pem: bytes, message: SnsMessage, at: datetime) -> bool:
+    # Here, and not above: only a genuine-looking SNS message is worth the 130 ms of this import.
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+    from cryptography.x509 import load_pem_x509_certificate
+
+    try:
+        certificate = load_pem_x509_certificate(pem)
+        key = certificate.public_key()
+        signature = b64decode(message.signature, validate=True)
+    except ValueError:
+        return False
+    is_valid = certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
+    if not is_valid or not isinstance(key, RSAPublicKey):
+        return False
+    digest = SHA256() if message.signature_version == "2" else SHA1()
+    try:
+        key.verify(signature, message.string_to_sign, PKCS1v15(), digest)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _subscribe_url(message: SnsMessage) -> str:
+    url = message.subscribe_url or ""
+    query = parse_qs(urlsplit(url).query) if _is_of_sns(url, message.topic_arn) else {}
+    asked = {"Action": ["ConfirmSubscription"], "TopicArn": [message.topic_arn]}
+    if urlsplit(url).path not in {"", "/"} or not asked.items() <= query.items():
+        raise Unauthentic("the subscription is not confirmed where SNS would")
+    return url
+
+
+# Reading
+
+_MOMENT = TypeAdapter(datetime)
+
+
+def _moment(value: str) -> datetime | None:
+    try:
+        moment = _MOMENT.validate_python(value)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValidationError, OverflowError):
+        return None
+
+
+def _unknown(message: SnsMessage, what: str, received_at: datetime) -> Observed:
+    touchpoint = Touchpoint(
+        provider=EmailSes.name,
+        account=message.topic_arn,
+        provider_event_id=message.message_id,
+        channel=Channel.EMAIL,
+        direction=Direction.PASSIVE,
+        occurred_at=believable(_moment(message.timestamp), received_at),
+        received_at=received_at,
+        content=Unsupported(what=what[:200]),
+    )
+    return Observed(touchpoint, message.message.encode())
+
+
+def _received(
+    received: Received, message: SnsMessage, secret: EmailSesSecret, received_at: datetime
+) -> Observed:
+    from shared.mail.automation import automation_of
+    from shared.mail.quoting import newly_written
+    from shared.mail.reading import read_mail
+
+    content = _mime(received)
+    mail = read_mail(content)
+    account = _account([*received.receipt.recipients, *_addressees(mail)], secret)
+    arrived = believable(
+        _moment(received.mail.timestamp) or _moment(message.timestamp), received_at
+    )
+    written = mail.date
+    is_dangerous = received.receipt.virus_verdict.status == "FAIL"
+    is_unwanted = is_dangerous or received.receipt.spam_verdict.status == "FAIL"
+    automation = automation_of(mail, envelope_sender=received.mail.source, own=secret.own)
+    if automation is None and is_unwanted:
+        # Kept and visible, but no ticket: whoever finds a customer in there can still answer.
+        automation = Automation.BOT
+    sender = _sender(mail, received.mail)
+    identifiers: tuple[Identifier, ...] = ()
+    # A mailer daemon, or ourselves, is nobody's profile.
+    if sender is not None and automation not in {Automation.BOUNCE, Automation.ECHO}:
+        identifiers = (Identifier(type=IdentifierType.EMAIL, value=sender.address.lower()),)
+    # A file that is dangerous stays in the raw mail, where nobody opens it by a click.
+    files = () if is_dangerous else tuple(_files(mail.parts))
+    reply_to = _reply_to(mail, received.receipt, secret) or sender
+    touchpoint = Touchpoint(
+        provider=EmailSes.name,
+        account=account,
+        provider_event_id=next(iter(mail.message_ids("message-id")), received.mail.message_id),
+        channel=Channel.EMAIL,
+        direction=Direction.INBOUND,
+        occurred_at=(
+            written
+            if written and arrived - LONGEST_IN_QUEUES <= written <= arrived + NEWEST
+            else arrived
+        ),
+        received_at=received_at,
+        content=Message(
+            text=newly_written(mail.text),
+            subject=mail.header("subject") or None,
+            attachments=tuple(file.attachment for file in files),
+            in_reply_to=_our_id(next(iter(mail.message_ids("in-reply-to")), None)),
+            thread=mail.message_ids("references"),
+        ),
+        identifiers=identifiers,
+        endpoint=Endpoint(
+            channel=Channel.EMAIL,
+            provider=EmailSes.name,
+            account=account,
+            address=reply_to.address,
+        )
+        if reply_to is not None and identifiers
+        else None,
+        name=(sender.name or None) if sender else None,
+        automation=automation,
+    )
+    return Observed(touchpoint, content, files)
+
+
+def _mime(received: Received) -> bytes:
+    if received.content is None:
+        raise MalformedPayload(
+            "content: missing, the receipt rule did not put the mail in the topic"
+        )
+    if received.receipt.action.encoding.upper() != "BASE64":
+        return received.content.encode()
+    try:
+        return b64decode("".join(received.content.split()), validate=True)
+    except ValueError:
+        raise MalformedPayload("content: not base64") from None
+
+
+def _addressees(mail: "Mail") -> list[str]:
+    """Who the mail was written to, for one that our own server handed on under another address."""
+    boxes = [box for name in ("to", "cc", "delivered-to") for box in mail.mailboxes(name)]
+    return [box.address for box in boxes]
+
+
+def _account(recipients: Sequence[str], secret: EmailSesSecret) -> str:
+    """Our mailbox it came to, as the secret writes it; `support+spring@` is `support@`."""
+    own = {address.lower(): address for address in secret.addresses}
+    for recipient in recipients:
+        local, _, domain = recipient.lower().rpartition("@")
+        for candidate in (f"{local}@{domain}", f"{local.partition('+')[0]}@{domain}"):
+            if candidate in own:
+                return own[candidate]
+    raise MalformedPayload("receipt.recipients: none of them is one of the secret's addresses")
+
+
+def _sender(mail: "Mail", ses: SesMail) -> "Mailbox | None":
+    """Who wrote: of several From the Sender or the first; of none the Reply-To, or SMTP's sender."""
+    from shared.mail.reading import Mailbox
+
+    authors = mail.mailboxes("from")
+    if len(authors) > 1:
+        sending = {box.address.lower() for box in mail.mailboxes("sender")}
+        authors.sort(key=lambda box: box.address.lower() not in sending)
+    fallback = [Mailbox("", ses.source)] if "@" in ses.source else []
+    candidates = [*authors, *mail.mailboxes("reply-to"), *fallback]
+    readable = (
+        Mailbox(box.name, ascii_) for box in candidates if (ascii_ := _to_ascii(box.address))
+    )
+    return next(readable, None)
+
+
+def _to_ascii(address: str) -> str | None:
+    """The domain in lower case and as A-labels; None for what cannot be an address."""
+    local, _, domain = address.rpartition("@")
+    try:
+        domain = domain.lower().encode("idna").decode() if not domain.isascii() else domain.lower()
+    except UnicodeError:
+        return None
+    is_address = bool(local) and bool(domain) and len(local) + len(domain) < 320
+    return f"{local}@{domain}" if is_address else None
+
+
+def _reply_to(mail: "Mail", receipt: Receipt, secret: EmailSesSecret) -> "Mailbox | None":
+    """Where the person wants the answer, unless the mail may be forged.
+
+    Then the answer goes to the author it claims, so that a forger does not get what is theirs.
+    """
+    if receipt.dmarc_verdict.status == "FAIL":
+        return None
+    for box in mail.mailboxes("reply-to"):
+        address = _to_ascii(box.address)
+        if address is not None and address.lower() not in secret.own:
+            return box._replace(address=address)
+    return None
+
+
+def _files(parts: Sequence["Part"]) -> list[File]:
+    return [
+        File(
+            Attachment(name=part.name, content_type=part.content_type, size=len(part.content)),
+            part.content,
+        )
+        for part in parts
+    ]
+
+
+_OUR_MESSAGE_ID = re.compile(rf"<([0-9a-zA-Z-]+)@(?:email|{_REGION})\.amazonses\.com>")
+
+
+def _our_id(message_id: str | None) -> str | None:
+    """An id that SES gave to a mail of ours, as SES told it to us; any other as it is."""
+    ours = _OUR_MESSAGE_ID.fullmatch(message_id or "")
+    return ours[1] if ours else message_id
+
+
+# What became of what we sent
+
+STATUSES: dict[str, Literal["accepted", "sent", "delivered", "read", "failed"]] = {
+    "Send": "accepted",
+    "DeliveryDelay": "sent",
+    "Delivery": "delivered",
+    "Open": "read",
+    "Click": "read",
+    "Bounce": "failed",
+    "Complaint": "failed",
+    "Reject": "failed",
+    "Rendering Failure": "failed",
+}
+"""A complaint counts as failed: the person wants no such mail, whatever their server took."""
+
+_DETAILS = {"DeliveryDelay": "deliveryDelay", "Rendering Failure": "failure"}
+_RECIPIENTS = ("bouncedRecipients", "complainedRecipients", "delayedRecipients", "recipients")
+_REASONS = (
+    "bounceType",
+    "bounceSubType",
+    "complaintFeedbackType",
+    "delayType",
+    "reason",
+    "errorMessage",
+)
+
+
+def _detail(notification: dict[str, JsonValue], kind: str) -> JsonValue:
+    detail = notification.get(_DETAILS.get(kind, kind.lower()))
+    return detail if isinstance(detail, dict) else {}
+
+
+def _statuses(
+    kind: str,
+    event: SendingEvent,
+    message: SnsMessage,
+    secret: EmailSesSecret,
+    received_at: datetime,
+) -> list[Observed]:
+    """One for each recipient: a bounce of one says nothing of another."""
+    told = event.detail.get("timestamp")
+    moment = _moment(told) if isinstance(told, str) else None
+    source = event.mail.source.rpartition("<")[2].rstrip(">").strip()
+    own = {address.lower(): address for address in secret.addresses}
+    account = own.get(source.lower(), source)[:320]
+    content = DeliveryStatus(
+        status=STATUSES[kind], message_id=event.mail.message_id, reason=_reason(kind, event.detail)
+    )
+    return [
+        Observed(
+            Touchpoint(
+                provider=EmailSes.name,
+                account=account,
+                provider_event_id=f"{event.mail.message_id}:{kind}/{recipient}"[:512],
+                channel=Channel.EMAIL,
+                direction=Direction.PASSIVE,
+                occurred_at=believable(moment or _moment(message.timestamp), received_at),
+                received_at=received_at,
+                content=content,
+                identifiers=(Identifier(type=IdentifierType.EMAIL, value=recipient.lower()),)
+                if recipient
+                else (),
+                automation=Automation.BOUNCE if kind == "Bounce" else None,
+            ),
+            message.message.encode(),
+        )
+        for recipient in _recipients(event)
+    ]
+
+
+def _recipients(event: SendingEvent) -> list[str]:
+    """Without doubles; one empty one where none is named."""
+    listed = next((event.detail[name] for name in _RECIPIENTS if name in event.detail), None)
+    named: list[JsonValue] = listed if isinstance(listed, list) else [*event.mail.destination]
+    addresses = [one.get("emailAddress") if isinstance(one, dict) else one for one in named]
+    readable = (_to_ascii(one.strip()) for one in addresses if isinstance(one, str))
+    return list(dict.fromkeys(one for one in readable if one)) or [""]
+
+
+def _reason(kind: str, detail: dict[str, JsonValue]) -> str | None:
+    """`bounce:permanent:general`, `complaint:abuse`: the event and SES's own words for why."""
+    words = [value for name in _REASONS if isinstance(value := detail.get(name), str)]
+    if STATUSES[kind] != "failed" and not words:
+        return None
+    return ":".join(" ".join(word.split()) for word in (kind, *words)).lower()[:200]
+
+
+PROVIDER = EmailSes()
