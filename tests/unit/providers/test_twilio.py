@@ -1,0 +1,218 @@
+"""What only Twilio does. The rest is in test_contract.py."""
+
+import json
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlencode
+
+import pytest
+from twilio.request_validator import (  # type: ignore[import-untyped] # it ships none
+    RequestValidator,
+)
+
+from infra.local.clients.twilio import sign
+from shared.domain.errors import SendDelayed, SendRefused, SendUnconfirmed, Unauthentic
+from shared.domain.sending import TemplateUse
+from shared.domain.touchpoint import Channel, touchpoint_id
+from shared.providers.base import HttpRequest, HttpResponse, find_provider
+from tests.unit.providers.fixtures import NOW, SECRETS, Case, cases, certificates, received
+from tests.unit.providers.sending import message_of, message_to, prepared, simulated
+
+PROVIDER = find_provider("twilio")
+SECRET = PROVIDER.read_secret(SECRETS["twilio"])
+TOKEN = SECRETS["twilio"]["auth_tokens"][0]
+OURS, THEIRS = "+15557122661", "+15558675310"
+CASES = {case.name: case for case in cases() if case.provider == "twilio"}
+NO_FETCH = certificates("twilio")
+
+
+class MultiDict(dict[str, list[str]]):
+    """Repeated fields, as the official validator wants them."""
+
+    def getlist(self, name: str) -> list[str]:
+        return self[name]
+
+
+def official_signature(case: Case, url: str) -> str:
+    fields = MultiDict(parse_qs(case.call.body.decode(), keep_blank_values=True))
+    is_form = "form" in case.call.headers.get("content-type", "")
+    signature: str = RequestValidator(TOKEN).compute_signature(url, fields if is_form else {})
+    return signature
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_our_client_signs_as_twilios_library_does(case: Case) -> None:
+    call = sign(case.call, SECRETS["twilio"], NOW)
+    assert call.headers["X-Twilio-Signature"] == official_signature(case, call.url)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_request_signed_by_twilios_library_is_taken(case: Case) -> None:
+    call = sign(case.call, SECRETS["twilio"], NOW)
+    signed = {**case.call.headers, "X-Twilio-Signature": official_signature(case, call.url)}
+    PROVIDER.verify(received("twilio", replace(call, headers=signed)), SECRET, NO_FETCH)
+
+
+@pytest.mark.parametrize(
+    ("signed", "seen"),
+    [
+        ("https://h.example:443/webhooks/twilio", "https://h.example/webhooks/twilio"),
+        ("https://h.example/webhooks/twilio", "https://h.example:443/webhooks/twilio"),
+        ("https://h.example/webhooks/twilio", "https://h.example:8443/webhooks/twilio"),
+        ("http://h.example:80/webhooks/twilio?a=b", "http://h.example/webhooks/twilio?a=b"),
+        ("https://u:p@h.example/webhooks/twilio", "https://u:p@h.example:443/webhooks/twilio"),
+    ],
+)
+def test_the_port_does_not_matter(signed: str, seen: str) -> None:
+    call = sign(replace(CASES["sms"].call, url=signed), SECRETS["twilio"], NOW)
+    PROVIDER.verify(received("twilio", replace(call, url=seen)), SECRET, NO_FETCH)
+
+
+def test_the_url_matters() -> None:
+    call = sign(CASES["sms"].call, SECRETS["twilio"], NOW)
+    elsewhere = replace(call, url=call.url.replace("passerelle", "elsewhere"))
+    with pytest.raises(Unauthentic):
+        PROVIDER.verify(received("twilio", elsewhere), SECRET, NO_FETCH)
+
+
+def test_a_signed_form_is_not_accepted_under_another_type() -> None:
+    """The signature of a form covers the fields; declared as anything else, nothing covers them."""
+    request = CASES["sms"].request
+    for declared in ("application/json", "text/plain", ""):
+        headers = {**request.headers, "content-type": declared}
+        with pytest.raises(Unauthentic):
+            PROVIDER.verify(replace(request, headers=headers), SECRET, NO_FETCH)
+
+
+def test_a_body_added_to_a_signed_url_is_refused() -> None:
+    with pytest.raises(Unauthentic):
+        PROVIDER.verify(replace(CASES["malformed_empty"].request, body=b"{}"), SECRET, NO_FETCH)
+
+
+def message(channel: Channel = Channel.SMS, address: str = THEIRS, **given: Any) -> Any:
+    return message_to(channel, "twilio", OURS, address, **given)
+
+
+def form_of(request: HttpRequest) -> dict[str, str]:
+    return dict(parse_qsl(request.body.decode(), strict_parsing=True))
+
+
+def test_sends_an_sms() -> None:
+    request = prepared(PROVIDER, message(text="Où ? 1+1 & plus"))
+    account = SECRETS["twilio"]["account_sid"]
+    assert request.method == "POST"
+    assert request.url == f"https://api.twilio.com/2010-04-01/Accounts/{account}/Messages.json"
+    assert form_of(request) == {"To": THEIRS, "From": OURS, "Body": "Où ? 1+1 & plus"}
+    assert PROVIDER.receipt(simulated("twilio", request)).startswith("SM")
+
+
+def test_sends_over_whatsapp() -> None:
+    request = prepared(PROVIDER, message(Channel.WHATSAPP))
+    assert form_of(request)["To"] == f"whatsapp:{THEIRS}"
+    assert form_of(request)["From"] == f"whatsapp:{OURS}"
+    assert simulated("twilio", request).status == 201
+
+
+def test_asks_for_statuses_only_where_told_to() -> None:
+    callback = "https://passerelle.example/webhooks/twilio"
+    request = prepared(PROVIDER, message(), status_callback=callback)
+    assert form_of(request)["StatusCallback"] == callback
+    assert simulated("twilio", request).status == 201
+    assert "StatusCallback" not in form_of(prepared(PROVIDER, message()))
+
+
+def test_a_status_is_tied_to_the_outbound_touchpoint() -> None:
+    sid = PROVIDER.receipt(simulated("twilio", prepared(PROVIDER, message())))
+    case = CASES["status_delivered"]
+    fields = {**dict(parse_qsl(case.call.body.decode())), "MessageSid": sid}
+    request = replace(case.request, body=urlencode(fields).encode())
+    [status] = PROVIDER.parse(request, SECRET, NOW)
+    assert message_of(status.touchpoint) == touchpoint_id("twilio", OURS, sid)
+
+
+CONTENT_SID = "HX" + "a" * 32
+
+
+def test_sends_a_whatsapp_template_by_its_content_sid() -> None:
+    use = TemplateUse(name=CONTENT_SID, language="en", parameters=("4512", "Friday"))
+    request = prepared(PROVIDER, message(Channel.WHATSAPP, template=use))
+    assert form_of(request)["ContentSid"] == CONTENT_SID
+    assert json.loads(form_of(request)["ContentVariables"]) == {"1": "4512", "2": "Friday"}
+    assert "Body" not in form_of(request)
+    assert simulated("twilio", request).status == 201
+
+
+def test_refuses_a_whatsapp_template_of_another_provider() -> None:
+    use = TemplateUse(name="order_update", language="en")
+    with pytest.raises(SendRefused) as refused:
+        prepared(PROVIDER, message(Channel.WHATSAPP, template=use))
+    assert refused.value.code == "content_sid"
+
+
+def test_sends_a_template_as_text_where_there_are_none() -> None:
+    use = TemplateUse(name="order_update", language="en")
+    assert form_of(prepared(PROVIDER, message(template=use)))["Body"] == "We are on it."
+
+
+@pytest.mark.parametrize("text", ["", "x" * 1601])
+def test_refuses_a_text_of_impossible_length(text: str) -> None:
+    with pytest.raises(SendRefused):
+        prepared(PROVIDER, message(text=text))
+
+
+def refusal(status: int, code: int) -> HttpResponse:
+    body = {"code": code, "message": "…", "status": status}
+    return HttpResponse(status=status, headers={}, body=json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    ("response", "error"),
+    [
+        (refusal(400, 21211), SendRefused),
+        (refusal(401, 20003), SendRefused),
+        (refusal(429, 20429), SendDelayed),
+        (refusal(503, 20503), SendDelayed),
+        (refusal(500, 20500), SendUnconfirmed),
+        (HttpResponse(status=504, headers={}, body=b""), SendUnconfirmed),
+        (HttpResponse(status=201, headers={}, body=b"{}"), SendUnconfirmed),
+    ],
+)
+def test_tells_refused_from_delayed_from_unconfirmed(
+    response: HttpResponse, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        PROVIDER.receipt(response)
+
+
+def changed(**changes: str) -> HttpRequest:
+    request = prepared(PROVIDER, message())
+    fields = {**form_of(request), **changes}
+    return replace(request, body=urlencode(fields).encode())
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (replace(changed(), headers={"content-type": "application/x-www-form-urlencoded"}), 20003),
+        (replace(changed(), url="https://api.twilio.com/2010-04-01/Messages.json"), 20404),
+        (replace(changed(), method="GET"), 20404),
+        (changed(To=""), 21604),
+        (changed(From=""), 21603),
+        (changed(To="0612345678"), 21211),
+        (changed(From="+"), 21212),
+        (changed(To=f"whatsapp:{THEIRS}"), 21910),
+        (changed(To=OURS), 21266),
+        (changed(Body=""), 21619),
+        (changed(Body="x" * 1601), 21617),
+        (changed(StatusCallback="nowhere"), 21609),
+        (changed(ContentSid="order_update"), 21655),
+        (changed(ContentSid=CONTENT_SID, ContentVariables="[]"), 21656),
+    ],
+)
+def test_the_simulator_refuses_what_twilio_refuses(request_: HttpRequest, code: int) -> None:
+    response = simulated("twilio", request_)
+    assert json.loads(response.body)["code"] == code
+    assert json.loads(response.body)["status"] == response.status
+    with pytest.raises(SendRefused) as refused:
+        PROVIDER.receipt(response)
+    assert refused.value.code == str(code)

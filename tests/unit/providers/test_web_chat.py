@@ -1,0 +1,211 @@
+"""What only the web chat does. The rest is in test_contract.py."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import jwt
+import pytest
+
+from infra.local.clients.base import Call
+from infra.local.clients.web_chat import user_hash
+from shared.domain.errors import Unauthentic
+from shared.domain.identity import IdentifierType
+from shared.domain.touchpoint import Channel, Direction, Message, Touchpoint
+from shared.providers.base import NothingToTransmit, WebhookRequest, WebhookResponse, find_provider
+from tests.unit.providers.fixtures import HOST, NOW, SECRETS, cases, certificates, received
+from tests.unit.providers.sending import message_to
+
+PROVIDER = find_provider("web_chat")
+SECRET = PROVIDER.read_secret(SECRETS["web_chat"])
+KEY = SECRETS["web_chat"]["signing_secrets"][0]
+CASES = {case.name: case for case in cases() if case.provider == "web_chat"}
+NO_FETCH = certificates("web_chat")
+CUSTOMER = {"user_id": "C-4711", "user_hash": user_hash("C-4711", SECRETS["web_chat"])}
+
+
+def call(method: str, path: str, content: object = None, *, token: str = "") -> WebhookRequest:
+    headers = {"content-type": "application/json"}
+    if token:
+        headers["authorization"] = f"Bearer {token}"
+    body = b"" if content is None else json.dumps(content).encode()
+    url = f"{HOST}/webhooks/web_chat/{path}"
+    return received("web_chat", Call(method=method, url=url, headers=headers, body=body))
+
+
+def opened(content: object = None, *, token: str = "") -> dict[str, Any]:
+    answer = PROVIDER.challenge(call("POST", "sessions", content or {}, token=token), SECRET)
+    assert answer is not None
+    assert answer.status == 200
+    session: dict[str, Any] = json.loads(answer.body)
+    return session
+
+
+def said(token: str, text: str = "Hello") -> Touchpoint:
+    request = call("POST", "messages", {"id": "m1", "text": text}, token=token)
+    PROVIDER.verify(request, SECRET, NO_FETCH)
+    [observed] = PROVIDER.parse(request, SECRET, NOW)
+    return observed.touchpoint
+
+
+def token_with(**claims: Any) -> str:
+    usual = {"aud": "web_chat", "sid": "session-1", "exp": NOW + timedelta(hours=1)}
+    return jwt.encode({**usual, **claims}, KEY, algorithm="HS256")
+
+
+def test_the_token_of_a_session_opens_the_chat() -> None:
+    session = opened()
+    touchpoint = said(session["token"])
+    assert touchpoint.endpoint is not None
+    assert touchpoint.endpoint.address == session["session"]
+    assert [one.type for one in touchpoint.identifiers] == [IdentifierType.WEB_CHAT_SESSION]
+
+
+def test_sessions_are_drawn() -> None:
+    assert opened()["session"] != opened()["session"]
+
+
+def test_our_token_is_a_json_web_token() -> None:
+    """Any JWT library reads what we issue; here PyJWT, which shares no code with us."""
+    claims = jwt.decode(
+        opened(CUSTOMER)["token"],
+        KEY,
+        algorithms=["HS256"],
+        audience="web_chat",
+        options={"verify_exp": False},
+    )
+    assert claims["sub"] == "C-4711"
+    assert claims["exp"] == int((NOW + timedelta(days=7)).timestamp())
+
+
+def test_a_token_made_by_another_library_is_read() -> None:
+    assert said(token_with(sub="C-1")).provider_event_id == "session-1:m1"
+
+
+def test_a_customer_is_known_by_the_hash_of_the_site() -> None:
+    strongest, session = said(opened(CUSTOMER)["token"]).identifiers
+    assert (strongest.type, strongest.value) == (IdentifierType.CUSTOMER_NUMBER, "C-4711")
+    assert session.type is IdentifierType.WEB_CHAT_SESSION
+
+
+@pytest.mark.parametrize("wrong", ["", "0" * 64, user_hash("C-1", SECRETS["web_chat"]), "é"])
+def test_a_customer_without_the_right_hash_is_refused(wrong: str) -> None:
+    request = call("POST", "sessions", {"user_id": "C-4711", "user_hash": wrong})
+    with pytest.raises(Unauthentic):
+        PROVIDER.challenge(request, SECRET)
+
+
+def test_without_identity_secrets_nobody_is_known() -> None:
+    content = {**SECRETS["web_chat"], "identity_secrets": []}
+    with pytest.raises(Unauthentic):
+        PROVIDER.challenge(call("POST", "sessions", CUSTOMER), PROVIDER.read_secret(content))
+
+
+def test_a_visitor_who_signs_in_goes_on_with_the_session() -> None:
+    anonymous = opened()
+    known = opened(CUSTOMER, token=anonymous["token"])
+    assert known["session"] == anonymous["session"]
+    assert said(known["token"]).identifiers[0].value == "C-4711"
+
+
+def test_a_customer_goes_on_being_known() -> None:
+    first = opened(CUSTOMER)
+    second = opened(token=first["token"])
+    assert second["session"] == first["session"]
+    assert said(second["token"]).identifiers[0].value == "C-4711"
+
+
+def test_another_customer_at_the_same_browser_begins_anew() -> None:
+    first = opened(CUSTOMER)
+    other = {"user_id": "C-1", "user_hash": user_hash("C-1", SECRETS["web_chat"])}
+    assert opened(other, token=first["token"])["session"] != first["session"]
+
+
+def test_a_session_cannot_go_on_with_a_forged_token() -> None:
+    forged = jwt.encode({"aud": "web_chat", "sid": "session-1", "exp": 9e9}, "x" * 32)
+    with pytest.raises(Unauthentic):
+        PROVIDER.challenge(call("POST", "sessions", {}, token=forged), SECRET)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        token_with(exp=NOW),
+        token_with(aud="agent_api"),
+        token_with(sid="no"),
+        token_with(sub="\x00"),
+        token_with(sid=7),
+        jwt.encode(
+            {"aud": "web_chat", "sid": "session-1", "exp": 9999999999}, "", algorithm="none"
+        ),
+        jwt.encode({"aud": "web_chat", "sid": "session-1", "exp": 9999999999}, "y" * 32),
+        "a.b.c",
+        "",
+        "é.é.é",
+        token_with() + "\n",
+        token_with() + ".x",
+    ],
+)
+def test_a_token_that_is_not_ours_valid_and_for_the_chat_is_refused(token: str) -> None:
+    request = call("POST", "messages", {"id": "m1", "text": "Hello"}, token=token)
+    with pytest.raises(Unauthentic):
+        PROVIDER.verify(request, SECRET, NO_FETCH)
+
+
+def test_a_token_ends_when_it_says() -> None:
+    request = call("GET", "messages", token=token_with(exp=NOW + timedelta(seconds=1)))
+    PROVIDER.verify(request, SECRET, NO_FETCH)
+    later = replace(request, arrived_at=NOW + timedelta(seconds=1))
+    with pytest.raises(Unauthentic):
+        PROVIDER.verify(later, SECRET, NO_FETCH)
+
+
+def test_nothing_is_transmitted_the_widget_fetches() -> None:
+    message = message_to(Channel.WEB_CHAT, "web_chat", "web", "session-1")
+    assert PROVIDER.prepare(message, SECRET) == NothingToTransmit(message_id="send-key-1")
+
+
+def waiting(number: int) -> Touchpoint:
+    return Touchpoint(
+        provider="web_chat",
+        account="web",
+        provider_event_id=f"k{number}",
+        channel=Channel.WEB_CHAT,
+        direction=Direction.OUTBOUND,
+        occurred_at=NOW + timedelta(minutes=number),
+        received_at=NOW + timedelta(minutes=number),
+        content=Message(text=f"Réponse {number}", in_reply_to="session-1:m1"),
+    )
+
+
+def fetched(after: str) -> list[dict[str, Any]]:
+    request = call("GET", f"messages?after={after}", token=token_with())
+    answer: WebhookResponse = PROVIDER.render_mailbox(request, [waiting(1), waiting(2)])
+    assert answer.content_type == "application/json"
+    messages: list[dict[str, Any]] = json.loads(answer.body)["messages"]
+    return messages
+
+
+def test_the_mailbox_tells_what_came_after() -> None:
+    assert [one["id"] for one in fetched("k1")] == ["k2"]
+    assert fetched("k2") == []
+
+
+@pytest.mark.parametrize("after", ["", "k9", "%00"])
+def test_an_unknown_message_means_all_of_them(after: str) -> None:
+    assert fetched(after)[0] == {
+        "id": "k1",
+        "text": "Réponse 1",
+        "sent_at": "2026-11-22T12:01:00.000000Z",
+        "in_reply_to": "session-1:m1",
+    }
+
+
+def test_a_mailbox_needs_a_token() -> None:
+    with pytest.raises(Unauthentic):
+        PROVIDER.verify(call("GET", "messages"), SECRET, NO_FETCH)
+
+
+def test_posting_is_not_fetching() -> None:
+    assert PROVIDER.mailbox(CASES["message"].request, SECRET) is None

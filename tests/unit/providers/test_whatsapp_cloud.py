@@ -1,0 +1,186 @@
+"""What only WhatsApp does. The rest is in test_contract.py."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pywa.utils import webhook_updates_validator
+
+from shared.domain.errors import SendDelayed, SendRefused, SendUnconfirmed
+from shared.domain.sending import TemplateUse
+from shared.domain.touchpoint import Channel, touchpoint_id
+from shared.providers.base import HttpRequest, HttpResponse, find_provider
+from tests.unit.providers.fixtures import NOW, SECRETS, Case, cases
+from tests.unit.providers.sending import message_of, message_to, prepared, simulated
+
+PROVIDER = find_provider("whatsapp_cloud")
+SECRET = PROVIDER.read_secret(SECRETS["whatsapp_cloud"])
+ACCOUNT = "106540352242922"
+PHONE, USER_ID = "16505551234", "US.13491208655302741918"
+CASES = {case.name: case for case in cases() if case.provider == "whatsapp_cloud"}
+
+
+def message(address: str = PHONE, **given: Any) -> Any:
+    return message_to(Channel.WHATSAPP, "whatsapp_cloud", ACCOUNT, address, **given)
+
+
+def body_of(request: HttpRequest) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(request.body)
+    return content
+
+
+def refusal(status: int, code: int) -> HttpResponse:
+    error = {"message": f"(#{code}) …", "type": "OAuthException", "code": code}
+    return HttpResponse(status=status, headers={}, body=json.dumps({"error": error}).encode())
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_our_client_signs_as_pywa_verifies(case: Case) -> None:
+    signature = case.request.header("x-hub-signature-256")
+    app_secret = SECRETS["whatsapp_cloud"]["app_secrets"][0]
+    assert webhook_updates_validator(app_secret, case.call.body, signature)
+    assert not webhook_updates_validator("another", case.call.body, signature)
+
+
+def test_user_ids_of_one_portfolio_share_a_scope() -> None:
+    """R7: two business accounts of one portfolio see one person under one user id."""
+    portfolios = {"102290129340398": "portfolio-1", "202290129340398": "portfolio-1"}
+    secret = PROVIDER.read_secret({**SECRETS["whatsapp_cloud"], "portfolios": portfolios})
+    for name in ("user_id_only", "user_id_of_another_business_account"):
+        [observed] = PROVIDER.parse(CASES[name].request, secret, NOW)
+        assert observed.touchpoint.identifiers[0].scope == "portfolio-1"
+
+
+def test_each_message_of_a_batch_keeps_its_own_raw() -> None:
+    first, second, third = PROVIDER.parse(CASES["batch"].request, SECRET, NOW)
+    assert first.raw == third.raw
+    assert "Allô".encode() in second.raw
+    assert b"Hello" not in second.raw
+    value = json.loads(second.raw)["changes"][0]["value"]
+    assert value["metadata"]["phone_number_id"] == ACCOUNT
+
+
+def test_a_status_is_tied_to_the_outbound_touchpoint() -> None:
+    sent = simulated("whatsapp_cloud", prepared(PROVIDER, message()))
+    outbound = touchpoint_id("whatsapp_cloud", ACCOUNT, PROVIDER.receipt(sent))
+    wamid = json.loads(sent.body)["messages"][0]["id"]
+    case = CASES["statuses_out_of_order"]
+    body = case.call.body.replace(b"wamid.OURS==", wamid.encode())
+    status, *_ = PROVIDER.parse(replace(case.request, body=body), SECRET, NOW)
+    assert message_of(status.touchpoint) == outbound
+
+
+def test_sends_a_text_in_answer_to_a_message() -> None:
+    request = prepared(PROVIDER, message(in_reply_to="wamid.THEIRS=="))
+    assert request.method == "POST"
+    assert request.url == f"https://graph.facebook.com/v26.0/{ACCOUNT}/messages"
+    assert request.headers["authorization"] == "Bearer local-whatsapp-access-token"
+    assert body_of(request) == {
+        "messaging_product": "whatsapp",
+        "recipient_type": "individual",
+        "to": PHONE,
+        "context": {"message_id": "wamid.THEIRS=="},
+        "type": "text",
+        "text": {"body": "We are on it."},
+        "biz_opaque_callback_data": "send-key-1",
+    }
+    assert PROVIDER.receipt(simulated("whatsapp_cloud", request)).startswith("wamid.")
+
+
+def test_sends_to_somebody_without_a_phone() -> None:
+    request = prepared(PROVIDER, message(USER_ID))
+    assert body_of(request)["recipient"] == USER_ID
+    assert "to" not in body_of(request)
+    assert simulated("whatsapp_cloud", request).status == 200
+
+
+@pytest.mark.parametrize("parameters", [(), ("4512", "line one\nline  two")])
+def test_sends_a_template(parameters: tuple[str, ...]) -> None:
+    use = TemplateUse(name="order_update", language="en_US", parameters=parameters)
+    request = prepared(PROVIDER, message(template=use))
+    body = body_of(request)
+    assert body["type"] == "template"
+    assert "text" not in body
+    assert body["template"]["language"] == {"code": "en_US"}
+    components = body["template"].get("components", [])
+    texts = [one["text"] for component in components for one in component["parameters"]]
+    assert texts == (["4512", "line one line two"] if parameters else [])
+    assert simulated("whatsapp_cloud", request).status == 200
+
+
+@pytest.mark.parametrize("text", ["", "x" * 4097])
+def test_refuses_a_text_of_impossible_length(text: str) -> None:
+    with pytest.raises(SendRefused) as refused:
+        prepared(PROVIDER, message(text=text))
+    assert refused.value.code == "text_length"
+
+
+@pytest.mark.parametrize(
+    ("response", "error"),
+    [
+        (refusal(400, 131047), SendRefused),
+        (refusal(401, 190), SendRefused),
+        (refusal(400, 130429), SendDelayed),
+        (refusal(400, 131056), SendDelayed),
+        (refusal(400, 80007), SendDelayed),
+        (refusal(400, 4), SendDelayed),
+        (refusal(429, 999), SendDelayed),
+        (refusal(503, 2), SendDelayed),
+        (refusal(500, 131000), SendUnconfirmed),
+        (HttpResponse(status=502, headers={}, body=b"<html>"), SendUnconfirmed),
+        (HttpResponse(status=200, headers={}, body=b"{}"), SendUnconfirmed),
+        (HttpResponse(status=200, headers={}, body=b"not JSON"), SendUnconfirmed),
+        (HttpResponse(status=302, headers={}, body=b""), SendUnconfirmed),
+    ],
+)
+def test_tells_refused_from_delayed_from_unconfirmed(
+    response: HttpResponse, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        PROVIDER.receipt(response)
+
+
+def test_a_refusal_carries_metas_code() -> None:
+    with pytest.raises(SendRefused) as refused:
+        PROVIDER.receipt(refusal(400, 131047))
+    assert refused.value.code == "131047"
+
+
+def changed(**changes: Any) -> HttpRequest:
+    request = prepared(PROVIDER, message())
+    return replace(request, body=json.dumps({**body_of(request), **changes}).encode())
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (replace(changed(), headers={"content-type": "application/json"}), 190),
+        (replace(changed(), url="https://graph.facebook.com/v19.0/106540352242922/messages"), 100),
+        (replace(changed(), url="https://graph.facebook.com/v26.0/messages"), 100),
+        (replace(changed(), method="GET"), 100),
+        (replace(changed(), body=b"{"), 100),
+        (changed(messaging_product="sms"), 100),
+        (changed(text={"body": ""}), 100),
+        (changed(text={"body": "x" * 4097}), 100),
+        (changed(to="the customer"), 131009),
+        (changed(type="hologram"), 131009),
+        (changed(context={}), 131009),
+        (changed(biz_opaque_callback_data="x" * 513), 131009),
+        (changed(type="template", template={"name": "Not A Name"}), 131008),
+        (changed(type="template", template={"name": "order_update"}), 131008),
+    ],
+)
+def test_the_simulator_refuses_what_meta_refuses(request_: HttpRequest, code: int) -> None:
+    response = simulated("whatsapp_cloud", request_)
+    assert response.status in {400, 401}
+    assert json.loads(response.body)["error"]["code"] == code
+    with pytest.raises(SendRefused):
+        PROVIDER.receipt(response)
+
+
+def test_the_simulator_gives_the_same_request_the_same_id() -> None:
+    first = simulated("whatsapp_cloud", prepared(PROVIDER, message()))
+    assert simulated("whatsapp_cloud", prepared(PROVIDER, message())) == first
+    other = simulated("whatsapp_cloud", prepared(PROVIDER, message(send_key="send-key-2")))
+    assert other.body != first.body
