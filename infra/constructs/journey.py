@@ -23,7 +23,7 @@ STEPS = ("profile_update", "ai_classification", "ticket_creation", "follow_up_sc
 HOPELESS = ["Conflict", "InvalidInput", "NotFound", "PolicyError", "ValidationError"]
 """Our own errors that a second try cannot mend."""
 
-RETRY = [
+RETRY: list[dict[str, Any]] = [
     {"ErrorEquals": HOPELESS, "MaxAttempts": 0},
     {
         # Two journeys of one customer met. Nothing was written; the second one reads again.

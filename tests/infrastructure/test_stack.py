@@ -1,0 +1,327 @@
+"""What the stack promises: environments, permissions, nothing lost, nothing open."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.constructs.functions import FUNCTIONS
+from infra.constructs.storage import TABLES
+from shared.providers.base import provider_names
+from tests.infrastructure.conftest import Synthesised
+
+ROOT = Path(__file__).parents[2]
+CFN_LINT = Path(sys.executable).parent / "cfn-lint"
+
+
+def text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def test_there_is_one_function_for_each_step_and_nothing_else(stack: Synthesised) -> None:
+    assert set(stack.functions()) == set(FUNCTIONS)
+    folders = {file.parent.name for file in (ROOT / "functions").glob("*/handler.py")}
+    assert set(FUNCTIONS) == folders
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_environment_is_exactly_the_settings_of_the_function(stack: Synthesised, name: str) -> None:
+    variables = stack.functions()[name]["Environment"]["Variables"]
+    settings = FUNCTIONS[name].settings
+    given = {key.lower(): text(value) for key, value in variables.items()}
+    read = settings.model_validate(given, extra="forbid")
+    assert settings.variables() == set(variables)
+    assert all(getattr(read, field) for field in given)
+
+
+def test_choices_of_the_company_reach_the_functions(production: Synthesised) -> None:
+    functions = production.functions()
+    intake = functions["webhook_intake"]["Environment"]["Variables"]
+    classification = functions["ai_classification"]["Environment"]["Variables"]
+    assert intake["PUBLIC_URL"] == "https://api.example.com"
+    assert classification["BEDROCK_MODEL_ID"] == "eu.amazon.nova-micro-v1:0"
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_each_function_has_its_own_role_and_log(stack: Synthesised, name: str) -> None:
+    function = stack.functions()[name]
+    others = [other for key, other in stack.functions().items() if key != name]
+    assert function["Role"] not in [other["Role"] for other in others]
+    log = stack.template["Resources"][function["LoggingConfig"]["LogGroup"]["Ref"]]
+    assert log["Properties"]["RetentionInDays"] == 30
+    assert log["Properties"]["LogGroupName"] == f"/aws/lambda/{function['FunctionName']}"
+    assert function["LoggingConfig"]["SystemLogLevel"] == "WARN"
+    assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
+
+
+def test_no_action_is_a_wildcard_and_each_wildcard_resource_is_known(stack: Synthesised) -> None:
+    known = {
+        "AWS::S3::Bucket objects": r'"/\*"',
+        "large touchpoints": r'"/touchpoint/\*"',
+        "schedules of our group": r":schedule/passerelle/\*",
+        "mail identities": r":identity/\*",
+    }
+    for logical_id, policy in stack.resources("AWS::IAM::Policy").items():
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+            actions = statement["Action"]
+            assert "*" not in text(actions), logical_id
+            resource = text(statement["Resource"])
+            if resource == '"*"':
+                # Log delivery, the one thing that has no ARN.
+                assert "logs:CreateLogDelivery" in actions, logical_id
+            elif "*" in resource:
+                assert any(re.search(form, resource) for form in known.values()), resource
+
+
+def test_no_role_has_a_managed_policy(stack: Synthesised) -> None:
+    for role in stack.resources("AWS::IAM::Role").values():
+        assert "ManagedPolicyArns" not in role["Properties"]
+
+
+def test_only_intake_and_delivery_read_secrets(stack: Synthesised) -> None:
+    readers = {
+        name
+        for name, function in stack.functions().items()
+        if "secretsmanager:" in text(stack.statements(function["Role"]))
+    }
+    assert readers == {"webhook_intake", "follow_up_delivery"}
+
+
+def test_only_delivery_sends_and_only_classification_asks_a_model(
+    stack: Synthesised, production: Synthesised
+) -> None:
+    def users(of: Synthesised, action: str) -> set[str]:
+        return {
+            name
+            for name, function in of.functions().items()
+            if f'"{action}' in text(of.statements(function["Role"]))
+        }
+
+    assert users(stack, "ses:") == {"follow_up_delivery"}
+    assert users(stack, "bedrock:") == set()
+    assert users(production, "bedrock:") == {"ai_classification"}
+
+
+def test_bedrock_is_allowed_for_one_model_only(production: Synthesised) -> None:
+    role = production.functions()["ai_classification"]["Role"]
+    (statement,) = (
+        one for one in production.statements(role) if one["Action"] == "bedrock:InvokeModel"
+    )
+    resources = [text(one) for one in statement["Resource"]]
+    assert any(":inference-profile/eu.amazon.nova-micro-v1:0" in one for one in resources)
+    assert any(":bedrock:*::foundation-model/amazon.nova-micro-v1:0" in one for one in resources)
+
+
+def test_pass_role_is_for_the_scheduler_role_alone(stack: Synthesised) -> None:
+    scheduling = stack.functions()["follow_up_scheduling"]
+    role = scheduling["Environment"]["Variables"]["SCHEDULE_ROLE_ARN"]
+    passing = [
+        (logical_id, statement["Resource"])
+        for logical_id, policy in stack.resources("AWS::IAM::Policy").items()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if "iam:PassRole" in text(statement["Action"])
+    ]
+    assert len(passing) == 2
+    assert all(resource == role for _, resource in passing)
+
+
+def test_scheduler_role_fires_delivery_and_nothing_else(stack: Synthesised) -> None:
+    variables = stack.functions()["follow_up_scheduling"]["Environment"]["Variables"]
+    statements = stack.statements(variables["SCHEDULE_ROLE_ARN"])
+    allowed = {statement["Action"]: statement["Resource"] for statement in statements}
+    assert allowed == {
+        "lambda:InvokeFunction": variables["SCHEDULE_TARGET_ARN"],
+        "sqs:SendMessage": variables["SCHEDULE_DEAD_LETTER_ARN"],
+    }
+    delivery = stack.functions()["follow_up_delivery"]["FunctionName"]
+    assert text(variables["SCHEDULE_TARGET_ARN"]).endswith(f':function:{delivery}"]]}}')
+
+
+def test_tables_have_the_keys_and_indexes_that_were_declared(stack: Synthesised) -> None:
+    tables = stack.resources("AWS::DynamoDB::Table").values()
+    assert len(tables) == len(TABLES)
+    for table in tables:
+        properties = table["Properties"]
+        assert properties["BillingMode"] == "PAY_PER_REQUEST"
+        assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+        assert properties["StreamSpecification"]["StreamViewType"] == "NEW_AND_OLD_IMAGES"
+        for index in properties.get("GlobalSecondaryIndexes", []):
+            assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    shapes = sorted(
+        [index["IndexName"] for index in table["Properties"].get("GlobalSecondaryIndexes", [])]
+        for table in tables
+    )
+    assert shapes == sorted(list(shape.indexes) for shape in TABLES.values())
+
+
+def test_production_keeps_what_it_has(stack: Synthesised, production: Synthesised) -> None:
+    for kind in ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::Cognito::UserPool"):
+        assert {one["DeletionPolicy"] for one in production.resources(kind).values()} == {"Retain"}
+        assert {one["DeletionPolicy"] for one in stack.resources(kind).values()} == {"Delete"}
+    for table in production.resources("AWS::DynamoDB::Table").values():
+        assert table["Properties"]["DeletionProtectionEnabled"] is True
+
+
+def test_bucket_is_private_and_owned(stack: Synthesised) -> None:
+    (bucket,) = stack.resources("AWS::S3::Bucket").values()
+    properties = bucket["Properties"]
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    (policy,) = stack.resources("AWS::S3::BucketPolicy").values()
+    denied = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert {one["Effect"] for one in denied} == {"Deny"}
+    assert '"aws:SecureTransport": "false"' in text(denied)
+
+
+def test_each_provider_has_an_empty_secret(stack: Synthesised) -> None:
+    secrets = {
+        one["Properties"]["Name"]: one["Properties"]["SecretString"]
+        for one in stack.resources("AWS::SecretsManager::Secret").values()
+    }
+    assert secrets == {f"passerelle/{provider}": "{}" for provider in provider_names()}
+
+
+def test_streams_lose_nothing(stack: Synthesised) -> None:
+    mappings = stack.resources("AWS::Lambda::EventSourceMapping").values()
+    streams = {text(mapping["Properties"]["EventSourceArn"]) for mapping in mappings}
+    assert len(streams) == len(TABLES)
+    for mapping in mappings:
+        properties = mapping["Properties"]
+        assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert properties["BisectBatchOnFunctionError"] is True
+        assert properties["MaximumRetryAttempts"] > 0
+        assert properties["MaximumRecordAgeInSeconds"] > 0
+        assert "OnFailure" in properties["DestinationConfig"]
+        (pattern,) = properties["FilterCriteria"]["Filters"]
+        image = json.loads(pattern["Pattern"])["dynamodb"]["NewImage"]
+        assert image == {"event": {"M": {"type": {"S": [{"exists": True}]}}}}
+
+
+def test_rules_lose_nothing(stack: Synthesised) -> None:
+    rules = stack.resources("AWS::Events::Rule").values()
+    assert len(rules) == 3
+    for rule in rules:
+        assert "EventBusName" in rule["Properties"]
+        for target in rule["Properties"]["Targets"]:
+            assert "Arn" in target["DeadLetterConfig"]
+            assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
+
+
+def test_rules_say_what_their_target_expects(stack: Synthesised) -> None:
+    """Each by event and narrowing, with the form of its input."""
+    said = {}
+    for rule in stack.resources("AWS::Events::Rule").values():
+        pattern = rule["Properties"]["EventPattern"]
+        assert pattern["source"] == ["passerelle"]
+        (target,) = rule["Properties"]["Targets"]
+        form = target.get("InputPath") or target["InputTransformer"]["InputTemplate"]
+        said[pattern["detail-type"][0]] = (pattern.get("detail"), re.sub(r"<[^>]*>", "<>", form))
+    assert said == {
+        "TouchpointReceived": (None, "$.detail.data"),
+        "TicketChanged": (
+            {"data": {"change": ["agent_replied"]}},
+            '{"ticket_id":<>,"when":"agent_replied"}',
+        ),
+        "FollowUpScheduled": (
+            {"data": {"immediate": [True]}},
+            '{"ticket_id":<>,"follow_up_id":<>}',
+        ),
+    }
+
+
+def test_what_is_invoked_without_a_waiting_caller_has_a_queue(stack: Synthesised) -> None:
+    configured = {
+        text(one["Properties"]["FunctionName"])
+        for one in stack.resources("AWS::Lambda::EventInvokeConfig").values()
+        if "OnFailure" in one["Properties"]["DestinationConfig"]
+    }
+    assert len(configured) == sum(shape.asynchronous for shape in FUNCTIONS.values()) == 2
+
+
+def test_queues_are_encrypted_and_take_tls_only(stack: Synthesised) -> None:
+    queues = stack.resources("AWS::SQS::Queue")
+    assert all(one["Properties"]["SqsManagedSseEnabled"] for one in queues.values())
+    policies = stack.resources("AWS::SQS::QueuePolicy").values()
+    closed = {
+        policy["Properties"]["Queues"][0]["Ref"]
+        for policy in policies
+        if '"aws:SecureTransport": "false"' in text(policy)
+    }
+    assert closed == set(queues)
+
+
+def test_agents_api_asks_for_a_token_and_the_webhooks_for_a_signature(stack: Synthesised) -> None:
+    routes = {
+        one["Properties"]["RouteKey"]: one["Properties"].get("AuthorizationType", "NONE")
+        for one in stack.resources("AWS::ApiGatewayV2::Route").values()
+    }
+    assert routes == {
+        "ANY /webhooks/{provider}": "NONE",
+        "ANY /webhooks/{provider}/{path+}": "NONE",
+        "GET /v1/{path+}": "JWT",
+        "POST /v1/{path+}": "JWT",
+        "PATCH /v1/{path+}": "JWT",
+        "GET /openapi.json": "NONE",
+        "GET /docs": "NONE",
+    }
+
+
+def test_the_door_is_throttled_and_logs_no_person(stack: Synthesised) -> None:
+    (stage,) = stack.resources("AWS::ApiGatewayV2::Stage").values()
+    properties = stage["Properties"]
+    assert properties["StageName"] == "$default"
+    assert properties["DefaultRouteSettings"]["ThrottlingRateLimit"] == 500
+    logged = set(re.findall(r"\$context\.[\w.]+", properties["AccessLogSettings"]["Format"]))
+    assert "$context.routeKey" in logged
+    personal = ("identity", "authorizer", "path", "domain", "integrationErrorMessage")
+    assert not [one for one in logged if any(word in one for word in personal)]
+
+
+def test_every_queue_and_function_has_its_alarm(stack: Synthesised) -> None:
+    alarms = {
+        one["Properties"]["AlarmName"].removeprefix("passerelle-"): one["Properties"]
+        for one in stack.resources("AWS::CloudWatch::Alarm").values()
+    }
+    wanted = {f"{kind}-{name}" for kind in ("errors", "throttles") for name in FUNCTIONS}
+    queues = {name for name in alarms if name.startswith("dead-letters-")}
+    assert len(queues) == len(stack.resources("AWS::SQS::Queue"))
+    assert wanted | queues | {
+        "journeys-failed",
+        "journeys-timed-out",
+        "touchpoints-quarantined",
+        "publishing-late",
+        "api-5xx",
+        "intake-slow",
+    } == set(alarms)
+    for alarm in alarms.values():
+        assert alarm["AlarmActions"]
+        assert alarm["AlarmDescription"]
+        assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_alarms_reach_a_person(stack: Synthesised, production: Synthesised) -> None:
+    assert not stack.resources("AWS::SNS::Subscription")
+    (subscription,) = production.resources("AWS::SNS::Subscription").values()
+    assert subscription["Properties"]["Endpoint"] == "on-call@example.com"
+
+
+def test_cfn_lint_finds_nothing(stack: Synthesised, production: Synthesised) -> None:
+    for one in (stack, production):
+        done = subprocess.run(
+            [CFN_LINT, str(one.folder / "Passerelle.template.json")],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_cdk_nag_looked_and_each_finding_that_stays_has_a_reason(stack: Synthesised) -> None:
+    report = json.loads((stack.folder / "validation-report.json").read_text(encoding="utf-8"))
+    plugins = {one["pluginName"]: one["conclusion"] for one in report["pluginReports"]}
+    assert plugins["AwsSolutions"] == "success"
