@@ -30,7 +30,7 @@ from tests.unit.providers.fixtures import (
     SECRETS,
     Case,
     cases,
-    certificates,
+    fetch,
     other_secret,
     received,
     rotating_secret,
@@ -69,7 +69,7 @@ def take_in(
     provider.check_size(request)
     if (answer := provider.challenge(request, usable)) is not None:
         return answer
-    provider.verify(request, usable, certificates(provider.name))
+    provider.verify(request, usable, fetch)
     if provider.mailbox(request, usable) is not None:
         return provider.render_mailbox(request, [])
     return provider.parse(request, usable, NOW)
@@ -226,7 +226,6 @@ def test_the_request_of_another_provider_is_refused(case: Case) -> None:
 def test_while_a_secret_is_rotated_both_are_valid(case: Case) -> None:
     provider = find_provider(case.provider)
     both = provider.read_secret(rotating_secret(case.provider))
-    fetch = certificates(provider.name)
     provider.verify(case.request, both, fetch)
     provider.verify(case.signed(other_secret(case.provider)), both, fetch)
 

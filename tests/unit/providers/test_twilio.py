@@ -15,7 +15,7 @@ from shared.domain.errors import SendDelayed, SendRefused, SendUnconfirmed, Unau
 from shared.domain.sending import TemplateUse
 from shared.domain.touchpoint import Channel, touchpoint_id
 from shared.providers.base import HttpRequest, HttpResponse, find_provider
-from tests.unit.providers.fixtures import NOW, SECRETS, Case, cases, certificates, received
+from tests.unit.providers.fixtures import NOW, SECRETS, Case, cases, fetch, received
 from tests.unit.providers.sending import message_of, message_to, prepared, simulated
 
 PROVIDER = find_provider("twilio")
@@ -23,7 +23,6 @@ SECRET = PROVIDER.read_secret(SECRETS["twilio"])
 TOKEN = SECRETS["twilio"]["auth_tokens"][0]
 OURS, THEIRS = "+15557122661", "+15558675310"
 CASES = {case.name: case for case in cases() if case.provider == "twilio"}
-NO_FETCH = certificates("twilio")
 
 
 class MultiDict(dict[str, list[str]]):
@@ -50,7 +49,7 @@ def test_our_client_signs_as_twilios_library_does(case: Case) -> None:
 def test_a_request_signed_by_twilios_library_is_taken(case: Case) -> None:
     call = sign(case.call, SECRETS["twilio"], NOW)
     signed = {**case.call.headers, "X-Twilio-Signature": official_signature(case, call.url)}
-    PROVIDER.verify(received("twilio", replace(call, headers=signed)), SECRET, NO_FETCH)
+    PROVIDER.verify(received("twilio", replace(call, headers=signed)), SECRET, fetch)
 
 
 @pytest.mark.parametrize(
@@ -65,14 +64,14 @@ def test_a_request_signed_by_twilios_library_is_taken(case: Case) -> None:
 )
 def test_the_port_does_not_matter(signed: str, seen: str) -> None:
     call = sign(replace(CASES["sms"].call, url=signed), SECRETS["twilio"], NOW)
-    PROVIDER.verify(received("twilio", replace(call, url=seen)), SECRET, NO_FETCH)
+    PROVIDER.verify(received("twilio", replace(call, url=seen)), SECRET, fetch)
 
 
 def test_the_url_matters() -> None:
     call = sign(CASES["sms"].call, SECRETS["twilio"], NOW)
     elsewhere = replace(call, url=call.url.replace("passerelle", "elsewhere"))
     with pytest.raises(Unauthentic):
-        PROVIDER.verify(received("twilio", elsewhere), SECRET, NO_FETCH)
+        PROVIDER.verify(received("twilio", elsewhere), SECRET, fetch)
 
 
 def test_a_signed_form_is_not_accepted_under_another_type() -> None:
@@ -81,12 +80,12 @@ def test_a_signed_form_is_not_accepted_under_another_type() -> None:
     for declared in ("application/json", "text/plain", ""):
         headers = {**request.headers, "content-type": declared}
         with pytest.raises(Unauthentic):
-            PROVIDER.verify(replace(request, headers=headers), SECRET, NO_FETCH)
+            PROVIDER.verify(replace(request, headers=headers), SECRET, fetch)
 
 
 def test_a_body_added_to_a_signed_url_is_refused() -> None:
     with pytest.raises(Unauthentic):
-        PROVIDER.verify(replace(CASES["malformed_empty"].request, body=b"{}"), SECRET, NO_FETCH)
+        PROVIDER.verify(replace(CASES["malformed_empty"].request, body=b"{}"), SECRET, fetch)
 
 
 def message(channel: Channel = Channel.SMS, address: str = THEIRS, **given: Any) -> Any:

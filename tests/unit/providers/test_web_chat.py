@@ -14,14 +14,13 @@ from shared.domain.errors import Unauthentic
 from shared.domain.identity import IdentifierType
 from shared.domain.touchpoint import Channel, Direction, Message, Touchpoint
 from shared.providers.base import NothingToTransmit, WebhookRequest, WebhookResponse, find_provider
-from tests.unit.providers.fixtures import HOST, NOW, SECRETS, cases, certificates, received
+from tests.unit.providers.fixtures import HOST, NOW, SECRETS, cases, fetch, received
 from tests.unit.providers.sending import message_to
 
 PROVIDER = find_provider("web_chat")
 SECRET = PROVIDER.read_secret(SECRETS["web_chat"])
 KEY = SECRETS["web_chat"]["signing_secrets"][0]
 CASES = {case.name: case for case in cases() if case.provider == "web_chat"}
-NO_FETCH = certificates("web_chat")
 CUSTOMER = {"user_id": "C-4711", "user_hash": user_hash("C-4711", SECRETS["web_chat"])}
 
 
@@ -44,7 +43,7 @@ def opened(content: object = None, *, token: str = "") -> dict[str, Any]:
 
 def said(token: str, text: str = "Hello") -> Touchpoint:
     request = call("POST", "messages", {"id": "m1", "text": text}, token=token)
-    PROVIDER.verify(request, SECRET, NO_FETCH)
+    PROVIDER.verify(request, SECRET, fetch)
     [observed] = PROVIDER.parse(request, SECRET, NOW)
     return observed.touchpoint
 
@@ -150,15 +149,15 @@ def test_a_session_cannot_go_on_with_a_forged_token() -> None:
 def test_a_token_that_is_not_ours_valid_and_for_the_chat_is_refused(token: str) -> None:
     request = call("POST", "messages", {"id": "m1", "text": "Hello"}, token=token)
     with pytest.raises(Unauthentic):
-        PROVIDER.verify(request, SECRET, NO_FETCH)
+        PROVIDER.verify(request, SECRET, fetch)
 
 
 def test_a_token_ends_when_it_says() -> None:
     request = call("GET", "messages", token=token_with(exp=NOW + timedelta(seconds=1)))
-    PROVIDER.verify(request, SECRET, NO_FETCH)
+    PROVIDER.verify(request, SECRET, fetch)
     later = replace(request, arrived_at=NOW + timedelta(seconds=1))
     with pytest.raises(Unauthentic):
-        PROVIDER.verify(later, SECRET, NO_FETCH)
+        PROVIDER.verify(later, SECRET, fetch)
 
 
 def test_nothing_is_transmitted_the_widget_fetches() -> None:
@@ -204,7 +203,7 @@ def test_an_unknown_message_means_all_of_them(after: str) -> None:
 
 def test_a_mailbox_needs_a_token() -> None:
     with pytest.raises(Unauthentic):
-        PROVIDER.verify(call("GET", "messages"), SECRET, NO_FETCH)
+        PROVIDER.verify(call("GET", "messages"), SECRET, fetch)
 
 
 def test_posting_is_not_fetching() -> None:
