@@ -229,8 +229,8 @@ class TicketStore(Protocol):
     def log(self, ticket_id: TicketId) -> list[LogEntry]: ...
 
     def promise(self, follow_up: FollowUp, event: Event) -> FollowUp:
-        """Write a follow-up unless it is there; of two due times of one scheduled follow-up the
-        earlier stays.
+        """Write a follow-up unless it is there; one that counts from earlier replaces it while it
+        is still scheduled.
 
         Returns the follow-up as it stands.
         """

@@ -513,7 +513,7 @@ class FakeTicketStore:
         key = (follow_up.ticket_id, follow_up.follow_up_id)
         known = self._follow_ups.get(key)
         earlier = known is None or (
-            known.state is FollowUpState.SCHEDULED and follow_up.due_at < known.due_at
+            known.state is FollowUpState.SCHEDULED and follow_up.since < known.since
         )
         if earlier:
             self._follow_ups[key] = follow_up

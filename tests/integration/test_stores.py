@@ -39,7 +39,7 @@ from tests.builders import (
     whatsapp_message,
     word,
 )
-from tests.integration.conftest import BUCKET, Stores
+from tests.integration.conftest import Stores
 
 OPENED = LogEntry(at=NOON, what="opened", by="policy")
 
@@ -131,7 +131,7 @@ class TestLedger:
     def test_the_write_carries_its_event(self, stores: Stores) -> None:
         seen = whatsapp_message()
         stores.ledger.record([observed(seen)])
-        (item,) = stores.client.scan(TableName=stores.touchpoints_table)["Items"]
+        (item,) = stores.client.scan(TableName=stores.names["touchpoints"])["Items"]
         assert item["event"]["M"]["type"] == {"S": "TouchpointReceived"}
         assert item["event"]["M"]["data"]["M"]["touchpoint_id"] == {"S": seen.touchpoint_id}
 
@@ -142,7 +142,7 @@ class TestLedger:
         entry = stores.ledger.read(seen.touchpoint_id)
         assert entry is not None and entry.touchpoint.text == text
         assert stores.ledger.raw(seen.touchpoint_id) == text.encode()
-        (item,) = stores.client.scan(TableName=stores.touchpoints_table)["Items"]
+        (item,) = stores.client.scan(TableName=stores.names["touchpoints"])["Items"]
         assert item["raw_key"]["S"] == f"raw/{seen.touchpoint_id}"
 
     def test_attachments_are_stored_and_linked(self, stores: Stores) -> None:
@@ -152,7 +152,7 @@ class TestLedger:
         entry = stores.ledger.read(seen.touchpoint_id)
         assert entry is not None and isinstance(entry.touchpoint.content, Message)
         (kept,) = entry.touchpoint.content.attachments
-        stored = boto3.client("s3").get_object(Bucket=BUCKET, Key=kept.object_key or "")
+        stored = boto3.client("s3").get_object(Bucket=stores.bucket, Key=kept.object_key or "")
         assert stored["Body"].read() == b"%PDF"
 
     def test_quarantine_keeps_the_request_without_its_credentials(self, stores: Stores) -> None:
@@ -404,12 +404,13 @@ class TestTickets:
 
 
 class TestFollowUps:
-    def test_promised_once_and_the_earlier_time_stays(self, stores: Stores) -> None:
+    def test_promised_once_and_counted_from_the_earlier_moment(self, stores: Stores) -> None:
         promised = follow_up()
         assert stores.tickets.promise(promised, scheduled_event(promised)) == promised
-        later = promised.model_copy(update={"due_at": promised.due_at + timedelta(hours=1)})
+        hour = timedelta(hours=1)
+        later = promised.model_copy(update={"since": promised.since + hour})
         assert stores.tickets.promise(later, scheduled_event(later)) == promised
-        sooner = promised.model_copy(update={"due_at": promised.due_at - timedelta(hours=1)})
+        sooner = promised.model_copy(update={"since": promised.since - hour})
         assert stores.tickets.promise(sooner, scheduled_event(sooner)) == sooner
         assert stores.tickets.follow_ups_of_ticket(promised.ticket_id) == [sooner]
         assert stores.tickets.follow_ups_of_profile(promised.profile_id).items == [sooner]
