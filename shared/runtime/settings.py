@@ -105,3 +105,7 @@ class FollowUpDeliverySettings(
 
 class AgentApiSettings(LedgerSettings, ProfileSettings, TicketSettings):
     pass
+
+
+class OperationsSettings(LedgerSettings, SecretSettings):
+    """What `python -m shared.operations` reads from the outputs of the deployed stack."""

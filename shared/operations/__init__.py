@@ -1,0 +1,1 @@
+"""What a person on duty runs: the balance of the ledger, and sending round again what got stuck."""

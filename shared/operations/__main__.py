@@ -1,0 +1,72 @@
+"""`python -m shared.operations balance|redrive --stack Passerelle`, with the credentials of the
+account.
+"""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from datetime import datetime
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.operations.redrive import redrive
+from shared.runtime import wiring
+from shared.runtime.settings import OperationsSettings, environment
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _options(arguments)
+    try:
+        environment.set(_outputs(options.stack))
+        settings = OperationsSettings.read()
+        ledger = wiring.ledger(settings)
+        if options.command == "balance":
+            balance = ledger.balance()
+            for name, number in balance._asdict().items():
+                print(f"{name:12} {number}")
+            print("received = processed + duplicate + quarantined + in_flight:", balance.holds)
+            return 0 if balance.holds else 1
+        done = redrive(
+            ledger=ledger,
+            secrets=wiring.secrets(settings),
+            clock=wiring.clock(),
+            since=options.since,
+            report=print,
+        )
+    except (ClientError, BotoCoreError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{done.again} sent again, {done.released} read, {done.unreadable} still unreadable")
+    return 0
+
+
+def _options(arguments: Sequence[str]) -> Namespace:
+    parser = ArgumentParser(prog="python -m shared.operations", description=__doc__)
+    parser.add_argument("command", choices=["balance", "redrive"])
+    parser.add_argument("--stack", default="Passerelle", help="the stack's name")
+    parser.add_argument(
+        "--since", type=_moment, help="an ISO 8601 moment with its zone; everything by default"
+    )
+    return parser.parse_args(arguments)
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a moment needs a time zone")
+    return moment
+
+
+def _outputs(stack: str) -> dict[str, str]:
+    """The stack's outputs as an environment: TouchpointsTable is TOUCHPOINTS_TABLE."""
+    (described,) = wiring.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    return {
+        "".join(f"_{one}" if one.isupper() else one for one in output["OutputKey"])
+        .lstrip("_")
+        .upper(): output["OutputValue"]
+        for output in described["Outputs"]
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
