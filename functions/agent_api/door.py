@@ -28,6 +28,11 @@ def refusal(event: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
+def plain(event: dict[str, Any]) -> dict[str, Any]:
+    """The request with the type of its body as Powertools wants it: in lower case."""
+    return event | {"headers": event.get("headers", {}) | {"content-type": JSON_TYPE}}
+
+
 def _body(event: dict[str, Any]) -> str:
     """The body as text. Raises ValueError where it is none."""
     body = event.get("body") or ""

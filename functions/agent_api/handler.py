@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
 from functions.agent_api.app import build_app
-from functions.agent_api.door import refusal
+from functions.agent_api.door import plain, refusal
 from shared.runtime.observability import observed
 
 _app = cache(build_app)
@@ -25,4 +25,4 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 def answer(app: APIGatewayHttpResolver, event: dict[str, Any], context: Any) -> dict[str, Any]:
     with _one_at_a_time:
-        return app.resolve(event, context)
+        return app.resolve(plain(event), context)

@@ -4,7 +4,7 @@ Durations are absolute: an hour of work on the day the clocks change is still si
 """
 
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -87,7 +87,7 @@ class Calendar(Model):
 
 
 def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(ZoneInfo("UTC"))
+    return moment.astimezone(UTC)
 
 
 def add_working_time(start: datetime, duration: timedelta, calendar: Calendar) -> datetime:

@@ -262,7 +262,7 @@ def reply(
     )
     standing = tickets.promise(promised, event)
     if standing.action != promised.action:
-        raise InvalidInput("this key was used for another reply", field="Idempotency-Key")
+        raise InvalidInput("this key was used for another reply", field="idempotency-key")
     return PromisedReply(
         follow_up_id=standing.follow_up_id,
         ticket_id=ticket_id,
@@ -350,7 +350,7 @@ def _edited(ticket: Ticket, edit: TicketEdit, policies: Policies, now: datetime)
         ticket = ticket.model_copy(update={"queue": _known_queue(edit.queue, policies)})
     if "assignee" in edit.model_fields_set:
         ticket = ticket.model_copy(update={"assignee": edit.assignee})
-    if edit.priority is not None:
+    if edit.priority is not None and edit.priority is not ticket.priority:
         ticket = change_priority(
             ticket, edit.priority, sla=policies.sla, calendar=policies.calendar
         )
