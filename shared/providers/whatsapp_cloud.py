@@ -135,7 +135,7 @@ class Envelope(Payload):
     """What every message has, whatever it says."""
 
     id: ProviderId
-    timestamp: str = Field(pattern=r"^\d{1,12}$")
+    timestamp: str = Field(pattern=r"^[0-9]{1,12}$")
     type: str = Field(pattern=r"^[a-z0-9_]{1,60}$")
     sender: str = Field(default="", alias="from", max_length=200)
     from_user_id: str = Field(default="", max_length=200)
@@ -237,7 +237,18 @@ class Card(Payload):
 
 
 class Cards(Spoken):
+    """Cards of other people; or their own, when we asked for their number (`contact_request`)."""
+
     contacts: list[Card] = Field(max_length=500)
+    origin: str = ""
+
+    @property
+    def own_phone(self) -> str:
+        """In digits; empty where it is not plainly the sender's own."""
+        phones = [one.phone for card in self.contacts for one in card.phones]
+        if self.origin != "contact_request" or len(phones) != 1:
+            return ""
+        return re.sub(r"[^0-9]", "", phones[0])
 
     def said(self) -> Said:
         """One line a person: the name, then the numbers."""
@@ -315,7 +326,7 @@ class Failure(Payload):
 class Status(Payload):
     id: ProviderId
     status: str = Field(pattern=r"^[a-z0-9_]{1,60}$")
-    timestamp: str = Field(pattern=r"^\d{1,12}$")
+    timestamp: str = Field(pattern=r"^[0-9]{1,12}$")
     recipient_id: str = Field(default="", max_length=200)
     recipient_user_id: str = Field(default="", max_length=200)
     errors: list[Failure] = []
@@ -534,7 +545,8 @@ def _inbound(line: Line, original: dict[str, Any]) -> Touchpoint:
     envelope = read_model(Envelope, original)
     if envelope.type == "system":
         return _system(line, envelope, original)
-    person = line.person(envelope.sender, envelope.from_user_id)
+    shown = read_model(Cards, original).own_phone if envelope.type == "contacts" else ""
+    person = line.person(envelope.sender, envelope.from_user_id, shown)
     if not person.address:
         raise MalformedPayload("from: neither a phone nor a user id")
     # A reaction asks for nothing. A group is not one person: recorded, and nobody is answered.
