@@ -1,14 +1,18 @@
 """What only Twilio does. The rest is in test_contract.py."""
 
 import json
+import logging
+from base64 import b64encode
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
 import pytest
-from twilio.request_validator import (  # type: ignore[import-untyped] # it ships none
-    RequestValidator,
-)
+from twilio.base.exceptions import TwilioRestException
+from twilio.http import HttpClient
+from twilio.http.response import Response
+from twilio.request_validator import RequestValidator
+from twilio.rest import Client
 
 from infra.local.clients.twilio import sign
 from shared.domain.errors import SendDelayed, SendRefused, SendUnconfirmed, Unauthentic
@@ -215,3 +219,51 @@ def test_the_simulator_refuses_what_twilio_refuses(request_: HttpRequest, code: 
     with pytest.raises(SendRefused) as refused:
         PROVIDER.receipt(response)
     assert refused.value.code == str(code)
+
+
+class Transport(HttpClient):  # type: ignore[misc] # twilio ships no types
+    """Twilio's own client, talking to our simulator instead of Twilio."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.getLogger(__name__), is_async=False)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        params: object = None,
+        data: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        auth: tuple[str, str] = ("", ""),
+        **_: object,
+    ) -> Response:
+        login = b64encode(":".join(auth).encode()).decode()
+        answer = simulated(
+            "twilio",
+            HttpRequest(
+                method=method,
+                url=url,
+                headers={**(headers or {}), "Authorization": f"Basic {login}"},
+                body=urlencode({key: one for key, one in (data or {}).items() if one}).encode(),
+            ),
+        )
+        return Response(answer.status, answer.body.decode())
+
+
+def their_client(token: str = TOKEN) -> Client:
+    return Client(SECRETS["twilio"]["account_sid"], token, http_client=Transport())
+
+
+def test_the_simulator_takes_what_twilios_library_sends() -> None:
+    sent = their_client().messages.create(to=THEIRS, from_=OURS, body="We are on it.")
+    assert sent.sid.startswith("SM")
+    assert sent.status == "queued"
+
+
+def test_the_simulator_refuses_twilios_library_as_twilio_does() -> None:
+    with pytest.raises(TwilioRestException) as wrong_number:
+        their_client().messages.create(to="0612345678", from_=OURS, body="We are on it.")
+    assert wrong_number.value.code == 21211
+    with pytest.raises(TwilioRestException) as wrong_token:
+        their_client("guess").messages.create(to=THEIRS, from_=OURS, body="We are on it.")
+    assert wrong_token.value.code == 20003

@@ -1,10 +1,14 @@
 """What only WhatsApp does. The rest is in test_contract.py."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
+from pywa.client import WhatsApp
+from pywa.errors import InvalidParameter
 from pywa.utils import webhook_updates_validator
 
 from shared.domain.errors import SendDelayed, SendRefused, SendUnconfirmed
@@ -184,3 +188,36 @@ def test_the_simulator_gives_the_same_request_the_same_id() -> None:
     assert simulated("whatsapp_cloud", prepared(PROVIDER, message())) == first
     other = simulated("whatsapp_cloud", prepared(PROVIDER, message(send_key="send-key-2")))
     assert other.body != first.body
+
+
+@pytest.fixture
+def their_client() -> Iterator[WhatsApp]:
+    """The pywa library, talking to our simulator instead of Meta."""
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        answer = simulated(
+            "whatsapp_cloud",
+            HttpRequest(
+                method=request.method,
+                url=str(request.url),
+                headers=dict(request.headers),
+                body=request.read(),
+            ),
+        )
+        return httpx.Response(answer.status, headers=dict(answer.headers), content=answer.body)
+
+    with httpx.Client(transport=httpx.MockTransport(handle)) as session:
+        yield WhatsApp(
+            phone_id=ACCOUNT, token=SECRETS["whatsapp_cloud"]["access_token"], session=session
+        )
+
+
+@pytest.mark.parametrize("address", [PHONE, USER_ID])
+def test_the_simulator_takes_what_pywa_sends(their_client: WhatsApp, address: str) -> None:
+    sent = their_client.send_message(to=address, text="We are on it.", tracker="send-key-1")
+    assert sent.id.startswith("wamid.")
+
+
+def test_the_simulator_refuses_pywa_as_meta_does(their_client: WhatsApp) -> None:
+    with pytest.raises(InvalidParameter):
+        their_client.send_message(to="1", text="We are on it.")
