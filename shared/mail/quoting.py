@@ -18,12 +18,12 @@ _DIVIDERS = re.compile(
     r"|messaggio originale|messaggio inoltrato|mensaje original|mensaje reenviado"
     r"|mensagem original|mensagem encaminhada|ursprüngliche nachricht"
     r"|weitergeleitete nachricht|oorspronkelijk bericht)[ ]?-{2,}"
-    r"|(?:em|a|no dia)[ ][^\n]{5,180}\n?[^\n]{0,100}[ ]escreveu:"
-    r"|el[ ][^\n]{5,180}\n?[^\n]{0,100}[ ]escribió:"
+    r"|(?:on|le|il|el|em|a|no dia|am)[ ][^\n]{5,180}\n?[^\n]{0,100}\s"
+    r"(?:wrote|a\s+écrit|ha\s+scritto|escribió|escreveu|schrieb\s[^\n]{1,100})\s?:"
     r")[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
-"""Dividers the library does not know: Portuguese, and Spanish as Gmail writes it."""
+"""Dividers the library does not know: Portuguese, and those that a client broke over two lines."""
 
 _SENT_FROM = re.compile(
     r"^(?:sent from my |get outlook for |envoyé de(?:puis)? mon |envoyé à partir de |inviato da "
@@ -45,15 +45,17 @@ def _above_the_history(text: str) -> str:
 
     head, long_lines = _shortened(text)
     divider = next(filter(_is_a_quote, _DIVIDERS.finditer(head)), None)
-    if divider is not None and not head[: divider.start()].strip():
-        return text  # forwarded without a word: the words forwarded are what they wanted to say
+    below = head[divider.end() :] if divider else ""
+    if divider and not head[: divider.start()].strip() and not _answers_between_quotes(below):
+        return text  # forwarded without a word: what was forwarded is what they wanted to say
     # A copy of the list: the library keeps and may change the one it is given.
     parser = EmailReplyParser(languages=list(LANGUAGES))
     replies = parser.read(head[: divider.start()] if divider else head).replies
     new = [one.content for one in takewhile(lambda one: _is_new(one.headers), replies)]
-    history = replies[len(new) :]
-    answers = [_answers_between_quotes(one.full_body) for one in history]
-    beyond = [] if history or divider else text.split("\n")[_MOST_LINES:]
+    history = [one.full_body for one in replies[len(new) :]] + [below]
+    is_cut = divider is not None or len(new) < len(replies)
+    beyond = [] if is_cut else text.split("\n")[_MOST_LINES:]
+    answers = map(_answers_between_quotes, history)
     written = "\n".join([_restored("\n".join([*new, *answers]), long_lines), *beyond])
     return "\n".join(line for line in written.split("\n") if not line.lstrip().startswith(">"))
 

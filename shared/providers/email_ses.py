@@ -397,7 +397,7 @@ def _account(recipients: Sequence[str], secret: EmailSesSecret) -> str:
 
 
 def _sender(mail: "Mail", ses: SesMail) -> "Mailbox | None":
-    """Who wrote: of several From the Sender or the first; of none the Reply-To, or SMTP's sender."""
+    """Who wrote: of several From the Sender, or the first; of none the Reply-To, or SMTP's."""
     from shared.mail.reading import Mailbox
 
     authors = mail.mailboxes("from")
