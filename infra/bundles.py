@@ -149,6 +149,8 @@ def compiler(target: Target) -> str | None:
         )
         if asked.stdout.strip() == target.python:
             return candidate
+    note = f"note: without python{target.python} here, cold starts will have to compile"
+    print(note, file=sys.stderr)
     return None
 
 

@@ -139,7 +139,7 @@ FUNCTIONS = {
             *READ_TOUCHPOINT,
             Grant("touchpoints", (BATCH_GET, UPDATE)),
             Grant("touchpoints/index/by_profile", (QUERY,)),
-            Grant("profiles", (GET, PUT, UPDATE)),
+            Grant("profiles", (GET, UPDATE)),
             Grant("tickets", (GET, BATCH_GET, PUT, UPDATE, QUERY)),
             Grant("secrets", (READ_SECRET,)),
             Grant("mail_identities", ("ses:SendEmail", "ses:SendRawEmail")),
