@@ -14,8 +14,8 @@ INTRODUCTION = f"""\
 Generated from `shared/events` by `python -m infra.event_docs`; a test fails when it is stale.
 
 Everything that happens leaves on one EventBridge bus with source `{SOURCE}`. The detail-type is
-the name of the event. The `detail` is an envelope of version {VERSION}: `metadata.event_id` derives from
-the write that stated the fact, so an event that is delivered twice carries the same id twice;
+the name of the event. The `detail` is an envelope of version {VERSION}: `metadata.event_id` derives
+from the write that stated the fact, so an event that is delivered twice carries the same id twice;
 `metadata.at` is when the fact was written; `data` holds the fields below, all of them. An event
 holds ids and small facts, never a text, a name, a number or an address: read those from the API.
 
