@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from functions.follow_up_delivery.logic import Ports, deliver
+from functions.follow_up_delivery.logic.delivery import deliver
+from functions.follow_up_delivery.logic.state import Ports
 from shared.domain.journey import DeliveryRequest
 from shared.policies.reader import read_policies
 from shared.runtime import wiring

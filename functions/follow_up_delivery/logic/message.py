@@ -1,25 +1,18 @@
 """From a promise to words: in the person's language, to the endpoint it answers."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from shared.domain.follow_up import SendReply, SendTemplate
-from shared.domain.model import ProfileId
 from shared.domain.profile import Profile
 from shared.domain.sending import (
     MessageClass,
     OutboundMessage,
-    SendContext,
-    SendingPolicy,
     TemplateUse,
 )
 from shared.domain.ticket import Ticket
 from shared.domain.touchpoint import Direction, Endpoint, Message, Touchpoint
 from shared.policies.reader import Policies
-from shared.ports import Ledger, ProfileStore
-
-MOST_LOOKED_AT = 500
-"""Touchpoints of the recent past that the gate looks through; a person has fewer."""
 
 
 class Draft(NamedTuple):
@@ -105,56 +98,6 @@ def _from_template(
             name=approved.name, language=approved.language, parameters=parameters
         )
     return wording.filled(values), wording.subject, language, template
-
-
-def send_context(
-    draft: Draft,
-    *,
-    profile_id: ProfileId,
-    time_zone: str | None,
-    ledger: Ledger,
-    profiles: ProfileStore,
-    policy: SendingPolicy,
-    now: datetime,
-) -> SendContext:
-    """What the gate must know, read from the recent past."""
-    cap = policy.frequency_caps.get(draft.message_class)
-    window = policy.reply_windows.get(draft.endpoint.channel, timedelta(0))
-    since = now - max(cap.per if cap else timedelta(0), window)
-    recent = _recent(ledger, profile_id, since)
-    sent_at = tuple(one.occurred_at for one in recent if _is_of_class(one, draft.message_class))
-    heard = [
-        one.occurred_at
-        for one in recent
-        if one.direction is Direction.INBOUND and one.endpoint == draft.endpoint
-    ]
-    suppression = profiles.suppression(draft.endpoint)
-    return SendContext(
-        now=now,
-        endpoint=draft.endpoint,
-        message_class=draft.message_class,
-        suppressed_because=suppression.reason if suppression else None,
-        time_zone=time_zone,
-        sent_at=sent_at,
-        last_inbound_at=max(heard, default=None),
-        template_ready=draft.template is not None,
-    )
-
-
-def _recent(ledger: Ledger, profile_id: ProfileId, since: datetime) -> list[Touchpoint]:
-    found: list[Touchpoint] = []
-    cursor = None
-    while len(found) < MOST_LOOKED_AT:
-        page = ledger.timeline(profile_id, since=since, limit=100, cursor=cursor)
-        found += [entry.touchpoint for entry in page.items]
-        if (cursor := page.cursor) is None:
-            break
-    return found
-
-
-def _is_of_class(touchpoint: Touchpoint, message_class: MessageClass) -> bool:
-    content = touchpoint.content
-    return isinstance(content, Message) and content.message_class == message_class.value
 
 
 def outbound_touchpoint(draft: Draft, message_id: str, now: datetime) -> Touchpoint:

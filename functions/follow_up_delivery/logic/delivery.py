@@ -1,0 +1,77 @@
+"""Whether a promise is still to be kept, and which way."""
+
+from datetime import datetime, timedelta
+
+from functions.follow_up_delivery.logic.gate import ask_gate
+from functions.follow_up_delivery.logic.message import write
+from functions.follow_up_delivery.logic.state import Ports, end, put_off, set_timer, ticket_change
+from functions.follow_up_delivery.logic.transmission import transmit
+from shared.domain.errors import Contention, NotFound
+from shared.domain.follow_up import Escalate, FollowUp, FollowUpState, SendReply, SendTemplate
+from shared.domain.journey import DeliveryRequest
+from shared.domain.sending import Verdict
+from shared.domain.ticket import Ticket
+
+CLAIM_LASTS = timedelta(minutes=2)
+"""Longer than the function may run: an older claim belongs to an attempt that broke off."""
+
+
+def deliver(request: DeliveryRequest, ports: Ports) -> FollowUp:
+    """Do what was promised, if it still makes sense and may be done now. Returns how it stands.
+
+    Raises Contention while another delivery of the same follow-up is under way.
+    """
+    follow_up = ports.tickets.read_follow_up(request.ticket_id, request.follow_up_id)
+    ticket = ports.tickets.read(request.ticket_id)
+    if follow_up is None or ticket is None:
+        raise NotFound("there is no such follow-up")
+    now = ports.clock.now()
+    if follow_up.state is FollowUpState.SENDING:
+        return _after_broken_attempt(follow_up, ports, now)
+    if follow_up.state is not FollowUpState.SCHEDULED:
+        return follow_up
+    if follow_up.due_at > now:
+        return set_timer(follow_up, ports)
+    if (reason := follow_up.cancelled(ticket)) is not None:
+        return end(follow_up, FollowUpState.CANCELLED, reason, ports)
+    if isinstance(follow_up.action, Escalate):
+        return _escalate(follow_up, ticket, ports)
+    return _send(follow_up, follow_up.action, ticket, ports)
+
+
+def _after_broken_attempt(follow_up: FollowUp, ports: Ports, now: datetime) -> FollowUp:
+    if follow_up.claimed_at is not None and now < follow_up.claimed_at + CLAIM_LASTS:
+        raise Contention("another delivery of this follow-up is under way")
+    reason = "the attempt broke off: the provider may or may not have it"
+    return end(follow_up, FollowUpState.UNCONFIRMED, reason, ports)
+
+
+def _escalate(follow_up: FollowUp, ticket: Ticket, ports: Ports) -> FollowUp:
+    raised = ticket.model_copy(update={"priority": ticket.priority.raised()})
+    reason = f"priority {ticket.priority} became {raised.priority}"
+    now = ports.clock.now()
+    change = ticket_change(
+        raised, ticket, "escalated", by=f"follow_up:{follow_up.name}", at=now, reason=reason
+    )
+    return end(follow_up, FollowUpState.DONE, reason, ports, ticket=change)
+
+
+def _send(
+    follow_up: FollowUp, action: SendTemplate | SendReply, ticket: Ticket, ports: Ports
+) -> FollowUp:
+    answered_id = action.answers if isinstance(action, SendReply) else ticket.last.touchpoint_id
+    answered = ports.ledger.read(answered_id)
+    if answered is None or answered.touchpoint.endpoint is None:
+        reason = "the touchpoint it answers has no way back"
+        return end(follow_up, FollowUpState.REFUSED, reason, ports)
+    profile = ports.profiles.read(follow_up.profile_id)
+    draft = write(action, ticket, answered.touchpoint, profile, ports.policies)
+    gate = ask_gate(draft, follow_up.profile_id, profile, ports)
+    follow_up = follow_up.model_copy(update={"gate": gate.steps})
+    if gate.verdict is Verdict.REFUSE:
+        return end(follow_up, FollowUpState.REFUSED, gate.reason, ports)
+    if gate.verdict is Verdict.DEFER:
+        assert gate.until is not None
+        return put_off(follow_up, gate.until, FollowUpState.SCHEDULED, ports)
+    as_template = gate.verdict is Verdict.SEND_TEMPLATE
+    return transmit(follow_up, draft, ports, as_template=as_template)

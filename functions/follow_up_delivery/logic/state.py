@@ -1,0 +1,105 @@
+"""How a follow-up moves from state to state: each move is one conditional write."""
+
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from shared.domain.follow_up import FollowUp, FollowUpState
+from shared.domain.journey import DeliveryRequest
+from shared.domain.ticket import Ticket
+from shared.domain.touchpoint import Touchpoint
+from shared.events.catalogue import FollowUpDone, TicketChanged
+from shared.policies.reader import Policies
+from shared.ports import Clock, Ledger, LogEntry, ProfileStore, Secrets, Sender, TicketStore, Timer
+
+
+class Ports(NamedTuple):
+    ledger: Ledger
+    profiles: ProfileStore
+    tickets: TicketStore
+    timer: Timer
+    secrets: Secrets
+    sender: Sender
+    policies: Policies
+    clock: Clock
+
+
+class TicketChange(NamedTuple):
+    """What the end of a follow-up does to its ticket, in the same transaction."""
+
+    after: Ticket
+    before: Ticket
+    event: TicketChanged
+    log: LogEntry
+
+
+def ticket_change(
+    after: Ticket,
+    before: Ticket,
+    change: Literal["escalated", "agent_replied"],
+    *,
+    by: str,
+    at: datetime,
+    reason: str = "",
+) -> TicketChange:
+    event = TicketChanged(
+        ticket_id=after.ticket_id,
+        profile_id=after.profile_id,
+        queue=after.queue,
+        status=after.status,
+        priority=after.priority,
+        change=change,
+        version=before.version + 1,
+    )
+    log = LogEntry(at=at, what=change, by=by, detail={"reason": reason} if reason else {})
+    return TicketChange(after, before, event, log)
+
+
+def end(
+    follow_up: FollowUp,
+    state: FollowUpState,
+    result: str,
+    ports: Ports,
+    *,
+    sent: Touchpoint | None = None,
+    ticket: TicketChange | None = None,
+) -> FollowUp:
+    """Over, with what it did. Raises Contention when it is no longer where it was read."""
+    ended = follow_up.model_copy(
+        update={
+            "state": state,
+            "result": result,
+            "ended_at": ports.clock.now(),
+            "touchpoint_id": sent.touchpoint_id if sent else None,
+        }
+    )
+    event = FollowUpDone(
+        follow_up_id=ended.follow_up_id,
+        ticket_id=ended.ticket_id,
+        profile_id=ended.profile_id,
+        name=ended.name,
+        state=state,
+    )
+    ports.tickets.end(ended, follow_up.state, event, sent=sent, ticket=ticket)
+    return ended
+
+
+def put_off(
+    follow_up: FollowUp, until: datetime, expected: FollowUpState, ports: Ports
+) -> FollowUp:
+    """Due again at `until`, by a schedule of its own."""
+    later = follow_up.model_copy(
+        update={
+            "due_at": until,
+            "attempt": follow_up.attempt + 1,
+            "state": FollowUpState.SCHEDULED,
+        }
+    )
+    ports.tickets.move(later, expected)
+    return set_timer(later, ports)
+
+
+def set_timer(follow_up: FollowUp, ports: Ports) -> FollowUp:
+    """After the write; if this fails the delivery is tried again and finds it not due yet."""
+    request = DeliveryRequest(ticket_id=follow_up.ticket_id, follow_up_id=follow_up.follow_up_id)
+    ports.timer.schedule(follow_up.schedule_name, follow_up.due_at, request.model_dump())
+    return follow_up
