@@ -66,7 +66,7 @@ def _send(
         return end(follow_up, FollowUpState.REFUSED, reason, ports)
     profile = ports.profiles.read(follow_up.profile_id)
     draft = write(action, ticket, answered.touchpoint, profile, ports.policies)
-    gate = ask_gate(draft, follow_up.profile_id, profile, ports)
+    gate = ask_gate(draft, answered.touchpoint, follow_up.profile_id, profile, ports)
     follow_up = follow_up.model_copy(update={"gate": gate.steps})
     if gate.verdict is Verdict.REFUSE:
         return end(follow_up, FollowUpState.REFUSED, gate.reason, ports)

@@ -16,8 +16,13 @@ MOST_LOOKED_AT = 500
 
 
 def ask_gate(
-    draft: Draft, profile_id: ProfileId, profile: Profile | None, ports: Ports
+    draft: Draft,
+    answered: Touchpoint,
+    profile_id: ProfileId,
+    profile: Profile | None,
+    ports: Ports,
 ) -> GateResult:
+    """`answered` is looked at beside the recent past: it may be older, or newer than the index."""
     policy = ports.policies.sending
     now = ports.clock.now()
     cap = policy.frequency_caps.get(draft.message_class)
@@ -27,7 +32,7 @@ def ask_gate(
     sent_at = tuple(one.occurred_at for one in recent if _is_of_class(one, draft.message_class))
     heard = [
         one.occurred_at
-        for one in recent
+        for one in (answered, *recent)
         if one.direction is Direction.INBOUND and one.endpoint == draft.endpoint
     ]
     suppression = ports.profiles.suppression(draft.endpoint)
