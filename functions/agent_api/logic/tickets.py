@@ -50,6 +50,7 @@ class TicketView(Model):
     """A tracked obligation."""
 
     ticket_id: TicketId
+    number: str = Field(description="What people call it: short, and safe to say on the phone.")
     profile_id: ProfileId
     queue: str
     status: TicketStatus

@@ -45,6 +45,7 @@ def test_a_ticket_with_its_log_its_follow_ups_and_its_touchpoints(
         second.touchpoint_id,
         last.touchpoint_id,
     ]
+    assert body["number"] == ticket.number
     assert body["first_response"]["state"] == "active"
     assert body["due_at"] == "2026-11-23T16:00:00Z"
     assert [one["what"] for one in body["log"]] == ["opened"]
