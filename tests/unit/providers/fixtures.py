@@ -5,6 +5,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -48,7 +49,7 @@ class Case:
             find_client(self.provider).sign(self.call, secret or SECRETS[self.provider], NOW),
         )
 
-    @property
+    @cached_property
     def request(self) -> WebhookRequest:
         return self.signed()
 

@@ -334,7 +334,7 @@ def garbled(request: WebhookRequest, data: st.DataObject) -> bytes:
 
 @pytest.mark.parametrize("name", [name for name in provider_names() if (FIXTURES / name).exists()])
 @settings(
-    max_examples=400,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     database=None,
