@@ -18,6 +18,7 @@ from shared.domain.sending import SendingPolicy
 from shared.domain.sla import Calendar
 from shared.domain.template import Templates
 from shared.domain.ticket import PriorityRule, Routing, SlaPolicy
+from shared.domain.understanding import UnderstandingPolicy
 
 FOLDER = Path(__file__).parent
 
@@ -37,6 +38,7 @@ class Policies(NamedTuple):
     templates: Templates
     sending: SendingPolicy
     identity: IdentityPolicy
+    understanding: UnderstandingPolicy
 
     @property
     def calendar(self) -> Calendar:
@@ -56,19 +58,44 @@ def read_policies(folder: Path = FOLDER) -> Policies:
 
 
 class PolicyFile:
-    """One YAML file that remembers on which line each part of it stands."""
+    """One YAML file that remembers on which line each part of it stands.
+
+    Every scalar is read as text, and the policy's own types say what it is: YAML would make a
+    number of 18:00, and of `no` (a language) or `on` a truth value.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
             text = path.read_text(encoding="utf-8")
-            self.root = yaml.compose(text, Loader=yaml.CSafeLoader)
-            self.content = yaml.load(text, Loader=yaml.CSafeLoader)
+            self.root = yaml.compose(text, Loader=yaml.CBaseLoader)
+            self.content = yaml.load(text, Loader=yaml.CBaseLoader)
         except OSError as error:
             raise PolicyError(f"{path.name}: cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise self._at(error.object.count(b"\n", 0, error.start) + 1, "not UTF-8") from None
+        except yaml.reader.ReaderError as error:
+            raise self._at(text.count("\n", 0, error.position) + 1, error.reason) from None
         except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise PolicyError(f"{path.name}, line {line}: {error.problem}") from None
+            mark = error.problem_mark or error.context_mark
+            raise self._at(mark.line + 1 if mark else 1, f"{error.problem}") from None
+        self._refuse_doubles(self.root)
+
+    def _at(self, line: int, reason: str) -> PolicyError:
+        return PolicyError(f"{self.path.name}, line {line}: {reason}")
+
+    def _refuse_doubles(self, node: yaml.Node | None) -> None:
+        """Of a key that is there twice YAML keeps the last, and the first is silently lost."""
+        if isinstance(node, yaml.MappingNode):
+            seen = set()
+            for key, value in node.value:
+                if key.value in seen:
+                    raise self._at(key.start_mark.line + 1, f"{key.value!r} is there twice")
+                seen.add(key.value)
+                self._refuse_doubles(value)
+        elif isinstance(node, yaml.SequenceNode):
+            for value in node.value:
+                self._refuse_doubles(value)
 
     def read(self, type_: Any) -> Any:
         try:
@@ -81,9 +108,7 @@ class PolicyFile:
 
     def wrong(self, where: Sequence[int | str], reason: str) -> PolicyError:
         path = ".".join(map(str, where))
-        return PolicyError(
-            f"{self.path.name}, line {self.line(where)}: {f'{path}: ' if path else ''}{reason}"
-        )
+        return self._at(self.line(where), f"{path}: {reason}" if path else reason)
 
     def line(self, where: Sequence[int | str]) -> int:
         """The line of the part that `where` leads to, or of the closest part around it."""
@@ -96,7 +121,7 @@ class PolicyFile:
             elif (
                 isinstance(node, yaml.SequenceNode)
                 and isinstance(step, int)
-                and step < len(node.value)
+                and 0 <= step < len(node.value)
             ):
                 found = (node.value[step], node.value[step])
             else:
@@ -123,7 +148,11 @@ def _check_references(policies: Policies, files: dict[str, PolicyFile]) -> None:
             )
     last = len(policies.priorities) - 1
     if last < 0 or policies.priorities[last].model_dump(exclude={"priority"}, exclude_none=True):
-        raise files["priorities"].wrong((last,), "the last rule must hold for everything")
+        where = (last,) if policies.priorities else ()
+        raise files["priorities"].wrong(where, "the last rule must hold for everything")
+    for where, intent in policies.understanding.intents_named():
+        if intent not in policies.intents:
+            raise files["understanding"].wrong(where, f"{intent!r} is not in intents.yaml")
     if policies.sla.calendar not in policies.calendars:
         raise files["sla"].wrong(
             ("calendar",), f"{policies.sla.calendar!r} is not in calendars.yaml"

@@ -1,0 +1,233 @@
+"""A wrong policy fails before anything runs, and says in which file, on which line and why."""
+
+import shutil
+from collections.abc import Callable
+from datetime import time, timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.domain.errors import PolicyError
+from shared.domain.follow_up import Escalate, FollowUpRule, SendTemplate
+from shared.domain.sla import Opening
+from shared.domain.ticket import Milestone
+from shared.policies.reader import FOLDER, Policies, PolicyFile, read_policies
+
+Edit = Callable[[str, str, str], None]
+"""Replace a text of one file, which must be there, by another."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The company's own policies, to be spoiled."""
+    return Path(shutil.copytree(FOLDER, tmp_path / "policies", ignore=_only_yaml))
+
+
+def _only_yaml(_: str, names: list[str]) -> list[str]:
+    return [name for name in names if not name.endswith(".yaml")]
+
+
+@pytest.fixture
+def edit(folder: Path) -> Edit:
+    def replace(name: str, before: str, after: str) -> None:
+        file = folder / f"{name}.yaml"
+        text = file.read_text(encoding="utf-8")
+        assert text.count(before) >= 1, f"{name}.yaml has no {before!r}"
+        file.write_text(text.replace(before, after, 1), encoding="utf-8")
+
+    return replace
+
+
+def problem(folder: Path) -> str:
+    with pytest.raises(PolicyError) as raised:
+        read_policies(folder)
+    return str(raised.value)
+
+
+def line_of(folder: Path, name: str, text: str) -> int:
+    """Of the first line of a file that holds this text."""
+    lines = (folder / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    return next(number for number, line in enumerate(lines, 1) if text in line)
+
+
+def test_the_companys_own_policies_are_right() -> None:
+    policies = read_policies()
+    assert policies.calendar is policies.calendars["support"]
+    assert policies.routing.queue_for("refund") == "orders"
+    assert policies.routing.queue_for("something new") == policies.routing.fallback
+
+
+def test_they_are_read_once() -> None:
+    assert read_policies() is read_policies()
+
+
+def test_rules_come_out_as_types(folder: Path) -> None:
+    (first, second, *_) = read_policies(folder).follow_ups
+    assert isinstance(first, FollowUpRule)
+    assert first.when is Milestone.TICKET_OPENED
+    assert first.within == timedelta(hours=4)
+    assert isinstance(first.then, Escalate)
+    assert isinstance(second.then, SendTemplate)
+
+
+class TestWhatYamlWouldReadOtherwise:
+    def test_a_time_of_day_needs_no_quotes(self, folder: Path, edit: Edit) -> None:
+        edit("calendars", '{opens: "09:00", until: "13:00"}', "{opens: 10:00, until: 18:00}")
+        (saturday,) = read_policies(folder).calendars["support"].openings["saturday"]
+        assert saturday == Opening(opens=time(10), until=time(18))
+
+    def test_norwegian_is_a_language(self, folder: Path, edit: Edit) -> None:
+        edit("templates", "  did_that_help:\n    fr:", "  did_that_help:\n    no:")
+        assert "no" in read_policies(folder).templates.templates["did_that_help"]
+
+    def test_on_is_a_word(self, folder: Path, edit: Edit) -> None:
+        edit("follow_ups", "when: ticket_opened", "on: ticket_opened")
+        assert problem(folder).startswith("follow_ups.yaml, line 2: 0.when: Field required")
+
+
+class TestAFileThatIsNoYaml:
+    def test_a_missing_file(self, folder: Path) -> None:
+        (folder / "sla.yaml").unlink()
+        assert problem(folder) == "sla.yaml: cannot be read: No such file or directory"
+
+    def test_an_open_bracket(self, folder: Path, edit: Edit) -> None:
+        edit("routing", "appointments: [appointment]", "appointments: [appointment")
+        line = line_of(folder, "routing", "appointments:")
+        assert problem(folder).startswith(f"routing.yaml, line {line + 1}: did not find expected")
+
+    def test_a_byte_that_is_no_text(self, folder: Path) -> None:
+        file = folder / "identity.yaml"
+        file.write_bytes(b"# \xc3\xa9\ndefault_region: \xff\n")
+        assert problem(folder) == "identity.yaml, line 2: not UTF-8"
+
+    def test_a_control_character(self, folder: Path) -> None:
+        (folder / "identity.yaml").write_text("# one\n# two\ndefault_region: F\x00R\n")
+        assert problem(folder).startswith("identity.yaml, line 3: ")
+        assert "control characters" in problem(folder)
+
+    def test_two_documents_in_one_file(self, folder: Path, edit: Edit) -> None:
+        edit("identity", "default_region: FR", "default_region: FR\n---\ndefault_region: BE")
+        assert problem(folder).startswith("identity.yaml, line ")
+
+    def test_nothing_in_it(self, folder: Path) -> None:
+        (folder / "identity.yaml").write_text("")
+        assert problem(folder).startswith("identity.yaml, line 1: ")
+
+    def test_a_key_that_is_there_twice(self, folder: Path, edit: Edit) -> None:
+        edit("routing", "  billing: [billing", "  orders: [billing")
+        line = line_of(folder, "routing", "  orders: [billing")
+        assert problem(folder) == f"routing.yaml, line {line}: 'orders' is there twice"
+
+    def test_a_key_that_is_there_twice_within_a_list(self, folder: Path, edit: Edit) -> None:
+        edit("follow_ups", "  within: P1D", "  within: P1D\n  within: P2D")
+        line = line_of(folder, "follow_ups", "within: P2D")
+        assert problem(folder) == f"follow_ups.yaml, line {line}: 'within' is there twice"
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "line", "reason"),
+    [
+        ("calendars", "  - 2027-05-08", "  - 2027-02-30", "2027-02-30", "support.holidays.5: "),
+        ("calendars", "Europe/Paris", "Europe/Pariss", "Pariss", "support.time_zone: 'Europe/Pa"),
+        ("calendars", '"13:00"', '"08:00"', "09:00", "support.openings.saturday.0: until must"),
+        ("calendars", '"13:30"', '"12:00"', "support", "support: the openings of monday overlap"),
+        ("intents", "praise: {owes: false", "praise: {owe: false", "praise", "praise.owes: Field"),
+        ("follow_ups", "within: PT4H", "within: 4 hours", "4 hours", "0.within: "),
+        ("follow_ups", "within: PT4H", "within: PT0S", "PT0S", "0.within: "),
+        ("follow_ups", "if_no: customer_wrote", "if_no: silence", "silence", "2.if_no: "),
+        ("follow_ups", "{do: escalate}", "{do: shout}", "shout", "0.then: "),
+        ("identity", "default_region: FR", "default_region: France", "France", "default_region: "),
+        ("priorities", "urgency: critical", "urgency: huge", "huge", "0.urgency: "),
+        ("routing", "fallback: care", "fallback: caring", "routing", "fallback: 'caring' is not"),
+        ("sending", "most: 4", "most: 0", "most: 0", "frequency_caps.service.most: "),
+        (
+            "sla",
+            "PT8H, resolution: PT40H",
+            "PT1H, resolution: PT40H",
+            "sla",
+            "targets: normal must",
+        ),
+        ("templates", "language: fr, state: approved", "language: fr, state: ok", "ok}", "state: "),
+        ("templates", "{ticket_number} et", "{agent} et", "templates", "uses an unknown variable"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named_with_its_line(
+    folder: Path, edit: Edit, file: str, before: str, after: str, line: str, reason: str
+) -> None:
+    edit(file, before, after)
+    found = problem(folder)
+    assert reason in found
+    number = 1 if line == file else line_of(folder, file, line)
+    assert found.startswith(f"{file}.yaml, line {number}: ")
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "line", "reason"),
+    [
+        (
+            "routing",
+            "[billing_or_payment]",
+            "[\n  bills]",
+            "bills",
+            "'bills' is not in intents.yaml",
+        ),
+        ("routing", "continues: [", "continues: [chat, ", "continues", "'chat' is not in intents"),
+        ("priorities", "[refund,", "[gifts,", "gifts", "'gifts' is not in intents.yaml"),
+        ("sla", "calendar: support", "calendar: shop", "shop", "'shop' is not in calendars.yaml"),
+        (
+            "follow_ups",
+            "  then: {do: escalate}",
+            "  then: {do: escalate}\n  queues: [sales]",
+            "sales",
+            "'sales' is not a queue of routing.yaml",
+        ),
+        (
+            "follow_ups",
+            "template: did_that_help",
+            "template: was_it_good",
+            "was_it_good",
+            "'was_it_good' is not in templates.yaml",
+        ),
+        (
+            "follow_ups",
+            "- name: did_that_help",
+            "- name: still_working_on_it",
+            None,
+            "2.name: 'still_working_on_it' is there twice",
+        ),
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_named_with_its_line(
+    folder: Path, edit: Edit, file: str, before: str, after: str, line: str | None, reason: str
+) -> None:
+    doubled = line_of(folder, file, before)
+    edit(file, before, after)
+    found = problem(folder)
+    assert reason in found
+    number = doubled if line is None else line_of(folder, file, line)
+    assert found.startswith(f"{file}.yaml, line {number}: ")
+
+
+class TestTheLastPriorityRule:
+    def test_it_must_hold_for_everything(self, folder: Path, edit: Edit) -> None:
+        edit("priorities", "- {priority: normal}", "- {priority: normal, sentiment: neutral}")
+        line = line_of(folder, "priorities", "sentiment: neutral")
+        assert problem(folder) == (
+            f"priorities.yaml, line {line}: 4: the last rule must hold for everything"
+        )
+
+    def test_there_must_be_one(self, folder: Path) -> None:
+        (folder / "priorities.yaml").write_text("# none\n[]\n")
+        assert problem(folder) == "priorities.yaml, line 1: the last rule must hold for everything"
+
+
+def test_a_place_nobody_knows_has_the_line_of_what_is_round_it(folder: Path) -> None:
+    file = PolicyFile(folder / "priorities.yaml")
+    assert file.line((0, "urgency")) == 2
+    assert file.line((0, "urgency", "deeper")) == 2
+    assert file.line((99,)) == 1
+    assert file.line(("elsewhere",)) == 1
+
+
+def test_every_policy_has_its_file() -> None:
+    assert {f"{name}.yaml" for name in Policies._fields} <= {file.name for file in FOLDER.iterdir()}
