@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
-from shared.domain.errors import MalformedPayload, MissingSecret, UnknownProvider
+from shared.domain.errors import MalformedPayload, MissingSecret, Unauthentic, UnknownProvider
 from shared.domain.touchpoint import TouchpointState
 from shared.ports import Clock, Ledger, LedgerEntry, Page, Quarantined, Secrets
 from shared.providers.base import find_provider
@@ -98,7 +98,7 @@ def _read(
         provider = find_provider(name)
         secret = provider.read_secret(secrets.read(name))
         observed = provider.parse(request, secret, clock.now())
-    except (MalformedPayload, MissingSecret, UnknownProvider) as error:
+    except (MalformedPayload, MissingSecret, Unauthentic, UnknownProvider) as error:
         report(f"{quarantined.touchpoint_id}  still unreadable: {error}")
         return False
     ledger.record(observed)
