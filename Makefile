@@ -10,6 +10,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
+PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input
 INSTALLED := $(VENV)/.installed
 
 PORT ?= 8080
@@ -80,5 +81,8 @@ $(INSTALLED): requirements-dev.txt
 		$$found -m venv $(VENV); \
 	fi
 	@echo "installing packages, once; this takes a minute or two"
-	@$(PYTHON) -m pip install --disable-pip-version-check --no-input --require-hashes -r requirements-dev.txt
+	@awk '/^uv==/ {found = 1} found {print} found && !/\\$$/ {exit}' requirements-dev.txt > $(VENV)/uv.txt
+	@$(PIP) install --quiet --require-hashes -r $(VENV)/uv.txt
+	@$(BIN)/uv pip install --python $(PYTHON) --require-hashes -r requirements-dev.txt \
+		|| { echo "uv cannot; trying pip, which takes longer"; $(PIP) install --require-hashes -r requirements-dev.txt; }
 	@touch $@
