@@ -1,0 +1,1 @@
+"""The second target of the same template: a laptop. `python -m infra.local` runs it."""

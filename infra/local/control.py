@@ -1,0 +1,196 @@
+"""What only a local cloud has, below /_local: the page, the clock, the outbox, the balance, a token."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from infra.local import provision
+from infra.local.gateway import Request, Response
+from infra.local.simulators.base import SimulatedRequest
+from shared.domain.errors import InvalidInput
+from shared.runtime import wiring
+from shared.runtime.http import problem
+from shared.runtime.settings import LedgerSettings, environment
+
+if TYPE_CHECKING:
+    from infra.local.cloud import LocalCloud
+
+SIMULATORS = "/_local/simulators/"
+AGENT = "agent@boutique.example"
+_PASSWORD = "Local-agent-1"
+_FURTHEST = timedelta(days=3660)
+_DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
+
+
+class Control:
+    def __init__(self, cloud: "LocalCloud") -> None:
+        self._cloud = cloud
+        self._routes: dict[tuple[str, str], Callable[[Request], Response]] = {
+            ("GET", "/_local/clock"): lambda _: _json(self._clock()),
+            ("POST", "/_local/clock"): self._move_clock,
+            ("POST", "/_local/settle"): self._settle,
+            ("GET", "/_local/outbox"): lambda _: _json([one.as_json() for one in cloud.outbox.all()]),
+            ("GET", "/_local/balance"): lambda _: _json(self.balance()),
+            ("GET", "/_local/failures"): lambda _: _json(self.failures()),
+            ("GET", "/_local/token"): lambda _: _json({"token": self.token()}),
+            ("GET", "/_local/logs"): self._logs,
+            ("POST", "/_local/redrive"): self._redrive,
+        }
+
+    def answer(self, request: Request) -> Response:
+        if request.path.startswith(SIMULATORS):
+            return self._simulate(request)
+        handler = self._routes.get((request.method, request.path.rstrip("/")))
+        if handler is None:
+            known = {path for _, path in self._routes}
+            if request.path.rstrip("/") in known:
+                return _problem(HTTPStatus.METHOD_NOT_ALLOWED, "this address takes another method")
+            return _problem(HTTPStatus.NOT_FOUND, "there is no such address in the local cloud")
+        try:
+            return handler(request)
+        except InvalidInput as error:
+            wrong = [{"field": error.field, "reason": str(error)}]
+            return _problem(HTTPStatus.BAD_REQUEST, str(error), wrong)
+
+    # The clock
+
+    def _clock(self) -> dict[str, Any]:
+        return {
+            "now": f"{self._cloud.clock.now():%Y-%m-%dT%H:%M:%SZ}",
+            "ahead_of_real_time_seconds": round(self._cloud.clock.offset.total_seconds()),
+            "waiting": [
+                {"at": f"{due.at:%Y-%m-%dT%H:%M:%SZ}", "name": due.name, "input": due.input}
+                for due in self._cloud.timers.waiting()
+            ],
+        }
+
+    def _move_clock(self, request: Request) -> Response:
+        before = len(self._cloud.outbox.all())
+        by = _duration(_object(request).get("advance"))
+        self._cloud.advance(by)
+        sent = len(self._cloud.outbox.all()) - before
+        return _json({**self._clock(), "sent": sent})
+
+    def _settle(self, _: Request) -> Response:
+        settled = self._cloud.settle()
+        return _json({"settled": True, "waited_for": settled.waited_for, "seconds": settled.seconds})
+
+    # The ledger
+
+    def _as_function(self, name: str) -> None:
+        """Read with the settings of that function, as it would."""
+        found = next(one for one in self._cloud.lambdas.all() if one.name.endswith(f"-{name}"))
+        environment.set(found.variables)
+
+    def balance(self) -> dict[str, Any]:
+        self._as_function("agent_api")
+        balance = wiring.ledger(LedgerSettings.read()).balance()
+        return {**balance._asdict(), "holds": balance.holds}
+
+    def failures(self) -> dict[str, Any]:
+        """What went wrong and is not yet put right, wherever it ended up."""
+        cloud = self._cloud
+        return {
+            "journeys": [
+                {"input": one.input, "error": one.error, "cause": one.cause}
+                for one in cloud.failed_journeys
+            ],
+            "dead_letters": [one._asdict() for one in cloud.dead_letters],
+            "functions": [
+                {"function": one.function, "error": one.error_type} for one in cloud.lambdas.errors
+            ],
+        }
+
+    def _redrive(self, request: Request) -> Response:
+        touchpoint_id = _object(request).get("touchpoint_id")
+        if not isinstance(touchpoint_id, str):
+            raise InvalidInput("a touchpoint's id is missing", field="touchpoint_id")
+        self._as_function("agent_api")
+        ledger = wiring.ledger(LedgerSettings.read())
+        return _json({"sent_again": ledger.send_again(touchpoint_id)})
+
+    def _logs(self, _: Request) -> Response:
+        text = "\n".join(self._cloud.logs.lines())
+        return Response(200, {"content-type": "application/jsonl; charset=utf-8"}, text.encode())
+
+    # Around it
+
+    def _simulate(self, request: Request) -> Response:
+        host, _, path = request.path.removeprefix(SIMULATORS).partition("/")
+        headers = {name: value for name, value in request.headers.items() if name != "host"}
+        answer = self._cloud.outbox.answer(
+            SimulatedRequest(
+                method=request.method,
+                host=host,
+                path=f"/{path}",
+                query=request.query,
+                headers={**headers, "host": host},
+                body=request.body,
+            )
+        )
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return Response(answer.status, headers, answer.body)
+
+    def token(self) -> str:
+        """Signs the local agent in at the user pool; what comes back is the pool's own token."""
+        (pool,) = self._cloud.made.pools.values()
+        cognito = provision.client("cognito-idp")
+        with self._cloud.wire.lock:
+            known = cognito.list_users(UserPoolId=pool.pool_id)["Users"]
+            if not known:
+                cognito.admin_create_user(
+                    UserPoolId=pool.pool_id,
+                    Username=AGENT,
+                    UserAttributes=[{"Name": "email", "Value": AGENT}],
+                )
+                cognito.admin_set_user_password(
+                    UserPoolId=pool.pool_id, Username=AGENT, Password=_PASSWORD, Permanent=True
+                )
+            answer = cognito.admin_initiate_auth(
+                UserPoolId=pool.pool_id,
+                ClientId=pool.client_id,
+                AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+                AuthParameters={"USERNAME": AGENT, "PASSWORD": _PASSWORD},
+            )
+        token: str = answer["AuthenticationResult"]["AccessToken"]
+        return token
+
+
+def _object(request: Request) -> dict[str, Any]:
+    try:
+        value = json.loads(request.body or b"{}")
+    except ValueError:
+        raise InvalidInput("the body is not JSON", field="body") from None
+    if not isinstance(value, dict):
+        raise InvalidInput("the body is not a JSON object", field="body")
+    return value
+
+
+def _duration(value: object) -> timedelta:
+    """`PT72H`: an ISO 8601 duration, positive, ten years at most. Raises InvalidInput."""
+    try:
+        if not isinstance(value, str) or not value.upper().startswith("P"):
+            raise ValueError
+        duration = _DURATION.validate_python(value)
+    except (ValidationError, ValueError):
+        reason = "an ISO 8601 duration is wanted, such as PT72H"
+        raise InvalidInput(reason, field="advance") from None
+    if not timedelta(0) < duration <= _FURTHEST:
+        raise InvalidInput("the clock moves forwards, ten years at most", field="advance")
+    return duration
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    body = json.dumps(value, ensure_ascii=False, indent=2).encode()
+    return Response(status, {"content-type": "application/json; charset=utf-8"}, body)
+
+
+def _problem(
+    status: HTTPStatus, detail: str, errors: list[dict[str, str]] | None = None
+) -> Response:
+    made = problem(status, detail, errors=errors or [])
+    return Response(made["statusCode"], made["headers"], made["body"].encode())
