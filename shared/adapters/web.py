@@ -15,22 +15,22 @@ _TIMEOUT = urllib3.Timeout(connect=2, read=3)
 _RETRIES = urllib3.Retry(total=1, redirect=0, status=0, raise_on_redirect=False)
 
 
-@lru_cache(maxsize=1)
-def _pool() -> urllib3.PoolManager:
-    return urllib3.PoolManager(retries=_RETRIES, timeout=_TIMEOUT)
-
-
 @lru_cache(maxsize=64)
 def fetch(url: str) -> bytes:
-    """GET `url` over https; what was fetched once is remembered, a failure is not.
+    """`get` over one pool; what was fetched once is remembered, a failure is not."""
+    return get(_pool(), url)
 
-    A redirect is not followed. Raises NotFound where the host has no such document, and
-    ConnectionError where it cannot be reached: then the provider is to send its request again.
+
+def get(pool: urllib3.PoolManager, url: str) -> bytes:
+    """GET `url`, which must be https; a redirect is not followed.
+
+    Raises NotFound where the host has no such document, and ConnectionError where it cannot be
+    reached: then the provider is to send its request again.
     """
     if urlsplit(url).scheme != "https":
         raise NotFound("only https is fetched")
     try:
-        answer = _pool().request("GET", url, preload_content=False, redirect=False)
+        answer = pool.request("GET", url, preload_content=False, redirect=False)
         body = answer.read(LARGEST_DOCUMENT + 1)
         answer.close()
     except urllib3.exceptions.HTTPError:
@@ -41,3 +41,8 @@ def fetch(url: str) -> bytes:
     if answer.status != 200 or len(body) > LARGEST_DOCUMENT:
         raise NotFound("there is no such document")
     return body
+
+
+@lru_cache(maxsize=1)
+def _pool() -> urllib3.PoolManager:
+    return urllib3.PoolManager(retries=_RETRIES, timeout=_TIMEOUT)

@@ -18,8 +18,8 @@ _DIVIDERS = re.compile(
     r"|messaggio originale|messaggio inoltrato|mensaje original|mensaje reenviado"
     r"|mensagem original|mensagem encaminhada|ursprüngliche nachricht"
     r"|weitergeleitete nachricht|oorspronkelijk bericht)[ ]?-{2,}"
-    r"|(?:on|le|il|el|em|a|no dia|am)[ ][^\n]{5,180}\n?[^\n]{0,100}\s"
-    r"(?:wrote|a\s+écrit|ha\s+scritto|escribió|escreveu|schrieb\s[^\n]{1,100})\s?:"
+    r"|(?:on|le|il|el|em|a|no dia|am|op)[ ][^\n]{5,180}\n?[^\n]{0,100}\s"
+    r"(?:wrote|a\s+écrit|ha\s+scritto|escribió|escreveu|(?:schrieb|schreef)\s[^\n]{1,100})\s?:"
     r")[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -55,7 +55,7 @@ def _above_the_history(text: str) -> str:
     history = [one.full_body for one in replies[len(new) :]] + [below]
     is_cut = divider is not None or len(new) < len(replies)
     beyond = [] if is_cut else text.split("\n")[_MOST_LINES:]
-    answers = map(_answers_between_quotes, history)
+    answers = filter(None, map(_answers_between_quotes, history))
     written = "\n".join([_restored("\n".join([*new, *answers]), long_lines), *beyond])
     return "\n".join(line for line in written.split("\n") if not line.lstrip().startswith(">"))
 

@@ -159,8 +159,10 @@ def _leaves_of_best(children: list[EmailMessage], depth: int, found: list[int]) 
 
 
 def _is_words(part: EmailMessage) -> bool:
+    is_text = part.get_content_type() in {"text/plain", "text/html"}
+    # A multipart without its parts is the text it holds.
     return (
-        part.get_content_type() in {"text/plain", "text/html"}
+        (is_text or part.get_content_maintype() == "multipart")
         and _disposition(part) != "attachment"
         and not _file_name(part)
     )

@@ -59,11 +59,36 @@ def _candidates(content: bytes, codec: str | None) -> list[str]:
     return ["utf-8", wider] if codec in _SINGLE_BYTE else [codec, wider, "utf-8"]
 
 
+_TOLD_APART = {
+    "big5",
+    "cp1251",
+    "cp1253",
+    "cp1255",
+    "cp1256",
+    "cp874",
+    "cp932",
+    "cp949",
+    "euc_jis_2004",
+}
+_TOLD_APART |= {
+    "euc_jp",
+    "euc_kr",
+    "gb18030",
+    "iso8859_7",
+    "koi8_r",
+    "shift_jis",
+    "utf_16",
+    "utf_32",
+}
+"""Charsets a detector knows by their bytes. The Latin ones it confuses: windows-1252 it is."""
+
+
 def _guessed(content: bytes) -> str:
     from charset_normalizer import from_bytes
 
     best = from_bytes(content[:20_000]).best()
-    return content.decode(best.encoding if best else "cp1252", "replace")
+    codec = best.encoding if best is not None and best.encoding in _TOLD_APART else "cp1252"
+    return content.decode(codec, "replace")
 
 
 def clean(text: str) -> str:
@@ -85,6 +110,7 @@ def from_html(html: str) -> str:
     reader.ignore_links = True
     reader.ignore_images = True
     reader.ignore_emphasis = True
+    reader.unicode_snob = True
     try:
         text = reader.handle(html)
     except (AssertionError, RecursionError, ValueError, IndexError) as error:

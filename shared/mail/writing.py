@@ -45,9 +45,9 @@ def mime(message: OutboundMessage, *, sender_name: str) -> bytes:
         mail["Auto-Submitted"] = "auto-generated"
     if message.message_class is MessageClass.MARKETING:
         mail["List-Unsubscribe"] = f"<mailto:{account}?subject=unsubscribe>"
+    mail.set_content(clean(message.text), cte="quoted-printable")
     if message.language and re.fullmatch(r"[A-Za-z0-9-]{2,35}", message.language):
         mail["Content-Language"] = message.language
-    mail.set_content(clean(message.text), cte="quoted-printable")
     return mail.as_bytes()
 
 

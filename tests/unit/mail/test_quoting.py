@@ -1,0 +1,71 @@
+"""What a person newly wrote is kept whole, and what their mail client put below it is cut."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.mail.quoting import newly_written
+
+HISTORY = "\n> quoted\n> and more\n"
+CUT = {
+    "english": "Ok\n\nOn Fri, Nov 20, 2026 at 10:00 AM Shop <a@b.example> wrote:\n",
+    "english wrapped": "Ok\n\nOn Fri, Nov 20, 2026 at 10:00 AM Long Name\n<a@b.example> wrote:\n",
+    "french": "Ok\n\nLe ven. 20 nov. 2026 à 10:00, Boutique <a@b.example> a écrit :\n",
+    "italian": "Ok\n\nIl giorno ven 20 nov 2026 alle ore 10:00 Negozio <a@b.example> ha scritto:\n",
+    "italian wrapped": "Ok\n\nIl giorno ven 20 nov 2026 Negozio <a@b.example> ha\nscritto:\n",
+    "spanish": "Ok\n\nEl vie, 20 nov 2026 a las 10:00, Tienda (<a@b.example>) escribió:\n",
+    "portuguese": "Ok\n\nEm sex., 20 de nov. de 2026 às 10:00, Loja <a@b.example> escreveu:\n",
+    "german": "Ok\n\nAm 20.11.2026 um 10:00 schrieb Laden <a@b.example>:\n",
+    "dutch": "Ok\n\nOp vr 20 nov 2026 om 10:00 schreef Winkel <a@b.example>:\n",
+    "japanese": "Ok\n\n2026年11月20日(金) 10:00 Shop <a@b.example>:\n",
+    "outlook": "Ok\n\n________________________________\nFrom: Shop <a@b.example>\n"
+    "Sent: Friday, November 20, 2026 10:00 AM\nTo: me\nSubject: x\n\nquoted\n",
+    "outlook in french": "Ok\n\n-----Message d'origine-----\nDe : Shop\nEnvoyé : 20/11\nquoted\n",
+    "forwarded below": "Ok\n\n---------- Forwarded message ---------\nFrom: <a@b.ex>\nquoted\n",
+    "carriage returns": "Ok\r\n\r\nOn Fri, Nov 20, 2026 Shop <a@b.example> wrote:\r\n",
+    "signature": "Ok\n-- \nAnn\n+33 6 12 34 56 78\n",
+    "telephone": "Ok\n\nEnvoyé de mon iPhone\n",
+    "quote above": "> Do you agree?\n\nOk\n",
+    "header above": "On Fri, Nov 20, 2026 at 10:00 AM Shop <a@b.example> wrote:\n> Agreed?\n\nOk\n",
+}
+
+
+@pytest.mark.parametrize("text", CUT.values(), ids=CUT.keys())
+def test_the_history_is_cut(text: str) -> None:
+    assert newly_written(text.replace("\r\n", "\n") + HISTORY) == "Ok"
+
+
+KEPT = [
+    "Hello\nThanks, but that is not what I ordered.\nI want my money.",
+    "- first\n- second\n\nBest regards\nAnn",
+    "On Monday your colleague wrote:\nwe will pay\nand nothing came",
+    "Hello\nOn Monday your colleague wrote:\nwe will pay\nand nothing came",
+    "From: Paris\nI need a delivery",
+    "---------- Forwarded message ---------\nFrom: A <a@b.example>\nSubject: x\n\nthe words",
+    "> nothing but a quote",
+    "word " * 300 + "\nsecond line",
+    "\n".join(f"line {number}" for number in range(1_000)),
+]
+
+
+@pytest.mark.parametrize("text", KEPT, ids=[text[:20] for text in KEPT])
+def test_what_the_person_wrote_is_kept(text: str) -> None:
+    assert newly_written(text) == text.strip()
+
+
+def test_answers_between_the_quotes_are_kept() -> None:
+    header = "On Fri, Nov 20, 2026 Shop <a@b.example> wrote:"
+    text = f"Hi\n\n{header}\n> one?\n\nYes\n\n> two,\nwrapped\n\nNo\n"
+    assert newly_written(text) == "Hi\n\nYes\n\nNo"
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["Ok", "> x", "", "--", "From: a", "Date: 1", *CUT.values()]) | st.text(),
+        max_size=12,
+    )
+)
+def test_any_text_leaves_words_where_there_were_some(lines: list[str]) -> None:
+    text = "\n".join(lines)
+    assert bool(newly_written(text)) == bool(text.strip())

@@ -1,0 +1,180 @@
+"""Mails as nobody should write them."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.domain.errors import MalformedPayload
+from shared.mail.reading import DEEPEST_PART, MOST_PARTS, Mailbox, Part, read_mail
+
+
+def nested(levels: int) -> bytes:
+    lines = []
+    for level in range(levels):
+        lines += [f"Content-Type: multipart/mixed; boundary=b{level}", "", f"--b{level}"]
+    return "\n".join([*lines, "", "hello"]).encode()
+
+
+def multipart(subtype: str, *parts: str) -> bytes:
+    body = "".join(f"--x\n{part}\n" for part in parts)
+    return f"Content-Type: multipart/{subtype}; boundary=x\n\n{body}--x--\n".encode()
+
+
+PLAIN = "Content-Type: text/plain\n\nplain"
+HTML = "Content-Type: text/html\n\n<p>html</p>"
+BLANK = "Content-Type: text/plain\n\n \n"
+CALENDAR = "Content-Type: text/calendar\n\nBEGIN:VCALENDAR"
+
+
+@pytest.mark.parametrize(
+    ("content", "text", "types"),
+    [
+        (multipart("alternative", PLAIN, HTML), "plain", []),
+        (multipart("alternative", HTML, PLAIN), "plain", []),
+        (multipart("alternative", BLANK, HTML), "html", []),
+        (multipart("alternative", HTML), "html", []),
+        (multipart("alternative", PLAIN, HTML, CALENDAR), "plain", ["text/calendar"]),
+        (multipart("alternative", BLANK), "", []),
+        (multipart("mixed", PLAIN, HTML), "plain\n\nhtml", []),
+        (
+            multipart("mixed", PLAIN, "Content-Disposition: attachment\n\nfile"),
+            "plain",
+            ["text/plain"],
+        ),
+        (
+            multipart("mixed", PLAIN, "Content-Type: text/plain; name=a.txt\n\nfile"),
+            "plain",
+            ["text/plain"],
+        ),
+        (multipart("mixed"), "", []),
+        (b"Content-Type: multipart/mixed\n\nno boundary", "no boundary", []),
+        (b"Content-Type: nonsense\n\nhello", "hello", []),
+        (b"Content-Type: image/png\n\n\x89PNG", "", ["image/png"]),
+        (b"", "", []),
+        (b"\n\nonly a body", "only a body", []),
+    ],
+)
+def test_words_and_files_are_told_apart(content: bytes, text: str, types: list[str]) -> None:
+    mail = read_mail(content)
+    assert mail.text.strip() == text
+    assert [part.content_type for part in mail.parts] == types
+
+
+def test_a_forwarded_message_is_one_file() -> None:
+    mail = read_mail(
+        multipart("mixed", PLAIN, "Content-Type: message/rfc822\n\nSubject: s\n\ninner")
+    )
+    assert mail.text == "plain"
+    assert mail.parts == (Part("", "message/rfc822", b"Subject: s\n\ninner"),)
+
+
+@pytest.mark.parametrize(
+    ("disposition", "name"),
+    [
+        ('attachment; filename="../../etc/passwd"', "passwd"),
+        (r'attachment; filename="C:\\x\\bill.pdf"', "bill.pdf"),
+        ("attachment; filename*=utf-8''caf%C3%A9.png", "café.png"),
+        ("attachment; filename*0=a; filename*1=b.txt", "ab.txt"),
+        ("attachment; filename*=nonsense", "nonsense"),
+        ("attachment", ""),
+    ],
+)
+def test_a_file_name_is_a_name_and_no_path(disposition: str, name: str) -> None:
+    head = f"Content-Type: application/pdf\nContent-Disposition: {disposition}"
+    assert read_mail(f"{head}\n\nx".encode()).parts[0].name == name
+
+
+@pytest.mark.parametrize("levels", [DEEPEST_PART + 2, MOST_PARTS + 1, 5_000])
+def test_a_mail_nested_too_deeply_is_malformed(levels: int) -> None:
+    with pytest.raises(MalformedPayload):
+        read_mail(nested(levels))
+
+
+def test_a_mail_of_too_many_parts_is_malformed() -> None:
+    assert len(read_mail(multipart("mixed", *[PLAIN] * (MOST_PARTS - 1))).text) > MOST_PARTS
+    with pytest.raises(MalformedPayload):
+        read_mail(multipart("mixed", *[PLAIN] * MOST_PARTS))
+
+
+@pytest.mark.parametrize(
+    ("value", "boxes"),
+    [
+        ("Ann <ann@a.example>", [Mailbox("Ann", "ann@a.example")]),
+        ("ann@a.example", [Mailbox("", "ann@a.example")]),
+        ('"A, B" <a@b.example>, c@d.ex', [Mailbox("A, B", "a@b.example"), Mailbox("", "c@d.ex")]),
+        ("=?utf-8?q?=3Cevil=40e.ex=3E?= <ann@a.ex>", [Mailbox("<evil@e.ex>", "ann@a.ex")]),
+        ("Group: a@b.example;", [Mailbox("", "a@b.example")]),
+        ("undisclosed-recipients:;", []),
+        ("<>", []),
+        ("not an address", []),
+        ("<a@b.example", [Mailbox("", "a@b.example")]),
+    ],
+)  # fmt: skip
+def test_addresses_are_read(value: str, boxes: list[Mailbox]) -> None:
+    assert read_mail(f"From: {value}\n\n".encode()).mailboxes("from") == boxes
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [
+        ("Fri, 20 Nov 2026 10:00:00 +0100", datetime(2026, 11, 20, 9, tzinfo=UTC)),
+        ("20 Nov 2026 10:00", datetime(2026, 11, 20, 10, tzinfo=UTC)),
+        ("Fri, 20 Nov 2026 10:00:00 -0000", datetime(2026, 11, 20, 10, tzinfo=UTC)),
+        ("Fri, 32 Nov 2026 10:00:00 +0000", None),
+        ("1 Jan 0001 00:00:00 +9999", None),
+        ("31 Dec 9999 23:59:59 -2300", None),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+def test_a_date_is_read_or_there_is_none(value: str, moment: datetime | None) -> None:
+    assert read_mail(f"Date: {value}\n\n".encode()).date == moment
+
+
+HEADERS = st.sampled_from(
+    (
+        *("From", "To", "Reply-To", "Sender", "Subject", "Date", "Message-ID", "References"),
+        *("Content-Type", "Content-Disposition", "Content-Transfer-Encoding", "X-Y"),
+    )
+)
+VALUES = st.text(st.characters(), max_size=40) | st.sampled_from(
+    [
+        "multipart/mixed; boundary=x",
+        "multipart/alternative; boundary=\"",
+        "text/html; charset=\"",
+        "message/rfc822",
+        "message/partial",
+        "=?utf-8?b?=?=",
+        "=?x?q?=ZZ?= <@>",
+        "<[>]\"(",
+        "base64",
+        "uuencode",
+        "a@b@c, <", ":;", "\"\\", "(((((", "[" * 50, "\x00", "\ud800",
+    ]
+)  # fmt: skip
+BODIES = st.text(st.characters(), max_size=80) | st.sampled_from(
+    ["--x\n\nhello\n--x--", "--x\nContent-Type: text/html\n\n<![x[<!--", "SGVsbG8", "begin 1 x\n"]
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.tuples(HEADERS, VALUES), max_size=8), BODIES)
+def test_any_mail_is_read_or_malformed(headers: list[tuple[str, str]], body: str) -> None:
+    head = "".join(f"{name}: {value}\n" for name, value in headers)
+    try:
+        mail = read_mail(f"{head}\n{body}".encode("utf-8", "surrogatepass"))
+    except MalformedPayload:
+        return
+    for text in (mail.text, *(value for values in mail.headers.values() for value in values)):
+        assert text.encode().decode() == text
+    for name in ("from", "reply-to", "to"):
+        assert all("@" in box.address for box in mail.mailboxes(name))
+    assert mail.date is None or mail.date.tzinfo is UTC
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes_are_read_or_malformed(content: bytes) -> None:
+    assert read_mail(content).text is not None
