@@ -17,6 +17,7 @@ from infra.constructs.options import Options
 from infra.constructs.secrets import ProviderSecrets
 from infra.constructs.storage import RawBucket, Tables
 from infra.constructs.timers import Timers
+from shared.runtime.settings import OperationsSettings
 
 RETENTION = {
     7: logs.RetentionDays.ONE_WEEK,
@@ -50,9 +51,8 @@ class PasserelleStack(Stack):
             target_arn=self._function_arn("follow_up_delivery"),
             dead_letters=self.dead_letters.by_name["unscheduled"],
         )
-        self.functions = self._make_functions(
-            values=self._values(prefix), resources=self._resources()
-        )
+        values = self._values(prefix)
+        self.functions = self._make_functions(values=values, resources=self._resources())
         self.journey = TouchpointJourney(
             self,
             "journey",
@@ -102,11 +102,13 @@ class PasserelleStack(Stack):
             journey=self.journey.machine,
             api_id=self.http.api.api_id,
         )
-        self._tell()
+        self._tell(values)
 
-    def _tell(self) -> None:
-        """What a company needs to know of what it deployed."""
+    def _tell(self, values: dict[str, str]) -> None:
+        """What a company, and its `python -m shared.operations`, must know of what it deployed."""
+        settings = OperationsSettings.model_fields
         outputs = {
+            **{name.title().replace("_", ""): values[name.upper()] for name in settings},
             "Webhooks": f"{self.http.api.api_endpoint}/webhooks/",
             "Api": f"{self.http.api.api_endpoint}/v1/",
             "UserPool": self.agents.pool.user_pool_id,

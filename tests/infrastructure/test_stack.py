@@ -12,6 +12,7 @@ import pytest
 from infra.constructs.functions import FUNCTIONS
 from infra.constructs.storage import TABLES
 from shared.providers.base import provider_names
+from shared.runtime.settings import OperationsSettings
 from tests.infrastructure.conftest import Synthesised
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +45,12 @@ def test_choices_of_the_company_reach_the_functions(production: Synthesised) -> 
     classification = functions["ai_classification"]["Environment"]["Variables"]
     assert intake["PUBLIC_URL"] == "https://api.example.com"
     assert classification["BEDROCK_MODEL_ID"] == "eu.amazon.nova-micro-v1:0"
+
+
+def test_operations_find_their_settings_in_the_outputs(stack: Synthesised) -> None:
+    """As `python -m shared.operations` reads them: TouchpointsTable is TOUCHPOINTS_TABLE."""
+    outputs = {re.sub(r"(?<!^)(?=[A-Z])", "_", key).upper() for key in stack.template["Outputs"]}
+    assert OperationsSettings.variables() <= outputs
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
