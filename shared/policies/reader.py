@@ -148,8 +148,8 @@ def _check_references(policies: Policies, files: dict[str, PolicyFile]) -> None:
             )
     last = len(policies.priorities) - 1
     if last < 0 or policies.priorities[last].model_dump(exclude={"priority"}, exclude_none=True):
-        where = (last,) if policies.priorities else ()
-        raise files["priorities"].wrong(where, "the last rule must hold for everything")
+        rule_or_file = (last,) if policies.priorities else ()
+        raise files["priorities"].wrong(rule_or_file, "the last rule must hold for everything")
     for where, intent in policies.understanding.intents_named():
         if intent not in policies.intents:
             raise files["understanding"].wrong(where, f"{intent!r} is not in intents.yaml")
