@@ -20,7 +20,7 @@ router = Router()
     "/v1/follow-ups",
     tags=["follow-ups"],
     operation_id="list_follow_ups",
-    summary="Of a ticket, of a profile, or in a state",
+    summary="Follow-ups of a ticket, of a profile, or in one state",
 )
 def list_follow_ups(
     tickets: TicketsPort,

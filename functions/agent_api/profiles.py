@@ -33,7 +33,10 @@ IdentifierQuery = Annotated[
 
 
 @router.get(
-    "/v1/profiles", tags=TAGS, operation_id="find_profiles", summary="By one of its identifiers"
+    "/v1/profiles",
+    tags=TAGS,
+    operation_id="find_profiles",
+    summary="The profile an identifier points to",
 )
 def find_profiles(
     identifier: IdentifierQuery,
@@ -51,7 +54,12 @@ def find_profiles(
     )
 
 
-@router.get("/v1/profiles/<profile_id>", tags=TAGS, operation_id="read_profile", summary="One")
+@router.get(
+    "/v1/profiles/<profile_id>",
+    tags=TAGS,
+    operation_id="read_profile",
+    summary="A profile: identifiers, traits, language, contacts, merge suggestions",
+)
 def read_profile(profile_id: PathId, profiles: ProfilesPort, ledger: LedgerPort) -> ProfileView:
     return logic.read_profile(ProfileId(profile_id), profiles=profiles, ledger=ledger)
 

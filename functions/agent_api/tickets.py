@@ -60,7 +60,7 @@ EditBody = Annotated[
     "/v1/tickets",
     tags=TAGS,
     operation_id="list_tickets",
-    summary="Of a queue, an assignee or a profile",
+    summary="Tickets of a queue, an assignee or a profile",
 )
 def list_tickets(
     tickets: TicketsPort,
@@ -90,7 +90,7 @@ def list_tickets(
     "/v1/tickets/<ticket_id>",
     tags=TAGS,
     operation_id="read_ticket",
-    summary="One, with its log, its follow-ups and its touchpoints",
+    summary="A ticket: clocks, log, follow-ups, touchpoints",
 )
 def read_ticket(
     ticket_id: PathId, tickets: TicketsPort, ledger: LedgerPort, clock: ClockPort
@@ -129,7 +129,7 @@ def reply(
     "/v1/tickets/<ticket_id>",
     tags=TAGS,
     operation_id="edit_ticket",
-    summary="Change status, priority, queue or assignee",
+    summary="Change its status, priority, queue or assignee",
 )
 def edit_ticket(
     ticket_id: PathId,

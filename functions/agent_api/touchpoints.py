@@ -13,7 +13,12 @@ router = Router()
 TAGS = ["touchpoints"]
 
 
-@router.get("/v1/touchpoints", tags=TAGS, operation_id="list_touchpoints", summary="By state")
+@router.get(
+    "/v1/touchpoints",
+    tags=TAGS,
+    operation_id="list_touchpoints",
+    summary="Touchpoints in one state, oldest first",
+)
 def list_touchpoints(
     ledger: LedgerPort,
     state: State,
@@ -25,7 +30,10 @@ def list_touchpoints(
 
 
 @router.get(
-    "/v1/touchpoints/<touchpoint_id>", tags=TAGS, operation_id="read_touchpoint", summary="One"
+    "/v1/touchpoints/<touchpoint_id>",
+    tags=TAGS,
+    operation_id="read_touchpoint",
+    summary="A touchpoint: what it says, what was decided, what became of it",
 )
 def read_touchpoint(touchpoint_id: PathId, ledger: LedgerPort) -> TouchpointView:
     return logic.read_touchpoint(TouchpointId(touchpoint_id), ledger=ledger)
