@@ -8,6 +8,7 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -147,11 +148,12 @@ def put(
 def token(name: str) -> str:
     """What stands for an attribute's name in an expression; names that differ have tokens that
     differ.
+
+    A name that others chose becomes a digest: a token has 255 letters at most, an expression 4 KB.
     """
-    return "#" + "".join(
-        one if (one.isascii() and one.isalnum()) or one == "_" else f"_{ord(one):x}_"
-        for one in name
-    )
+    if name.isascii() and name.isidentifier():
+        return f"#{name}"
+    return f"#x{sha256(name.encode()).hexdigest()[:12]}"
 
 
 def error_code(error: ClientError) -> str:
