@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.identity import (
+    LONGEST_VALUE,
     Identifier,
     IdentifierType,
     IdentityPolicy,
@@ -71,7 +72,8 @@ def normalise(
             value = phone_numbers.e164(identifier.value, region)
         elif identifier.type is IdentifierType.EMAIL:
             value = identifier.value.strip().lower()
-        if value:
+        # A few capitals are two letters when small (İ), so a value may have grown.
+        if value and len(value) <= LONGEST_VALUE:
             found.append(identifier.model_copy(update={"value": value}))
     return strongest_first(tuple(found))
 
@@ -138,7 +140,7 @@ def _suggestion(
 ) -> MergeSuggestion | None:
     """Two profiles named in one breath may be one person.
 
-    A third one waits for the next touchpoint.
+    Of three it is always the same two; the third comes up once those are one.
     """
     named = {owners[one]: one.type.value for one in reversed(identifiers) if one in owners}
     if len(named) < 2:

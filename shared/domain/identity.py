@@ -23,6 +23,10 @@ class IdentifierType(StrEnum):
 _STRENGTH = {kind: rank for rank, kind in enumerate(IdentifierType)}
 
 
+LONGEST_VALUE = 320
+"""Characters of an identifier's value."""
+
+
 class Identifier(Model):
     """(type, scope, value).
 
@@ -31,7 +35,7 @@ class Identifier(Model):
 
     type: IdentifierType
     scope: str = Field(default="", max_length=200)
-    value: str = Field(min_length=1, max_length=320)
+    value: str = Field(min_length=1, max_length=LONGEST_VALUE)
 
     @property
     def key(self) -> str:

@@ -1,0 +1,441 @@
+"""One person is one profile, whatever they are called on whichever channel, in whatever order."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.profile_update.logic import LARGEST_TRAIT, MOST_TRAITS, NOBODY, update_profile
+from shared.adapters.phone_numbers import LibPhoneNumber
+from shared.domain.errors import Contention, NotFound
+from shared.domain.identity import Identifier, IdentifierType, IdentityPolicy, profile_id_from
+from shared.domain.journey import JourneyState, ProfileStep
+from shared.domain.model import ProfileId, TouchpointId
+from shared.domain.profile import Profile
+from shared.domain.touchpoint import (
+    Channel,
+    DeliveryStatus,
+    Direction,
+    Identification,
+    Message,
+    PageView,
+    Touchpoint,
+    TouchpointState,
+)
+from shared.events.catalogue import ProfileUpdated
+from shared.ports import Attachment
+from tests.builders import (
+    NOON,
+    PHONE,
+    SMS_LINE,
+    endpoint,
+    identifier,
+    observed,
+    profile_id,
+    sms,
+    touchpoint,
+    whatsapp_message,
+)
+from tests.fakes import FakeProfileStore, World
+
+CARD = identifier("card-7", IdentifierType.LOYALTY_CARD)
+EMAIL = identifier("awa@example.com", IdentifierType.EMAIL)
+CUSTOMER = identifier("C-1", IdentifierType.CUSTOMER_NUMBER)
+WHATSAPP_USER = identifier("FR.123", IdentifierType.WHATSAPP_USER, "waba-1")
+POLICY = IdentityPolicy(default_region="FR", regions={SMS_LINE: "GB", "bruxelles": "BE"})
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def update(world: World, seen: Touchpoint, policy: IdentityPolicy = POLICY) -> ProfileStep:
+    """The step for a touchpoint, which is put in the ledger unless it is there."""
+    if seen not in world.ledger:
+        world.ledger.record([observed(seen)])
+    return update_profile(
+        JourneyState(touchpoint_id=seen.touchpoint_id),
+        ledger=world.ledger,
+        profiles=world.profiles,
+        policy=policy,
+        phone_numbers=LibPhoneNumber(),
+    )
+
+
+def read(world: World, whose: ProfileId) -> Profile:
+    profile = world.profiles.read(whose)
+    assert profile is not None
+    return profile
+
+
+def state(world: World, seen: Touchpoint) -> TouchpointState:
+    entry = world.ledger.read(seen.touchpoint_id)
+    assert entry is not None
+    return entry.state
+
+
+def known_by(*identifiers: Identifier, key: str = "k", **overrides: Any) -> Touchpoint:
+    return touchpoint(key=key, identifiers=identifiers, name=None, **overrides)
+
+
+class TestWhoseItIs:
+    def test_a_first_contact_makes_the_profile(self, world: World) -> None:
+        step = update(world, whatsapp_message())
+        assert step == ProfileStep(
+            profile_id=profile_id(),
+            next_step="ai_classification",
+            why="created from its first identifier",
+        )
+        assert read(world, step.profile_id).contacts == {(Direction.INBOUND, Channel.WHATSAPP): 1}
+        (event,) = world.happened(ProfileUpdated)
+        assert isinstance(event, ProfileUpdated) and event.change == "created"
+
+    def test_cw_3079_one_phone_on_sms_and_whatsapp_is_one_person(self, world: World) -> None:
+        first = update(world, whatsapp_message())
+        second = update(world, sms(phone="+33 6 12 34 56 78"))
+        assert second.profile_id == first.profile_id
+        assert second.why == "found by phone"
+        assert read(world, first.profile_id).contacts == {
+            (Direction.INBOUND, Channel.WHATSAPP): 1,
+            (Direction.INBOUND, Channel.SMS): 1,
+        }
+        assert len(world.profiles) == 1
+
+    @pytest.mark.parametrize(
+        ("account", "written", "number"),
+        [
+            ("paris", "06 12 34 56 78", "+33612345678"),
+            ("paris", "0033 6 12 34 56 78", "+33612345678"),
+            (SMS_LINE, "07400 123456", "+447400123456"),
+            ("bruxelles", "0470 12 34 56", "+32470123456"),
+            ("paris", "+55 11 91234-5678", "+5511912345678"),
+        ],
+    )
+    def test_zm_272_a_national_number_is_read_where_its_line_is(
+        self, world: World, account: str, written: str, number: str
+    ) -> None:
+        step = update(world, known_by(identifier(written), account=account))
+        assert read(world, step.profile_id).identifiers == (identifier(number),)
+        assert step.profile_id == profile_id(number)
+
+    def test_an_address_is_one_in_capitals_and_small_letters(self, world: World) -> None:
+        capitals = identifier(" Awa@Example.COM ", IdentifierType.EMAIL)
+        first = update(world, known_by(capitals))
+        second = update(world, known_by(EMAIL, key="k2"))
+        assert first.profile_id == second.profile_id
+
+    def test_cw_13837_nobody_needs_a_phone(self, world: World) -> None:
+        first = update(world, known_by(WHATSAPP_USER, key="id only"))
+        second = update(world, known_by(WHATSAPP_USER, identifier(), key="phone revealed"))
+        third = update(world, known_by(identifier(), key="phone only"))
+        assert first.profile_id == second.profile_id == third.profile_id
+        assert second.why == "found by whatsapp_user"
+        assert set(read(world, first.profile_id).identifiers) == {WHATSAPP_USER, identifier()}
+        changes = [one.change for one in world.events if isinstance(one, ProfileUpdated)]
+        assert changes == ["created", "identified"]
+
+    def test_cw_15586_a_user_id_means_nothing_in_another_portfolio(self, world: World) -> None:
+        other = WHATSAPP_USER.model_copy(update={"scope": "waba-2"})
+        first = update(world, known_by(WHATSAPP_USER))
+        second = update(world, known_by(other, key="k2"))
+        assert first.profile_id != second.profile_id
+
+    def test_a_weaker_identifier_finds_the_person_of_a_stronger_new_one(self, world: World) -> None:
+        first = update(world, known_by(CARD))
+        second = update(world, known_by(CUSTOMER, CARD, key="k2"))
+        assert second.profile_id == first.profile_id == profile_id_from(CARD)
+        assert world.profiles.find([CUSTOMER]) == {CUSTOMER: first.profile_id}
+
+    def test_the_strongest_identifier_makes_the_profile_whatever_order_they_come_in(self) -> None:
+        made = {
+            update(World(), known_by(*order)).profile_id
+            for order in permutations((CARD, identifier(), WHATSAPP_USER))
+        }
+        assert made == {profile_id()}
+
+    def test_everything_that_found_them_is_said(self, world: World) -> None:
+        update(world, known_by(identifier(), CARD))
+        again = update(world, known_by(CARD, identifier(), key="k2"))
+        assert again.why == "found by loyalty_card, phone"
+
+
+class TestNobody:
+    @pytest.mark.parametrize("value", ["MyBank", "12", "+331234567890123456789", " "])
+    def test_a_sender_that_is_no_number_links_nobody(self, world: World, value: str) -> None:
+        seen = known_by(identifier(value))
+        step = update(world, seen)
+        assert step == ProfileStep(
+            profile_id=NOBODY, next_step="ai_classification", why="it names nobody"
+        )
+        assert len(world.profiles) == 0
+        assert state(world, seen) is TouchpointState.RECEIVED
+
+    def test_what_cannot_be_read_stands_in_nobodys_way(self, world: World) -> None:
+        step = update(world, known_by(identifier("MyBank"), EMAIL))
+        assert step.profile_id == profile_id_from(EMAIL)
+        assert read(world, step.profile_id).identifiers == (EMAIL,)
+
+    def test_an_address_that_grows_too_long_in_small_letters_links_nobody(
+        self, world: World
+    ) -> None:
+        """Capital I with a dot is two letters when small; the profile could not be read back."""
+        step = update(world, known_by(identifier("İ" * 320, IdentifierType.EMAIL)))
+        assert step.profile_id == NOBODY
+
+    def test_words_of_nobody_are_understood_all_the_same(self, world: World) -> None:
+        assert update(world, known_by()).next_step == "ai_classification"
+
+    def test_a_page_viewed_by_nobody_is_finished(self, world: World) -> None:
+        seen = known_by(content=PageView(name="home"))
+        assert update(world, seen).next_step == "nothing"
+        assert state(world, seen) is TouchpointState.PROCESSED
+        assert update(world, seen).next_step == "nothing"
+
+    def test_a_touchpoint_that_is_not_there(self, world: World) -> None:
+        with pytest.raises(NotFound):
+            update_profile(
+                JourneyState(touchpoint_id=TouchpointId("none")),
+                ledger=world.ledger,
+                profiles=world.profiles,
+                policy=POLICY,
+                phone_numbers=LibPhoneNumber(),
+            )
+
+
+class TestTwoProfilesNamedInOneBreath:
+    def test_they_become_one_suggestion_with_a_reason_and_nothing_merges(
+        self, world: World
+    ) -> None:
+        by_phone = update(world, known_by(identifier())).profile_id
+        by_card = update(world, known_by(CARD, key="k2")).profile_id
+        both = known_by(CARD, identifier(), key="k3", at=NOON + timedelta(hours=1))
+        assert update(world, both).profile_id == by_phone
+        (suggestion,) = world.profiles.suggestions(by_card)
+        assert suggestion.profile_ids == tuple(sorted((by_phone, by_card)))
+        assert suggestion.touchpoint_id == both.touchpoint_id
+        assert suggestion.at == both.occurred_at
+        assert "phone" in suggestion.reason and "loyalty_card" in suggestion.reason
+        assert world.profiles.find([CARD]) == {CARD: by_card}
+        assert len(world.profiles) == 2
+
+    @pytest.mark.parametrize("order", list(permutations((identifier(), CARD))))
+    def test_the_same_pair_is_the_same_suggestion(
+        self, world: World, order: tuple[Identifier, ...]
+    ) -> None:
+        whose = update(world, known_by(identifier(), key="a")).profile_id
+        update(world, known_by(CARD, key="b"))
+        update(world, known_by(*order, key="c"))
+        update(world, known_by(*reversed(order), key="d"))
+        (suggestion,) = world.profiles.suggestions(whose)
+        assert list(suggestion.profile_ids) == sorted(suggestion.profile_ids)
+
+    def test_of_three_the_same_two_are_suggested_each_time(self, world: World) -> None:
+        for number, one in enumerate((identifier(), CARD, EMAIL)):
+            update(world, known_by(one, key=f"alone {number}"))
+        for order in permutations((identifier(), CARD, EMAIL)):
+            update(world, known_by(*order, key=f"together {order}"))
+        whose = [profile_id_from(one) for one in (identifier(), CARD, EMAIL)]
+        pairs = {s.profile_ids for one in whose for s in world.profiles.suggestions(one)}
+        assert pairs == {tuple(sorted(whose)[:2])}
+
+    def test_two_identifiers_of_one_person_suggest_nothing(self, world: World) -> None:
+        whose = update(world, known_by(identifier(), CARD)).profile_id
+        update(world, known_by(identifier(), CARD, key="k2"))
+        assert world.profiles.suggestions(whose) == []
+
+
+class TestOnceIsOnce:
+    def test_a_repeated_step_counts_once(self, world: World) -> None:
+        seen = whatsapp_message()
+        first = update(world, seen)
+        again = update(world, seen)
+        assert (again.profile_id, again.next_step) == (first.profile_id, "ai_classification")
+        assert again.why == "tied before"
+        assert sum(read(world, first.profile_id).contacts.values()) == 1
+        assert len(world.happened(ProfileUpdated)) == 1
+
+    def test_a_journey_that_ended_does_not_begin_again(self, world: World) -> None:
+        seen = whatsapp_message()
+        whose = update(world, seen).profile_id
+        world.ledger.record_outcome(JourneyState(touchpoint_id=seen.touchpoint_id))
+        assert update(world, seen) == ProfileStep(
+            profile_id=whose, next_step="nothing", why="its journey ended before"
+        )
+
+    def test_of_two_at_once_the_second_finds_it_tied(self, world: World) -> None:
+        seen = whatsapp_message()
+        world.ledger.record([observed(seen)])
+        world.profiles = Overtaken(world.ledger, world.events)
+        assert update(world, seen).why == "tied before"
+        assert sum(read(world, profile_id()).contacts.values()) == 1
+
+    def test_contention_rises_and_writes_nothing(self, world: World) -> None:
+        world.profiles = Contended(world.ledger, world.events)
+        seen = whatsapp_message()
+        with pytest.raises(Contention):
+            update(world, seen)
+        entry = world.ledger.read(seen.touchpoint_id)
+        assert entry is not None and entry.profile_id is None
+        assert world.happened(ProfileUpdated) == []
+
+    def test_counting_one_more_contact_is_no_update(self, world: World) -> None:
+        update(world, whatsapp_message("un"))
+        update(world, whatsapp_message("deux"))
+        assert len(world.happened(ProfileUpdated)) == 1
+
+
+class Overtaken(FakeProfileStore):
+    """Another execution of the same journey ties the touchpoint just before this one writes."""
+
+    def attach(self, attachment: Attachment) -> None:
+        super().attach(attachment)
+        super().attach(attachment)
+
+
+class Contended(FakeProfileStore):
+    def attach(self, attachment: Attachment) -> None:
+        raise Contention("an identifier was linked by another journey")
+
+
+def stated(minute: int, **traits: Any) -> Touchpoint:
+    return touchpoint(
+        Identification(traits=traits),
+        key=f"at {minute}",
+        at=NOON + timedelta(minutes=minute),
+        name=None,
+        direction=Direction.PASSIVE,
+    )
+
+
+class TestTraits:
+    def test_what_the_company_states_becomes_the_profiles(self, world: World) -> None:
+        seen = stated(1, city="Dakar", vip=True)
+        step = update(world, seen)
+        traits = read(world, step.profile_id).traits
+        assert {name: trait.value for name, trait in traits.items()} == {
+            "city": "Dakar",
+            "vip": True,
+        }
+        assert traits["city"].at == seen.occurred_at
+
+    def test_a_name_and_a_language_of_the_channel_are_traits(self, world: World) -> None:
+        step = update(world, whatsapp_message(language="fr-SN"))
+        profile = read(world, step.profile_id)
+        assert profile.traits["name"].value == "Awa"
+        assert profile.language == "fr"
+
+    def test_what_is_stated_outright_goes_before_the_name_of_the_channel(
+        self, world: World
+    ) -> None:
+        seen = touchpoint(Identification(traits={"name": "Awa Diop"}), name="awa_la_belle")
+        assert read(world, update(world, seen).profile_id).traits["name"].value == "Awa Diop"
+
+    @given(order=st.permutations(range(4)))
+    def test_the_newest_statement_wins_in_any_order(self, order: Sequence[int]) -> None:
+        world = World()
+        seen = [
+            stated(0, city="Thiès", size=38),
+            stated(1, city="Dakar"),
+            stated(2, size=39),
+            stated(3, city="Saint-Louis"),
+        ]
+        for number in order:
+            update(world, seen[number])
+        traits = read(world, profile_id()).traits
+        assert {name: trait.value for name, trait in traits.items()} == {
+            "city": "Saint-Louis",
+            "size": 39,
+        }
+
+    def test_nothing_new_is_no_event(self, world: World) -> None:
+        update(world, stated(2, city="Dakar"))
+        update(world, stated(1, city="Thiès"))
+        assert len(world.happened(ProfileUpdated)) == 1
+        update(world, stated(3, city="Thiès"))
+        changes = [one.change for one in world.events if isinstance(one, ProfileUpdated)]
+        assert changes == ["created", "traits"]
+
+    def test_what_is_too_large_or_has_no_usable_name_stays_in_the_ledger(
+        self, world: World
+    ) -> None:
+        seen = stated(1, **{"essay": "a" * (LARGEST_TRAIT + 1), "": "x", "n" * 101: "x", "ok": 1})
+        assert set(read(world, update(world, seen).profile_id).traits) == {"ok"}
+
+    def test_one_touchpoint_states_so_many_at_most(self, world: World) -> None:
+        seen = stated(1, **{f"trait {n:03}": n for n in range(MOST_TRAITS + 5)})
+        assert len(read(world, update(world, seen).profile_id).traits) == MOST_TRAITS
+
+
+class TestWhatAsksForNoAnswer:
+    @pytest.mark.parametrize(
+        "seen",
+        [
+            touchpoint(PageView(name="home"), direction=Direction.PASSIVE),
+            touchpoint(Message(text="Bonjour"), direction=Direction.OUTBOUND),
+            touchpoint(Message(text="Absent du bureau"), automation="auto_reply"),
+        ],
+    )
+    def test_it_is_tied_counted_and_finished_in_one_write(
+        self, world: World, seen: Touchpoint
+    ) -> None:
+        assert update(world, seen).next_step == "nothing"
+        assert state(world, seen) is TouchpointState.PROCESSED
+        assert sum(read(world, profile_id()).contacts.values()) == 1
+        assert update(world, seen).why == "its journey ended before"
+
+
+class TestDelivery:
+    def status(self, status: str, **overrides: Any) -> Touchpoint:
+        content = DeliveryStatus.model_validate({"status": status, "message_id": "wamid.out"})
+        fields = {"key": f"wamid.out:{status}", "direction": Direction.PASSIVE}
+        return touchpoint(content, **fields | overrides)
+
+    def sent(self, world: World) -> Touchpoint:
+        ours = touchpoint(key="wamid.out", direction=Direction.OUTBOUND, endpoint=endpoint())
+        world.ledger.record_sent(ours, profile_id())
+        return ours
+
+    @pytest.mark.parametrize("order", list(permutations(("sent", "delivered", "read"))))
+    def test_it_moves_forward_only_in_whatever_order_it_is_told(
+        self, world: World, order: tuple[str, ...]
+    ) -> None:
+        ours = self.sent(world)
+        for status in order:
+            update(world, self.status(status))
+        entry = world.ledger.read(ours.touchpoint_id)
+        assert entry is not None and entry.delivery is not None
+        assert entry.delivery.status == "read"
+
+    def test_it_touches_no_timeline_and_no_counter(self, world: World) -> None:
+        self.sent(world)
+        seen = self.status("delivered")
+        step = update(world, seen)
+        assert step == ProfileStep(
+            profile_id=NOBODY, next_step="nothing", why="the message is delivered"
+        )
+        assert state(world, seen) is TouchpointState.PROCESSED
+        assert len(world.profiles) == 0
+        assert [
+            one.touchpoint.content.kind for one in world.ledger.timeline(profile_id()).items
+        ] == ["message"]
+
+    def test_it_may_come_before_the_message_it_speaks_of(self, world: World) -> None:
+        update(world, self.status("read"))
+        entry = world.ledger.read(self.sent(world).touchpoint_id)
+        assert entry is not None and entry.delivery is not None
+        assert entry.delivery.status == "read"
+
+    def test_another_lines_message_of_the_same_id_is_another(self, world: World) -> None:
+        ours = self.sent(world)
+        update(world, self.status("read", account="another line"))
+        entry = world.ledger.read(ours.touchpoint_id)
+        assert entry is not None and entry.delivery is None
+
+
+def test_the_phone_the_builders_speak_of_is_a_real_one() -> None:
+    assert LibPhoneNumber().e164(PHONE) == PHONE
