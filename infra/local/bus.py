@@ -127,7 +127,7 @@ class Bus:
             self._deliver(target, input_, event["id"])
         return {"EventId": event["id"]}
 
-    def _matching(self, bus: str, event: dict[str, Any]) -> Sequence[tuple[Target, Any]]:
+    def _matching(self, bus: str, event: Any) -> Sequence[tuple[Target, Any]]:
         return [
             (target, target.input(event))
             for rule in self._rules[bus]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from contextvars import copy_context
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Lock
 from time import monotonic
@@ -17,6 +17,7 @@ import requests
 
 from infra.local import provision
 from infra.local.bus import Bus, Target
+from infra.local.clients.base import Call, find_client
 from infra.local.clock import VirtualClock
 from infra.local.control import Control
 from infra.local.flight import Flight
@@ -142,9 +143,7 @@ class LocalCloud:
         self.wire.after.append(self.outbox.mail_left)
         self.bus.listeners.append(self.events.append)
         stack.enter_context(self.logs)
-        prepare_interpreter(
-            stack, lambdas=self.lambdas, meter=self.meter, pause=self.pause
-        )
+        prepare_interpreter(stack, lambdas=self.lambdas, meter=self.meter, pause=self.pause)
         server = Server(self._answer, self._port)
         self.url = server.url
         stack.callback(server.end)
@@ -274,13 +273,14 @@ class LocalCloud:
     # Time
 
     def settle(self, patience: timedelta = PATIENCE) -> Settled:
-        """Return when nothing is in flight and nothing is due. Raises NotSettled after `patience`."""
+        """Return when nothing is in flight and nothing due. Raises NotSettled after `patience`."""
         began, before = monotonic(), self.flight.seen()
         fired = 0
         while True:
             left = patience.total_seconds() - (monotonic() - began)
             if not self.flight.wait_until_idle(left):
-                raise NotSettled(f"after {patience} there is still {dict(self.flight.under_way())}")
+                under_way = dict(self.flight.under_way())
+                raise NotSettled(f"after {patience} there is still {under_way}")
             if self.timers.fire_next(self.clock.now()) is None:
                 break
             fired += 1
@@ -330,6 +330,29 @@ class LocalCloud:
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Response:
         return self.post(path, headers=headers, method="GET")
+
+    def signed(
+        self,
+        provider: str,
+        body: bytes | str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        path: str = "",
+        method: str = "POST",
+    ) -> Call:
+        """A genuine webhook of that provider, signed now. `path` follows /webhooks/{provider}."""
+        call = Call(
+            method=method,
+            url=f"{self.url}/webhooks/{provider}{path}",
+            headers=dict(headers or {}),
+            body=body.encode() if isinstance(body, str) else body,
+        )
+        return find_client(provider).sign(call, self.secrets[provider], datetime.now(UTC))
+
+    def receive(self, call: Call) -> Response:
+        """That call, answered as if it had come over HTTP."""
+        path = call.url.removeprefix(self.url)
+        return self.post(path, call.body, call.headers, method=call.method)
 
 
 def _forget_clients() -> None:

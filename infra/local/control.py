@@ -1,4 +1,4 @@
-"""What only a local cloud has, below /_local: the page, the clock, the outbox, the balance, a token."""
+"""What only a local cloud has, below /_local: page, clock, outbox, balance, a token."""
 
 import json
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from infra.local import provision
 from infra.local.gateway import Request, Response
 from infra.local.simulators.base import SimulatedRequest
 from shared.domain.errors import InvalidInput
+from shared.domain.model import TouchpointId
 from shared.runtime import wiring
 from shared.runtime.http import problem
 from shared.runtime.settings import LedgerSettings, environment
@@ -33,7 +34,9 @@ class Control:
             ("GET", "/_local/clock"): lambda _: _json(self._clock()),
             ("POST", "/_local/clock"): self._move_clock,
             ("POST", "/_local/settle"): self._settle,
-            ("GET", "/_local/outbox"): lambda _: _json([one.as_json() for one in cloud.outbox.all()]),
+            ("GET", "/_local/outbox"): lambda _: _json(
+                [one.as_json() for one in cloud.outbox.all()]
+            ),
             ("GET", "/_local/balance"): lambda _: _json(self.balance()),
             ("GET", "/_local/failures"): lambda _: _json(self.failures()),
             ("GET", "/_local/token"): lambda _: _json({"token": self.token()}),
@@ -77,7 +80,9 @@ class Control:
 
     def _settle(self, _: Request) -> Response:
         settled = self._cloud.settle()
-        return _json({"settled": True, "waited_for": settled.waited_for, "seconds": settled.seconds})
+        return _json(
+            {"settled": True, "waited_for": settled.waited_for, "seconds": settled.seconds}
+        )
 
     # The ledger
 
@@ -111,7 +116,7 @@ class Control:
             raise InvalidInput("a touchpoint's id is missing", field="touchpoint_id")
         self._as_function("agent_api")
         ledger = wiring.ledger(LedgerSettings.read())
-        return _json({"sent_again": ledger.send_again(touchpoint_id)})
+        return _json({"sent_again": ledger.send_again(TouchpointId(touchpoint_id))})
 
     def _logs(self, _: Request) -> Response:
         text = "\n".join(self._cloud.logs.lines())

@@ -1,4 +1,4 @@
-"""What is under way in the local cloud: counted, waited for, and kept from crowding out the door."""
+"""What is under way in the local cloud: counted, waited for, and stepping aside at the door."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ class Flight:
                     self._changed.notify_all()
 
     def give_way(self) -> None:
-        """On AWS the intake has machines of its own; here it shares one with everything behind it."""
+        """On AWS the intake has machines of its own; here it shares one with all behind it."""
         until = monotonic() + COURTESY_SECONDS
         with self._changed:
             while self._at_the_door and not self._ended:

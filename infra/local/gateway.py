@@ -1,4 +1,4 @@
-"""API Gateway: the template's HTTP API. A request becomes the event a function knows (payload format 2.0)."""
+"""API Gateway: the template's HTTP API. A request becomes an event in payload format 2.0."""
 
 import json
 import re
@@ -26,7 +26,10 @@ Jwks = Callable[[str], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Request:
-    """As it came over the wire. `path` is undecoded; header names are in lower case, repeated ones joined."""
+    """As it came over the wire.
+
+    `path` is undecoded; header names are in lower case, repeated ones joined.
+    """
 
     method: str
     path: str
@@ -125,13 +128,15 @@ class Gateway:
                 challenge = f'Bearer scope="" error="invalid_token" error_description="{refused}"'
                 return _message(401, "Unauthorized", {"www-authenticate": challenge})
         event = self._event(request, route, parameters, claims)
+        arn = self.integrations[route.integration]
         try:
-            answer = self.lambdas.invoke(
-                self.integrations[route.integration], event, at_the_door=True
-            )
+            answer = self.lambdas.invoke(arn, event, at_the_door=True)
+        except FunctionError:
+            return _message(500, "Internal Server Error")
+        try:
             return _response(answer)
-        except (FunctionError, ValueError, TypeError, AttributeError, KeyError):
-            # The function failed, or answered what the gateway cannot read.
+        except (ValueError, TypeError, AttributeError):
+            # The function's answer is not what the gateway reads.
             return _message(500, "Internal Server Error")
 
     def _find(self, request: Request) -> tuple[_Route, dict[str, str]] | None:
@@ -247,7 +252,7 @@ def _joined(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 
 def _as_text(request: Request) -> tuple[str, bool]:
-    """The body, and whether it is base64: binary by its type, by its encoding, or because it is no UTF-8."""
+    """The body, and whether it is base64: binary by type, by encoding, or for want of UTF-8."""
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     is_text = bool(_TEXT_TYPES.match(kind)) and "content-encoding" not in request.headers
     if is_text:
@@ -259,7 +264,7 @@ def _as_text(request: Request) -> tuple[str, bool]:
 
 
 def _response(answer: Any) -> Response:
-    """A function's answer; anything without a status code is the body of a 200, as the gateway infers it."""
+    """A function's answer; without a status code it is the body of a 200, as the gateway infers."""
     if not isinstance(answer, dict) or "statusCode" not in answer:
         return Response(200, {"content-type": "application/json"}, json.dumps(answer).encode())
     body = answer.get("body", "")

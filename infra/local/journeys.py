@@ -1,8 +1,9 @@
-"""Step Functions: the state machine of the template, run by moto's interpreter of the States language.
+"""Step Functions: the state machine of the template, run by moto's interpreter of its language.
 
-Moto 5.2.5 parses the definition for every execution, makes a botocore client for every task and two threads for
-every state. Here the definition and its paths are parsed once, tasks go to the functions and tables they name,
-and a state without a timeout runs where its execution runs. The language itself is moto's business.
+Moto 5.2.5 parses the definition for every execution, makes a botocore client for every task and a
+thread for every state. Here the definition and its paths are parsed once, tasks go to the functions
+and tables they name, and a state without a timeout runs where its execution runs. The language
+itself is moto's business.
 """
 
 import json
@@ -87,6 +88,9 @@ class StateMachine:
                     StartTime=datetime.now(UTC).isoformat(),
                 ),
                 StateMachine=StateMachineData(Id=self.arn, Name=self.name),
+                State=None,
+                Task=None,
+                Map=None,
             ),
             event_history_context=EventHistoryContext.of_program_start(),
             cloud_watch_logging_session=None,
@@ -129,8 +133,8 @@ def prepare_interpreter(
     stack.enter_context(
         patch.object(ExecutionState, "_evaluate_with_timeout", _evaluate_in_this_thread)
     )
-    stack.enter_context(patch.object(json_path, "parse", cache(json_path.parse)))
-    stack.enter_context(patch.object(result_path, "parse", cache(result_path.parse)))
+    stack.enter_context(patch.object(json_path, "parse", cache(vars(json_path)["parse"])))
+    stack.enter_context(patch.object(result_path, "parse", cache(vars(result_path)["parse"])))
     stack.enter_context(patch.object(retrier_decl, "time", SimpleNamespace(sleep=pause)))
     logger = logging.getLogger("moto.stepfunctions")
     # It logs the input of what failed, which is told where it belongs: on the touchpoint.
@@ -144,7 +148,7 @@ class _LambdaClient:
     def __init__(self, lambdas: Lambdas) -> None:
         self._lambdas = lambdas
 
-    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803  # AWS's own names
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:
         try:
             answer: Any = self._lambdas.invoke(FunctionName, json.loads(Payload))
         except FunctionError as error:
@@ -159,7 +163,7 @@ _evaluate_with_timeout = ExecutionState._evaluate_with_timeout
 
 
 def _evaluate_in_this_thread(state: Any, env: Environment) -> None:
-    """Moto's own method, less the thread and the copy of the environment that only a timeout needs."""
+    """Moto's own method, less the thread and the copied environment that only a timeout needs."""
     if not state.timeout.is_default_value():
         _evaluate_with_timeout(state, env)
         return

@@ -1,4 +1,4 @@
-"""What the functions log: kept for the page and the tests, and written to a file where one is given."""
+"""What the functions log: kept for the page and the tests, written to a file where one is given."""
 
 import io
 import logging

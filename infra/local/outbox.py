@@ -17,7 +17,7 @@ SES_URL = "https://email.us-east-1.amazonaws.com/v2/email/outbound-emails"
 
 @dataclass(frozen=True)
 class Sent:
-    """One request to a provider's API, exactly as the provider would have got it, and its answer."""
+    """One request to a provider's API, as the provider would have got it, and its answer."""
 
     at: str
     provider: str
@@ -41,7 +41,7 @@ class Sent:
         }
 
     def _parsed(self) -> Any:
-        """The body as JSON, form fields or mail, by its content type; None where it is something else."""
+        """The body as JSON, form fields or mail by its content type; None where it is none."""
         kind = next((v for k, v in self.headers.items() if k.lower() == "content-type"), "")
         match kind.split(";")[0]:
             case "application/json":
@@ -78,7 +78,7 @@ class Outbox:
             return list(self._sent)
 
     def answer(self, request: SimulatedRequest) -> SimulatedResponse:
-        """What the provider's API answers. A host that is no provider's gets 502, and is kept too."""
+        """What the provider's API answers. A host that is no provider's gets 502, and is kept."""
         name, simulator = self._by_host.get(request.host, (request.host, None))
         if simulator is None:
             response = SimulatedResponse(status=502, headers={}, body=b"no simulator of this host")
@@ -99,7 +99,7 @@ class Outbox:
     def mail_left(
         self, service: str, operation: str, parameters: Mapping[str, Any], answer: dict[str, Any]
     ) -> None:
-        """Mail goes to Amazon SES, which moto plays; here it is kept like everything that left."""
+        """Mail goes to Amazon SES, which moto plays; here it is kept like all that left."""
         if service != "sesv2" or operation != "SendEmail":
             return
         raw = parameters["Content"].get("Raw", {}).get("Data", b"")

@@ -1,6 +1,7 @@
-"""Gives each resource of the template life: on moto, or in the parts of the local cloud that stand in for it.
+"""Gives each resource of the template life, on moto or in a part of the local cloud.
 
-A type that is neither made nor known to be inert is an error: what the template says, happens here too.
+A type that is neither made nor known to be inert is an error: what the template says happens here
+too.
 """
 
 import json
@@ -24,7 +25,7 @@ INERT = {
     "AWS::CloudWatch::Alarm": "nobody is called at night for a laptop",
     "AWS::CloudWatch::Dashboard": "the page at /_local shows more",
     "AWS::Events::Archive": "the bus of a laptop forgets",
-    "AWS::IAM::Policy": "moto grants everything; the roles are tested in tests/infrastructure",
+    "AWS::IAM::Policy": "moto grants everything; tests/infrastructure reads the roles",
     "AWS::IAM::Role": "as above",
     "AWS::Lambda::Permission": "as above",
     "AWS::Logs::LogGroup": "logs go to a file",
@@ -87,7 +88,7 @@ class Provisioned:
 
 @dataclass(frozen=True)
 class AsyncInvocation:
-    """How often an asynchronous invocation is tried again, and where it goes when it never works."""
+    """How often an asynchronous invocation is tried again, and where it goes in the end."""
 
     retries: int = 2
     dead_letter_arn: str | None = None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
-from typing import Any, ClassVar
+from typing import Any
 
 from infra.local.gateway import Request, Response
 
@@ -25,13 +25,13 @@ class Server:
     """Serves `application` on 127.0.0.1; port 0 takes a free one."""
 
     def __init__(self, application: Application, port: int) -> None:
-        handler = type("Handler", (_Handler,), {"application": staticmethod(application)})
         try:
-            self._server = _Threads((ADDRESS, port), handler)
+            self._server = _Threads((ADDRESS, port), _Handler)
         except OSError as error:
             raise PortTaken(
                 f"port {port} of {ADDRESS} is not free ({error.strerror}); PORT=… chooses another"
             ) from None
+        self._server.application = application
         self._thread = Thread(target=self._server.serve_forever, args=(0.1,), name="http")
 
     @property
@@ -51,6 +51,7 @@ class Server:
 
 
 class _Threads(ThreadingHTTPServer):
+    application: Application
     daemon_threads = False
     request_queue_size = 256
 
@@ -81,7 +82,7 @@ class _Threads(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    application: ClassVar[Application]
+    server: _Threads
     protocol_version = "HTTP/1.1"
     server_version = "Passerelle"
     sys_version = ""
@@ -107,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
             body=body,
             address=self.client_address[0],
         )
-        self._write(self.application(request))
+        self._write(self.server.application(request))
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _serve
 
@@ -117,9 +118,11 @@ class _Handler(BaseHTTPRequestHandler):
             return self._read_chunks()
         length = self.headers.get("Content-Length", "0")
         if not length.isascii() or not length.isdigit():
-            return self._refuse(400, b"Content-Length is not a number")
+            self._refuse(400, b"Content-Length is not a number")
+            return None
         if int(length) > LARGEST_REQUEST:
-            return self._refuse(413, b"Request Entity Too Large")
+            self._refuse(413, b"Request Entity Too Large")
+            return None
         return self.rfile.read(int(length))
 
     def _read_chunks(self) -> bytes | None:
@@ -129,9 +132,11 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 size = int(head, 16)
             except ValueError:
-                return self._refuse(400, b"the chunks are not readable")
+                self._refuse(400, b"the chunks are not readable")
+                return None
             if size < 0 or len(body) + size > LARGEST_REQUEST:
-                return self._refuse(413, b"Request Entity Too Large")
+                self._refuse(413, b"Request Entity Too Large")
+                return None
             body += self.rfile.read(size)
             # After the last chunk come trailers up to an empty line.
             while self.rfile.readline(8000) not in {b"\r\n", b"\n", b""}:

@@ -1,4 +1,4 @@
-"""DynamoDB streams and their event source mappings: each table's changes, in order, to a function."""
+"""DynamoDB streams and event source mappings: each table's changes, in order, to a function."""
 
 import json
 from base64 import b64encode
@@ -53,7 +53,8 @@ class EventSource:
 class Stream:
     """One mapping at work: a thread that hands batches to the function, and the failed ones again.
 
-    A record that still fails after its retries goes to the dead-letter queue, and the next has its turn.
+    A record that still fails after its retries goes to the dead-letter queue; the next has its
+    turn.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Stream:
             stream_record(change, self._mapping.stream_arn, next(self._numbers), self._clock)
         )
 
-    def add_record(self, record: dict[str, Any]) -> None:
+    def add_record(self, record: Any) -> None:
         if self._patterns and not any(one.matches_event(record) for one in self._patterns):
             return
         self._flight.take_off(KIND)

@@ -1,4 +1,4 @@
-"""EventBridge Scheduler: moto keeps the schedules, here they fire, by the clock of the local cloud."""
+"""EventBridge Scheduler: moto keeps the schedules; here they fire, by the local cloud's clock."""
 
 import json
 import re
@@ -66,11 +66,11 @@ class Timers:
     def answer(
         self, operation: str, parameters: Mapping[str, Any]
     ) -> tuple[dict[str, Any], Units] | None:
-        """CreateSchedule and UpdateSchedule on moto's own schedules; the rest of the service is moto's."""
+        """CreateSchedule and UpdateSchedule on moto's own schedules; the rest is moto's."""
         if operation not in {"CreateSchedule", "UpdateSchedule"}:
             return None
         backend = scheduler_backends[ACCOUNT][REGION]
-        given = {field: parameters.get(name) for field, name in _FIELDS.items()}
+        given: dict[str, Any] = {field: parameters.get(name) for field, name in _FIELDS.items()}
         if len(parameters["Name"]) > _LONGEST_NAME:
             raise Refused("ValidationException", "name must have length less than or equal to 64")
         _due_at(

@@ -1,7 +1,7 @@
-"""Every AWS call of this process on its way: to the local cloud's own answers, or one at a time to moto.
+"""Every AWS call of this process: to the local cloud's own answers, or one at a time to moto.
 
-It hangs on botocore's `before-call` event, as moto does on `before-send`; adapters use the clients they use on
-AWS, and botocore checks their parameters as ever.
+It hangs on botocore's `before-call` event, as moto does on `before-send`; adapters use the clients
+they use on AWS, and botocore checks their parameters as ever.
 """
 
 import os
@@ -82,8 +82,9 @@ class Meter:
 class Wire:
     """Installed while the local cloud lives. `answers` are asked first, by service.
 
-    `after` hears of every call that succeeded: service, operation, parameters, response. `interfere` may
-    raise instead of a call (`before`) or after it was done (`after`), as a network does.
+    `after` hears of every call that succeeded: service, operation, parameters, response.
+    `interfere` may raise instead of a call (`before`) or after it was done (`after`), as a network
+    does.
     """
 
     def __init__(self) -> None:
@@ -111,7 +112,8 @@ class Wire:
             ("after-call", self._after_call),
         ]
         BUILTIN_HANDLERS.extend(handlers)
-        stack.callback(lambda: [BUILTIN_HANDLERS.remove(handler) for handler in handlers])
+        for handler in handlers:
+            stack.callback(BUILTIN_HANDLERS.remove, handler)
 
     def _before_call(self, model: Any, context: dict[str, Any], **_: Any) -> Any:
         service, operation = model.service_model.service_name, model.name

@@ -1,0 +1,21 @@
+"""The whole house on the synthesised template, in this process: one empty local cloud for each test."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra.local.cloud import LocalCloud
+from infra.local.synthesis import synthesised_template
+
+
+@pytest.fixture(scope="session")
+def template() -> dict[str, Any]:
+    """Synthesised once for a state of the source, whatever process asks."""
+    return synthesised_template(print)
+
+
+@pytest.fixture
+def cloud(template: dict[str, Any]) -> Iterator[LocalCloud]:
+    with LocalCloud(template, pace=0.01) as alive:
+        yield alive
