@@ -26,7 +26,7 @@ Since = Annotated[
     Query(description="Only what is not older, as ISO 8601 with its offset from UTC."),
 ]
 PathId = Annotated[str, Path(max_length=64)]
-Id = Annotated[str | None, Query(max_length=64)]
+Id = Annotated[str | None, Query(min_length=1, max_length=64)]
 State = Annotated[TouchpointState, Query(description="Where their journey stands.")]
 Status = Annotated[
     TicketStatus | None, Query(description="Without it, a queue shows what has not ended.")

@@ -66,7 +66,7 @@ def list_tickets(
     tickets: TicketsPort,
     policies: CompanyPolicies,
     clock: ClockPort,
-    queue: Annotated[str | None, Query(max_length=100)] = None,
+    queue: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
     status: Status = None,
     assignee: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
     profile: Id = None,

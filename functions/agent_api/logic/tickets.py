@@ -208,6 +208,7 @@ class Reply(Model):
     text: Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_sayable)]
     touchpoint_id: TouchpointId | None = Field(
         default=None,
+        min_length=1,
         max_length=64,
         description="The touchpoint it answers, and so the way it takes; "
         "without it, the customer's latest.",

@@ -69,6 +69,12 @@ def test_of_everything_is_too_much(client: Client) -> None:
     assert (answer.status, answer.fields) == (400, ["ticket"])
 
 
+@pytest.mark.parametrize("by", ["ticket", "profile"])
+def test_an_empty_id(client: Client, by: str) -> None:
+    answer = client.get("/v1/follow-ups", **{by: ""})
+    assert (answer.status, answer.fields) == (422, [by])
+
+
 def test_a_state_there_is_not(client: Client) -> None:
     answer = client.get("/v1/follow-ups", state="lost")
     assert (answer.status, answer.fields) == (422, ["state"])

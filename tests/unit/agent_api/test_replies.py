@@ -146,6 +146,7 @@ def test_words_that_can_be_sent(client: Client, path: str, text: str) -> None:
         ({"text": 7}, "text"),
         ({"text": None}, "text"),
         ({"text": "hi", "touchpoint_id": "x" * 65}, "touchpoint_id"),
+        ({"text": "hi", "touchpoint_id": ""}, "touchpoint_id"),
         ({"text": "hi", "to": "+33600000000"}, "to"),
         ([], "body"),
         ("text", "body"),
