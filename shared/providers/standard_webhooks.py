@@ -1,0 +1,415 @@
+"""Any system of the company that sends Standard Webhooks: a till, an app, a booking system.
+
+Each is a source of its own at `/webhooks/standard_webhooks/<source>`, with its own secrets. What it
+can say is in docs/standard-webhooks.md. The signature is checked here and not by the official
+library, which knows no clock but its own and stumbles over hostile headers; tests compare the two.
+Read against
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md (2026-11)
+"""
+
+import hmac
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+)
+
+from shared.domain.errors import MalformedPayload, Unauthentic
+from shared.domain.identity import Identifier, IdentifierType
+from shared.domain.touchpoint import (
+    Appointment,
+    Channel,
+    Content,
+    Direction,
+    Endpoint,
+    Line,
+    Message,
+    Order,
+    Purchase,
+    Review,
+    SurveyAnswer,
+    Touchpoint,
+    Unsupported,
+)
+from shared.providers.base import (
+    MEGABYTE,
+    Fetch,
+    Observed,
+    Payload,
+    Provider,
+    Secret,
+    WebhookRequest,
+    believable,
+    read_json,
+    read_model,
+    same,
+)
+
+TOLERANCE = timedelta(minutes=5)
+"""Both ways, as the official libraries have it."""
+SHORTEST_KEY = 24
+"""Bytes, by the specification."""
+
+
+# The secret
+
+
+def _is_signing_key(value: str) -> str:
+    """Base64, padded or not, after `whsec_` or not."""
+    if len(_key(value)) < SHORTEST_KEY:
+        raise ValueError("too short")
+    return value
+
+
+def _key(secret: str) -> bytes:
+    encoded = secret.removeprefix("whsec_").rstrip("=")
+    return b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+
+
+class ReplyLine(BaseModel):
+    """Where a person who wrote through a source is answered: a line of ours on another channel."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    channel: Literal["email", "sms"]
+    provider: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")
+    account: str = Field(min_length=1, max_length=320)
+
+
+class Source(BaseModel):
+    """One system of the company. `name` is in its URL and is the account of its touchpoints."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,49}$")
+    signing_secrets: list[Annotated[str, AfterValidator(_is_signing_key)]] = Field(min_length=1)
+    reply_lines: list[ReplyLine] = []
+
+
+class StandardWebhooksSecret(Secret):
+    """`sources`: each with its own `signing_secrets` (`whsec_…`, made by you or that system)."""
+
+    sources: list[Source] = Field(min_length=1)
+
+
+# What a source can say (docs/standard-webhooks.md)
+
+
+def _no_text_is_none(value: object) -> object:
+    """A till sends "" for what it does not know."""
+    return None if value == "" else value
+
+
+def _as_text(value: object) -> object:
+    """Numbers of things are text; some systems send them as JSON numbers."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_amount(value: object) -> object:
+    """Money is decimal text; a JSON number is taken for what it shows."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return format(Decimal(repr(value)), "f")
+
+
+def _within_reason(moment: datetime) -> datetime:
+    if not 2000 <= moment.year < 2200:
+        raise ValueError("out of reason")
+    return moment
+
+
+Number = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=100)]
+Amount = Annotated[
+    str, BeforeValidator(_as_amount), Field(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,6})?$")
+]
+Moment = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_within_reason)]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Short = Annotated[str, Field(max_length=200)]
+Email = Annotated[str, Field(pattern=r"^[^\s@]{1,64}@[^\s@]{1,255}$")]
+Phone = Annotated[str, Field(pattern=r"^\+?[0-9][0-9 ().\-/]{4,29}$")]
+
+
+class Customer(Payload):
+    """Who it was, as far as the system knows."""
+
+    customer_number: Annotated[Number | None, BeforeValidator(_no_text_is_none)] = None
+    phone: Annotated[Phone | None, BeforeValidator(_no_text_is_none)] = None
+    email: Annotated[Email | None, BeforeValidator(_no_text_is_none)] = None
+    loyalty_card: Annotated[Number | None, BeforeValidator(_no_text_is_none)] = None
+    name: Annotated[Short | None, BeforeValidator(_no_text_is_none)] = None
+    language: Annotated[
+        Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")] | None,
+        BeforeValidator(_no_text_is_none),
+    ] = None
+
+    @property
+    def identifiers(self) -> tuple[Identifier, ...]:
+        known = (
+            (IdentifierType.CUSTOMER_NUMBER, self.customer_number),
+            (IdentifierType.PHONE, self.phone),
+            (IdentifierType.EMAIL, self.email and self.email.lower()),
+            (IdentifierType.LOYALTY_CARD, self.loyalty_card),
+        )
+        return tuple(Identifier(type=kind, value=value) for kind, value in known if value)
+
+
+class Item(Payload):
+    sku: Number
+    name: str | None = None
+    quantity: float = Field(default=1, gt=0)
+    unit_price: Amount | None = None
+
+
+class Data(Payload):
+    """What all data has in common. `reply_by` asks for a way back, which the source must have."""
+
+    usual_channel: ClassVar[Channel] = Channel.IN_STORE
+    direction: ClassVar[Direction] = Direction.PASSIVE
+
+    customer: Customer = Customer()
+    channel: Annotated[Channel, Field(strict=False)] | None = None
+    reply_by: Literal["email", "sms"] | None = None
+
+    def content(self, what: str, at: datetime) -> Content:
+        """`what` is the type's second half, `at` when it happened."""
+        raise NotImplementedError
+
+
+class PurchaseData(Data):
+    number: Number
+    store: str | None = None
+    total: Amount
+    currency: Currency
+    lines: list[Item] = Field(default_factory=list)
+
+    def content(self, what: str, at: datetime) -> Content:
+        return Purchase(
+            number=self.number,
+            store=self.store,
+            total=self.total,
+            currency=self.currency,
+            lines=_lines(self.lines),
+        )
+
+
+class OrderData(Data):
+    usual_channel = Channel.WEB
+
+    number: Number
+    updated_at: Moment | None = None
+    total: Amount | None = None
+    currency: Currency | None = None
+    lines: list[Item] = Field(default_factory=list)
+
+    def content(self, what: str, at: datetime) -> Content:
+        return Order.model_validate(
+            {
+                "number": self.number,
+                "status": what,
+                "version_at": self.updated_at or at,
+                "total": self.total,
+                "currency": self.currency,
+                "lines": _lines(self.lines),
+            }
+        )
+
+
+class AppointmentData(Data):
+    number: Number
+    starts_at: Moment
+    place: str | None = None
+    purpose: str | None = None
+
+    def content(self, what: str, at: datetime) -> Content:
+        return Appointment.model_validate(
+            {
+                "number": self.number,
+                "status": what,
+                "starts_at": self.starts_at,
+                "place": self.place,
+                "purpose": self.purpose,
+            }
+        )
+
+
+class ReviewData(Data):
+    usual_channel = Channel.REVIEW
+    direction = Direction.INBOUND
+
+    rating: float = Field(ge=0, le=1000)
+    best: float = Field(default=5, gt=0, le=1000)
+    text: str = ""
+    place: str | None = None
+    url: str | None = None
+
+    def content(self, what: str, at: datetime) -> Content:
+        if self.rating > self.best:
+            raise MalformedPayload("data.rating: more than data.best")
+        return Review(
+            rating=self.rating, best=self.best, text=self.text, place=self.place, url=self.url
+        )
+
+
+class SurveyData(Data):
+    usual_channel = Channel.WEB
+    direction = Direction.INBOUND
+
+    survey: Number
+    metric: Literal["csat", "nps", "ces"]
+    score: int
+    text: str = ""
+
+    def content(self, what: str, at: datetime) -> Content:
+        least, most = SCALES[self.metric]
+        if not least <= self.score <= most:
+            raise MalformedPayload(f"data.score: {self.metric} goes from {least} to {most}")
+        return SurveyAnswer(
+            survey=self.survey, metric=self.metric, score=self.score, text=self.text
+        )
+
+
+class MessageData(Data):
+    usual_channel = Channel.APP
+    direction = Direction.INBOUND
+
+    text: str = Field(min_length=1)
+    subject: str | None = None
+
+    def content(self, what: str, at: datetime) -> Content:
+        return Message(text=self.text, subject=self.subject)
+
+
+SCALES = {"csat": (1, 5), "nps": (0, 10), "ces": (1, 7)}
+
+ORDER_STATUSES = ("placed", "paid", "shipped", "delivered", "cancelled", "returned", "refunded")
+APPOINTMENT_STATUSES = ("booked", "moved", "cancelled", "kept", "missed")
+
+TYPES: Mapping[str, type[Data]] = {
+    "purchase.completed": PurchaseData,
+    **{f"order.{status}": OrderData for status in ORDER_STATUSES},
+    **{f"appointment.{status}": AppointmentData for status in APPOINTMENT_STATUSES},
+    "review.posted": ReviewData,
+    "survey.answered": SurveyData,
+    "message.received": MessageData,
+}
+"""The vocabulary. Any other type is kept as it is."""
+
+
+class Event(Payload):
+    type: str = Field(min_length=1, max_length=100)
+    timestamp: Annotated[AwareDatetime, Field(strict=False)]
+    data: JsonValue = None
+
+
+def _lines(items: list[Item]) -> tuple[Line, ...]:
+    return tuple(
+        Line(sku=one.sku, name=one.name, quantity=one.quantity, unit_price=one.unit_price)
+        for one in items
+    )
+
+
+# The provider
+
+
+class StandardWebhooks(Provider[StandardWebhooksSecret]):
+    name = "standard_webhooks"
+    secret_type = StandardWebhooksSecret
+    largest_body = MEGABYTE
+
+    def verify(self, request: WebhookRequest, secret: StandardWebhooksSecret, fetch: Fetch) -> None:
+        stamp = request.header("webhook-timestamp")
+        if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 11):
+            raise Unauthentic("webhook-timestamp is missing or no number")
+        if abs(request.arrived_at.timestamp() - int(stamp)) > TOLERANCE.total_seconds():
+            raise Unauthentic("webhook-timestamp is more than five minutes away")
+        told = f"{request.header('webhook-id')}.{stamp}.".encode("utf-8", "surrogateescape")
+        given = [
+            signature
+            for version, _, signature in (
+                one.partition(",") for one in request.header("webhook-signature").split()
+            )
+            if version == "v1"  # other versions are another scheme's, or of a day to come
+        ]
+        expected = [
+            b64encode(hmac.digest(_key(one), told + request.body, "sha256")).decode()
+            for source in _sources(request, secret)
+            for one in source.signing_secrets
+        ]
+        if not any(same(one, other) for one in expected for other in given):
+            raise Unauthentic("no webhook-signature fits, or there is no such source")
+
+    def parse(
+        self, request: WebhookRequest, secret: StandardWebhooksSecret, received_at: datetime
+    ) -> list[Observed]:
+        event = read_model(Event, read_json(request.body))
+        message_id = request.header("webhook-id")
+        if not 0 < len(message_id) <= 512:
+            raise MalformedPayload("webhook-id: 1 to 512 characters are expected")
+        kind = TYPES.get(event.type)
+        data = _read_data(kind, event.data) if kind else None
+        occurred_at = believable(event.timestamp, received_at)
+        touchpoint = Touchpoint(
+            provider=self.name,
+            account=request.path,
+            provider_event_id=message_id,
+            channel=(data.channel or data.usual_channel) if data else Channel.APP,
+            direction=data.direction if data else Direction.PASSIVE,
+            occurred_at=occurred_at,
+            received_at=received_at,
+            content=data.content(event.type.partition(".")[2], occurred_at)
+            if data
+            else Unsupported(what=f"event of type {event.type}"),
+            identifiers=data.customer.identifiers if data else (),
+            endpoint=_way_back(data, _sources(request, secret)) if data else None,
+            name=data.customer.name if data else None,
+            language=data.customer.language if data else None,
+        )
+        return [Observed(touchpoint, request.body)]
+
+
+def _read_data(kind: type[Data], data: JsonValue) -> Data:
+    try:
+        return read_model(kind, data)
+    except MalformedPayload as error:
+        raise MalformedPayload(f"data.{error}") from None
+
+
+def _sources(request: WebhookRequest, secret: StandardWebhooksSecret) -> list[Source]:
+    """Of the name in the path, which is not signed; but then only that source's secrets count."""
+    return [source for source in secret.sources if source.name == request.path]
+
+
+def _way_back(data: Data, sources: list[Source]) -> Endpoint | None:
+    """Where the person asked to be answered: on a line of ours that the source was given."""
+    if data.reply_by is None:
+        return None
+    lines = [line for one in sources for line in one.reply_lines if line.channel == data.reply_by]
+    if not lines:
+        raise MalformedPayload(f"data.reply_by: this source has no line for {data.reply_by}")
+    line = lines[0]
+    address = data.customer.email if data.reply_by == "email" else _e164(data.customer.phone)
+    if address is None:
+        raise MalformedPayload(f"data.customer: no address that {data.reply_by} could reach")
+    return Endpoint(
+        channel=Channel(line.channel), provider=line.provider, account=line.account, address=address
+    )
+
+
+def _e164(phone: str | None) -> str | None:
+    """With its country code, or it cannot be written to."""
+    digits = "".join(character for character in phone or "" if character.isdigit())
+    return f"+{digits}" if phone and phone.startswith("+") and 7 <= len(digits) <= 15 else None
+
+
+PROVIDER = StandardWebhooks()
