@@ -45,6 +45,7 @@ def build(context: Mapping[str, Any], outdir: Path | None = None) -> App:
         options=options,
         description="A serverless backbone for omnichannel customer experience",
         env=_environment(),
+        termination_protection=options.production,
     )
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     return app

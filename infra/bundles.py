@@ -30,6 +30,10 @@ UNUSED = ("bin", "phonenumbers/carrierdata", "phonenumbers/geodata", "phonenumbe
 """Parts of packages that nothing here imports: 30 MB, mostly place names by telephone prefix."""
 
 
+BELONGS_TO = {"shared/adapters/models": "ai_classification"}
+"""Folders of `shared` that are large and of use to one function only."""
+
+
 class Target(NamedTuple):
     """Where a bundle runs: the platform as uv calls it, None for this machine, and the Python."""
 
@@ -171,9 +175,12 @@ def _compile(folder: Path, target: Target) -> None:
 
 
 def _sources(name: str) -> Iterable[Path]:
+    of_others = [ROOT / folder for folder, owner in BELONGS_TO.items() if owner != name]
     for folder in (ROOT / "functions" / name, ROOT / "shared"):
         for file in sorted(folder.rglob("*")):
-            if file.is_file() and not NOT_SOURCES & set(file.parts):
+            if NOT_SOURCES & set(file.parts) or any(map(file.is_relative_to, of_others)):
+                continue
+            if file.is_file():
                 yield file
 
 

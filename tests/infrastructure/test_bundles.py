@@ -77,7 +77,7 @@ UNDERSTOOD = {
 ASKED: dict[str, list[tuple[dict[str, Any], str]]] = {
     "webhook_intake": [
         (webhook("unheard_of"), '"statusCode": 404'),
-        (webhook("whatsapp_cloud"), '"statusCode": '),
+        (webhook("whatsapp_cloud"), '"statusCode": 503'),
     ],
     "event_publishing": [({"Records": []}, '"batchItemFailures": []')],
     "profile_update": [(TOUCHPOINT, "NotFound")],
@@ -92,9 +92,30 @@ ASKED: dict[str, list[tuple[dict[str, Any], str]]] = {
 }
 """By function: what it is asked, and what its answer or the name of its error holds."""
 
+EVERY_PROVIDER = """
+from shared.providers.base import find_provider, provider_names
+assert all(find_provider(provider).name == provider for provider in provider_names())
+"""
+
+REACHED = {
+    "webhook_intake": EVERY_PROVIDER,
+    "follow_up_delivery": EVERY_PROVIDER,
+    "profile_update": """
+from shared.runtime import wiring
+assert wiring.phone_numbers().e164("06 12 34 56 78", "FR") == "+33612345678"
+""",
+    "ai_classification": """
+from shared.runtime import wiring
+from shared.runtime.settings import AiClassificationSettings
+classifier = wiring.classifier(AiClassificationSettings.read())
+assert classifier.classify("Bonjour, où est ma commande ?").language == "fr"
+""",
+}
+"""What a first event without any data behind it does not reach: it must work there too."""
+
 ASK = """
 import json, sys
-bundle, runtime, name, events = sys.argv[1:]
+bundle, runtime, name, events, reached = sys.argv[1:]
 sys.path[:0] = [bundle, runtime]
 from importlib import import_module
 handler = import_module(f"functions.{name}.handler").handler
@@ -106,10 +127,7 @@ for event in json.loads(events):
         if type(error).__module__ != "shared.domain.errors":
             raise
         said.append(type(error).__name__)
-if name in ("webhook_intake", "follow_up_delivery"):
-    from shared.providers.base import find_provider, provider_names
-    for provider in provider_names():
-        find_provider(provider)
+exec(reached)
 foreign = [
     module.__file__
     for module in list(sys.modules.values())
@@ -175,6 +193,7 @@ def test_a_bundle_answers_by_itself(name: str, aws: str, runtime: Path) -> None:
             str(runtime),
             name,
             json.dumps([event for event, _ in ASKED[name]]),
+            REACHED.get(name, ""),
         ],
         env={
             **variables,
@@ -203,6 +222,7 @@ def test_what_is_deployed_is_for_lambda_and_not_for_this_machine() -> None:
     assert (folder / "functions" / "profile_update" / "handler.py").exists()
     assert not (folder / "functions" / "webhook_intake").exists()
     assert not (folder / "boto3").exists()
+    assert not (folder / "shared" / "adapters" / "models").exists()
 
 
 def test_a_bundle_is_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
