@@ -9,7 +9,7 @@ from shared.domain.errors import Conflict, NotFound
 from shared.domain.journey import JourneyState, TicketOutcome, TicketStep
 from shared.domain.model import isoformat
 from shared.domain.ticket import CustomerWord, Ticket, join_ticket, open_ticket
-from shared.domain.touchpoint import Touchpoint
+from shared.domain.touchpoint import Touchpoint, TouchpointState
 from shared.events.catalogue import TicketChanged, TicketOpened
 from shared.policies.reader import Policies
 from shared.ports import Clock, Ledger, LogEntry, TicketStore
@@ -32,12 +32,14 @@ def create_ticket(
     if not profile_id:
         return NOTHING
     classification = step.ai_classification.classification
-    word, decisions = _customer_word(entry.touchpoint, classification, policies, clock.now())
+    now = clock.now()
+    word, priority = _customer_word(entry.touchpoint, classification, policies, now)
     sequences, open_tickets = tickets.of_profile(profile_id)
     queue = policies.routing.queue_for(classification.intent)
     ticket = _ticket_to_join(queue, classification.intent, open_tickets, policies)
+    decisions = (priority, _routing(classification.intent, queue, ticket, now))
     if ticket is not None:
-        return _join(ticket, word, decisions, tickets=tickets, policies=policies, now=clock.now())
+        return _join(ticket, word, decisions, tickets=tickets, policies=policies)
     if not policies.intents[classification.intent].owes:
         return NOTHING
     opened = open_ticket(
@@ -48,18 +50,18 @@ def create_ticket(
         sla=policies.sla,
         calendar=policies.calendar,
     )
-    return _open(opened, decisions, tickets=tickets, now=clock.now())
+    return _open(opened, decisions, ledger=ledger, tickets=tickets, now=now)
 
 
 def _customer_word(
     touchpoint: Touchpoint, classification: Classification, policies: Policies, now: datetime
-) -> tuple[CustomerWord, tuple[Decision, ...]]:
+) -> tuple[CustomerWord, Decision]:
+    """What the ticket keeps of it, and why it is that urgent."""
     position, rule = next(
         (position, rule)
         for position, rule in enumerate(policies.priorities)
         if rule.matches(classification)
     )
-    queue = policies.routing.queue_for(classification.intent)
     word = CustomerWord(
         touchpoint_id=touchpoint.touchpoint_id,
         at=touchpoint.occurred_at,
@@ -68,21 +70,27 @@ def _customer_word(
         priority=rule.priority,
         language=classification.language,
     )
-    return word, (
-        Decision(
-            about="priority",
-            outcome=rule.priority,
-            reason=f"rule {position + 1} of priorities.yaml",
-            by="policy:priorities",
-            at=now,
-        ),
-        Decision(
-            about="routing",
-            outcome=queue,
-            reason=f"the queue of {classification.intent}",
-            by="policy:routing",
-            at=now,
-        ),
+    decision = Decision(
+        about="priority",
+        outcome=rule.priority,
+        reason=f"rule {position + 1} of priorities.yaml",
+        by="policy:priorities",
+        at=now,
+    )
+    return word, decision
+
+
+def _routing(intent: str, queue: str, ticket: Ticket | None, now: datetime) -> Decision:
+    """Where it went: the queue of its intent, unless it continues what was spoken of elsewhere."""
+    continues = ticket is not None and ticket.queue != queue
+    return Decision(
+        about="routing",
+        outcome=ticket.queue if ticket is not None else queue,
+        reason=f"{intent} continues the ticket spoken of last"
+        if continues
+        else f"the queue of {intent}",
+        by="policy:routing",
+        at=now,
     )
 
 
@@ -103,7 +111,6 @@ def _join(
     *,
     tickets: TicketStore,
     policies: Policies,
-    now: datetime,
 ) -> TicketStep:
     joined = join_ticket(ticket, word, sla=policies.sla, calendar=policies.calendar)
     if joined != ticket:
@@ -130,7 +137,12 @@ def _join(
 
 
 def _open(
-    ticket: Ticket, decisions: tuple[Decision, ...], *, tickets: TicketStore, now: datetime
+    ticket: Ticket,
+    decisions: tuple[Decision, ...],
+    *,
+    ledger: Ledger,
+    tickets: TicketStore,
+    now: datetime,
 ) -> TicketStep:
     event = TicketOpened(
         ticket_id=ticket.ticket_id,
@@ -147,7 +159,12 @@ def _open(
     try:
         tickets.open(ticket, event, log)
     except Conflict:
-        return NOTHING
+        # Another execution of this journey came through: what was owed is done. If it failed
+        # instead, so must this one: a journey that ends well would hide it from `redrive`.
+        entry = ledger.read(ticket.first.touchpoint_id)
+        if entry is not None and entry.state is TouchpointState.PROCESSED:
+            return NOTHING
+        raise
     due = Decision(
         about="sla",
         outcome=isoformat(ticket.due_at),

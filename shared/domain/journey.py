@@ -33,7 +33,7 @@ class TicketOutcome(StrEnum):
     OPENED = "opened"
     JOINED = "joined"
     HELD = "held"
-    """The ticket held this touchpoint already: the step was tried again."""
+    """The ticket is as it was: it held this touchpoint already, or an earlier and a later one."""
     NOTHING = "nothing"
 
 
