@@ -37,6 +37,7 @@ check: $(INSTALLED) ## Lint, format, types and import contracts
 	@echo "import contracts" && $(BIN)/lint-imports
 
 synth: $(INSTALLED) ## The CloudFormation template into cdk.out, checked: ARGS="-c production=true"
+	@rm -rf cdk.out
 	@echo "synthesising" && $(PYTHON) -m infra.app $(ARGS)
 	@echo "cfn-lint" && $(BIN)/cfn-lint cdk.out/*.template.json
 	@echo "cdk.out is ready"
