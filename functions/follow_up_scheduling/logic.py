@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.errors import NotFound
 from shared.domain.follow_up import FollowUp, FollowUpState, follow_up_from
-from shared.domain.journey import SchedulingRequest
+from shared.domain.journey import DeliveryRequest, SchedulingRequest
 from shared.domain.model import FollowUpId
 from shared.domain.ticket import Milestone, Ticket
 from shared.events.catalogue import FollowUpScheduled
@@ -67,7 +67,8 @@ def _at(follow_up: FollowUp, now: datetime) -> datetime:
 
 
 def _payload(follow_up: FollowUp) -> dict[str, str]:
-    return {"ticket_id": follow_up.ticket_id, "follow_up_id": follow_up.follow_up_id}
+    request = DeliveryRequest(ticket_id=follow_up.ticket_id, follow_up_id=follow_up.follow_up_id)
+    return request.model_dump()
 
 
 def _event(follow_up: FollowUp) -> FollowUpScheduled:
