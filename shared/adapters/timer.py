@@ -5,7 +5,7 @@ Their names derive from their cause, so scheduling twice is harmless.
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -48,9 +48,15 @@ class SchedulerTimer:
         return {
             "Name": name,
             "GroupName": self._group,
-            "ScheduleExpression": f"at({at.astimezone(UTC):%Y-%m-%dT%H:%M:%S})",
+            "ScheduleExpression": f"at({_whole_second(at):%Y-%m-%dT%H:%M:%S})",
             "ScheduleExpressionTimezone": "UTC",
             "FlexibleTimeWindow": {"Mode": "OFF"},
             "ActionAfterCompletion": "DELETE",
             "Target": {**self._target, "Input": json.dumps(payload)},
         }
+
+
+def _whole_second(at: datetime) -> datetime:
+    """In UTC, rounded up: an expression knows no fractions, and a schedule must not fire early."""
+    at = at.astimezone(UTC)
+    return at.replace(microsecond=0) + timedelta(seconds=1) if at.microsecond else at

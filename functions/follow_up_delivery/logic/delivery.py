@@ -10,10 +10,12 @@ from shared.domain.errors import Contention, NotFound
 from shared.domain.follow_up import Escalate, FollowUp, FollowUpState, SendReply, SendTemplate
 from shared.domain.journey import DeliveryRequest
 from shared.domain.sending import Verdict
-from shared.domain.ticket import Ticket
+from shared.domain.ticket import Ticket, change_priority
 
 CLAIM_LASTS = timedelta(minutes=2)
 """Longer than the function may run: an older claim belongs to an attempt that broke off."""
+EARLY = timedelta(seconds=5)
+"""By so much clocks may differ. A schedule that has fired is gone: what comes this early is due."""
 
 
 def deliver(request: DeliveryRequest, ports: Ports) -> FollowUp:
@@ -30,7 +32,7 @@ def deliver(request: DeliveryRequest, ports: Ports) -> FollowUp:
         return _after_broken_attempt(follow_up, ports, now)
     if follow_up.state is not FollowUpState.SCHEDULED:
         return follow_up
-    if follow_up.due_at > now:
+    if follow_up.due_at > now + EARLY:
         return set_timer(follow_up, ports)
     if (reason := follow_up.cancelled(ticket)) is not None:
         return end(follow_up, FollowUpState.CANCELLED, reason, ports)
@@ -47,8 +49,14 @@ def _after_broken_attempt(follow_up: FollowUp, ports: Ports, now: datetime) -> F
 
 
 def _escalate(follow_up: FollowUp, ticket: Ticket, ports: Ports) -> FollowUp:
-    raised = ticket.model_copy(update={"priority": ticket.priority.raised()})
-    reason = f"priority {ticket.priority} became {raised.priority}"
+    policies = ports.policies
+    priority = ticket.priority.raised()
+    raised = change_priority(ticket, priority, sla=policies.sla, calendar=policies.calendar)
+    reason = (
+        f"priority {ticket.priority} became {priority}"
+        if priority is not ticket.priority
+        else f"it is {priority} already"
+    )
     now = ports.clock.now()
     change = ticket_change(
         raised, ticket, "escalated", by=f"follow_up:{follow_up.name}", at=now, reason=reason

@@ -101,5 +101,7 @@ def put_off(
 def set_timer(follow_up: FollowUp, ports: Ports) -> FollowUp:
     """After the write; if this fails the delivery is tried again and finds it not due yet."""
     request = DeliveryRequest(ticket_id=follow_up.ticket_id, follow_up_id=follow_up.follow_up_id)
-    ports.timer.schedule(follow_up.schedule_name, follow_up.due_at, request.model_dump())
+    schedule = (follow_up.schedule_name, follow_up.due_at, request.model_dump())
+    if not ports.timer.schedule(*schedule):
+        ports.timer.move(*schedule)
     return follow_up
