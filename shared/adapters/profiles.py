@@ -68,7 +68,7 @@ class DynamoProfileStore:
             ),
         ]
         if attachment.suggestion is not None:
-            writes.append({"Put": self._suggestion_put(attachment.suggestion)})
+            writes += self._suggestion_puts(attachment.suggestion)
         taken = Conflict("this touchpoint has its profile already")
         dynamo.transact(self._client, writes, refusals={0: taken})
 
@@ -109,14 +109,15 @@ class DynamoProfileStore:
             condition=" AND ".join(newer),
         )
 
-    def _suggestion_put(self, suggestion: MergeSuggestion) -> dict[str, Any]:
+    def _suggestion_puts(self, suggestion: MergeSuggestion) -> list[dict[str, Any]]:
+        """One item under each of the two, so that both show it."""
         one, other = suggestion.profile_ids
-        item = {
-            "pk": f"profile#{one}",
-            "sk": f"suggestion#{other}",
-            "suggestion": suggestion.model_dump_json(),
-        }
-        return {"TableName": self._table, "Item": dynamo.attributes(item)}
+        kept = suggestion.model_dump_json()
+        items = [
+            {"pk": f"profile#{here}", "sk": f"suggestion#{there}", "suggestion": kept}
+            for here, there in ((one, other), (other, one))
+        ]
+        return [{"Put": dynamo.put(item, table=self._table)} for item in items]
 
     def finish(self, touchpoint_id: TouchpointId) -> None:
         self._client.update_item(
@@ -165,7 +166,6 @@ class DynamoProfileStore:
         return Suppression.model_validate_json(answer["Item"]["suppression"]["S"])
 
     def suggestions(self, profile_id: ProfileId) -> list[MergeSuggestion]:
-        """Those kept under this profile: of each pair, the one whose id sorts first."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",

@@ -6,6 +6,7 @@ assignee.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
 from typing import Any, TypeVar
 
 from shared.adapters import dynamo
@@ -353,11 +354,13 @@ def _ticket(item: Mapping[str, Any]) -> Ticket:
 
 
 def _log_item(ticket_id: TicketId, entry: LogEntry) -> dict[str, object]:
-    """One entry per moment and fact: a retry writes the same item again."""
+    """One item an entry, in the order of time; a retry writes the same item again."""
+    log = entry.model_dump_json(exclude_defaults=True)
+    digest = sha256(log.encode()).hexdigest()[:8]
     return {
         "pk": f"ticket#{ticket_id}",
-        "sk": f"log#{isoformat(entry.at)}#{entry.what}",
-        "log": entry.model_dump_json(exclude_defaults=True),
+        "sk": f"log#{isoformat(entry.at)}#{digest}",
+        "log": log,
     }
 
 

@@ -131,6 +131,8 @@ class SlaClock(Model):
     due_at: Instant
     met_at: Instant | None = None
     paused_at: Instant | None = None
+    stood_still: timedelta = timedelta(0)
+    """Working time of the pauses that are over; `due_at` holds it already."""
 
     def state(self, now: datetime, soon: timedelta = timedelta(hours=1)) -> ClockState:
         if self.met_at is not None:

@@ -272,17 +272,17 @@ def resume(ticket: Ticket, at: datetime, calendar: Calendar) -> Ticket:
     paused_at = ticket.resolution.paused_at
     if paused_at is None:
         return ticket
+    clock = ticket.resolution
     stood_still = working_time_between(paused_at, at, calendar)
-    due_at = (
-        add_working_time(ticket.resolution.due_at, stood_still, calendar)
-        if stood_still
-        else ticket.resolution.due_at
-    )
-    return ticket.model_copy(
+    due_at = add_working_time(clock.due_at, stood_still, calendar) if stood_still else clock.due_at
+    running = clock.model_copy(
         update={
-            "resolution": ticket.resolution.model_copy(update={"due_at": due_at, "paused_at": None})
+            "due_at": due_at,
+            "paused_at": None,
+            "stood_still": clock.stood_still + stood_still,
         }
     )
+    return ticket.model_copy(update={"resolution": running})
 
 
 def change_status(ticket: Ticket, status: TicketStatus, at: datetime, calendar: Calendar) -> Ticket:

@@ -289,8 +289,9 @@ class TestProfiles:
             )
             new = (identifier(),) if seen == one else ()
             stores.profiles.attach(attachment(seen, suggestion=suggestion, new_identifiers=new))
-        (kept,) = stores.profiles.suggestions(ProfileId("a"))
-        assert kept.profile_ids == pair
+        for profile in pair:
+            (kept,) = stores.profiles.suggestions(profile)
+            assert kept.profile_ids == pair
 
     def test_identifiers_with_awkward_values_stay_apart(self, stores: Stores) -> None:
         awkward = [

@@ -181,6 +181,15 @@ def test_waiting_pauses_the_resolution_only(status: TicketStatus) -> None:
     assert working_time_between(ticket.resolution.due_at, going.resolution.due_at, PARIS) == stood
 
 
+def test_a_higher_priority_keeps_the_time_a_pause_has_granted() -> None:
+    ticket = opened()
+    going = resume(pause(ticket, NOON + 2 * HOUR), NOON + 4 * HOUR, PARIS)
+    stood = working_time_between(NOON + 2 * HOUR, NOON + 4 * HOUR, PARIS)
+    urgent = change_priority(going, Priority.URGENT, sla=SLA, calendar=PARIS)
+    granted = SLA.targets[Priority.URGENT].resolution + stood
+    assert urgent.resolution.due_at == add_working_time(ticket.first.at, granted, PARIS)
+
+
 def test_a_pause_outside_working_time_costs_nothing() -> None:
     ticket = opened()
     night = NOON + 10 * HOUR
