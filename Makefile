@@ -68,7 +68,7 @@ clean: ## Remove all that was built; .venv stays
 $(INSTALLED): requirements-dev.txt
 	@set -e; \
 	suits='import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'; \
-	if ! $(PYTHON) -c "$$suits" 2>/dev/null; then \
+	if ! $(PYTHON) -c "import pip; $$suits" 2>/dev/null; then \
 		found=''; \
 		for python in python3.13 python3.12 python3.11 python3 python; do \
 			if $$python -c "$$suits" 2>/dev/null; then found=$$python; break; fi; \
