@@ -230,7 +230,8 @@ def _with_targets(ticket: Ticket, *, sla: SlaPolicy, calendar: Calendar) -> Tick
     """
     target = sla.targets[ticket.priority]
     response = add_working_time(ticket.first.at, target.first_response, calendar)
-    resolution = add_working_time(ticket.first.at, target.resolution, calendar)
+    granted = target.resolution + ticket.resolution.stood_still
+    resolution = add_working_time(ticket.first.at, granted, calendar)
     return ticket.model_copy(
         update={
             "first_response": _no_later(ticket.first_response, response),
