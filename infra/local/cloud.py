@@ -28,6 +28,7 @@ from infra.local.logs import LogTail
 from infra.local.outbox import Outbox
 from infra.local.provision import AsyncInvocation, Provisioned
 from infra.local.server import Server
+from infra.local.stories import Stories
 from infra.local.streams import Stream
 from infra.local.tables import Change, Tables
 from infra.local.template import Template, TemplateError
@@ -170,6 +171,7 @@ class LocalCloud:
         stack.callback(self.timers.end)
         stack.callback(self.flight.end)
         stack.callback(self._ending.set)
+        self.stories = Stories(self)
         self.control = Control(self)
         server.start()
 
@@ -322,7 +324,7 @@ class LocalCloud:
         path, _, query = path.partition("?")
         content = body.encode() if isinstance(body, str) else body
         names = {name.lower(): value for name, value in (headers or {}).items()}
-        host = {"host": self.url.removeprefix("http://"), "x-forwarded-proto": "http"}
+        host = {"host": self.url.removeprefix("http://")}
         request = Request(
             method=method, path=path, query=query, headers={**host, **names}, body=content
         )

@@ -12,10 +12,7 @@ from infra.local import provision
 from infra.local.gateway import Request, Response
 from infra.local.simulators.base import SimulatedRequest
 from shared.domain.errors import InvalidInput
-from shared.domain.model import TouchpointId
-from shared.runtime import wiring
 from shared.runtime.http import problem
-from shared.runtime.settings import LedgerSettings, environment
 
 if TYPE_CHECKING:
     from infra.local.cloud import LocalCloud
@@ -37,7 +34,7 @@ class Control:
             ("GET", "/_local/outbox"): lambda _: _json(
                 [one.as_json() for one in cloud.outbox.all()]
             ),
-            ("GET", "/_local/balance"): lambda _: _json(self.balance()),
+            ("GET", "/_local/balance"): lambda _: _json(cloud.stories.balance()),
             ("GET", "/_local/failures"): lambda _: _json(self.failures()),
             ("GET", "/_local/token"): lambda _: _json({"token": self.token()}),
             ("GET", "/_local/logs"): self._logs,
@@ -86,16 +83,6 @@ class Control:
 
     # The ledger
 
-    def _as_function(self, name: str) -> None:
-        """Read with the settings of that function, as it would."""
-        found = next(one for one in self._cloud.lambdas.all() if one.name.endswith(f"-{name}"))
-        environment.set(found.variables)
-
-    def balance(self) -> dict[str, Any]:
-        self._as_function("agent_api")
-        balance = wiring.ledger(LedgerSettings.read()).balance()
-        return {**balance._asdict(), "holds": balance.holds}
-
     def failures(self) -> dict[str, Any]:
         """What went wrong and is not yet put right, wherever it ended up."""
         cloud = self._cloud
@@ -114,9 +101,7 @@ class Control:
         touchpoint_id = _object(request).get("touchpoint_id")
         if not isinstance(touchpoint_id, str):
             raise InvalidInput("a touchpoint's id is missing", field="touchpoint_id")
-        self._as_function("agent_api")
-        ledger = wiring.ledger(LedgerSettings.read())
-        return _json({"sent_again": ledger.send_again(TouchpointId(touchpoint_id))})
+        return _json({"sent_again": self._cloud.stories.redrive(touchpoint_id)})
 
     def _logs(self, _: Request) -> Response:
         text = "\n".join(self._cloud.logs.lines())

@@ -155,7 +155,8 @@ class Gateway:
         claims: Mapping[str, Any] | None,
     ) -> dict[str, Any]:
         """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html"""
-        headers = dict(request.headers)
+        # The gateway says how it was called, whatever the caller says of that.
+        headers = {**request.headers, "x-forwarded-proto": "http"}
         cookies = headers.pop("cookie", None)
         now = datetime.now(UTC)
         context: dict[str, Any] = {

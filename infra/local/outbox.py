@@ -28,6 +28,20 @@ class Sent:
     status: int
     answer: bytes
 
+    @property
+    def message_id(self) -> str | None:
+        """The provider's id of the message it took; None where it took none."""
+        try:
+            answer = json.loads(self.answer)
+        except ValueError:
+            return None
+        if self.status >= 300 or not isinstance(answer, dict):
+            return None
+        found = answer.get("messages") or [answer]
+        return next(
+            (found[0][name] for name in ("id", "sid", "MessageId") if name in found[0]), None
+        )
+
     def as_json(self) -> dict[str, Any]:
         return {
             "at": self.at,
