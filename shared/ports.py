@@ -13,7 +13,13 @@ from shared.domain.identity import Identifier
 from shared.domain.model import FollowUpId, Instant, Model, ProfileId, TicketId, TouchpointId
 from shared.domain.profile import MergeSuggestion, Profile, Suppression, Trait
 from shared.domain.ticket import Ticket
-from shared.domain.touchpoint import DeliveryStatus, Endpoint, Touchpoint, TouchpointState
+from shared.domain.touchpoint import (
+    Channel,
+    DeliveryStatus,
+    Endpoint,
+    Touchpoint,
+    TouchpointState,
+)
 from shared.events.envelope import Event
 from shared.providers.base import Observed, Outgoing, WebhookRequest
 
@@ -201,7 +207,7 @@ class TicketStore(Protocol):
     def open(self, ticket: Ticket, event: Event, log: LogEntry) -> None:
         """Write a new ticket and its queue's pointer, only for a touchpoint still in flight.
 
-        Raises Contention.
+        Raises Conflict where its journey has ended, Contention where another ticket came first.
         """
 
     def save(
@@ -277,7 +283,10 @@ class Timer(Protocol):
 
 
 class Classifier(Protocol):
-    def classify(self, text: str, *, language: str | None = None) -> Classification: ...
+    def classify(
+        self, text: str, *, language: str | None = None, channel: Channel | None = None
+    ) -> Classification:
+        """What `text` means. `language` and `channel` are what the touchpoint states of itself."""
 
 
 class Secrets(Protocol):

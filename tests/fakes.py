@@ -27,6 +27,7 @@ from shared.domain.model import (
 from shared.domain.profile import LearnedLanguage, MergeSuggestion, Profile, Suppression
 from shared.domain.ticket import Ticket
 from shared.domain.touchpoint import (
+    Channel,
     DeliveryStatus,
     Direction,
     Endpoint,
@@ -631,7 +632,9 @@ class FakeClassifier:
         self.known = dict(known or {})
         self.asked: list[str] = []
 
-    def classify(self, text: str, *, language: str | None = None) -> Classification:
+    def classify(
+        self, text: str, *, language: str | None = None, channel: Channel | None = None
+    ) -> Classification:
         self.asked.append(text)
         return self.known.get(text) or builders.classification(language=language or "fr")
 

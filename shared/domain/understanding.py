@@ -1,6 +1,7 @@
 """The company's choices about understanding: words that decide, urgency reasons, marks, thresholds.
 
-All of it is data (`policies/understanding.yaml`); nothing here names an intent, a word or a language.
+All of it is data (`policies/understanding.yaml`); nothing here names an intent, a word or a
+language.
 """
 
 from typing import Literal
@@ -12,7 +13,8 @@ from shared.domain.model import Model
 from shared.domain.touchpoint import Channel, Content, Review, SurveyAnswer
 
 Phrases = dict[str, tuple[str, ...]]
-"""Language to phrases. A phrase is matched on whole words, without case or accents; `*` ends a word anyhow, `..`
+"""Language to phrases. A phrase is matched on whole words, without case or accents; `*` ends a
+word anyhow, `..`
 stands for up to four words."""
 
 
@@ -30,7 +32,8 @@ class Thresholds(Model):
 class WordRule(Model):
     """Words that decide the intent by themselves.
 
-    `whole` phrases must be the whole message, but for politeness and numbers; `within` phrases may stand anywhere in a
+    `whole` phrases must be the whole message, but for politeness and numbers; `within` phrases may
+    stand anywhere in a
     message of at most `longest` words.
     """
 
@@ -68,7 +71,9 @@ class UrgencyReason(Model):
 
 
 class MarkRule(Model):
-    """What a mark in a review or a survey answer says by itself. `rating` is the share of the best possible, 0 to 1."""
+    """What a mark in a review or a survey answer says by itself. `rating` is the share of the best
+    possible, 0 to 1.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")
     metric: Literal["nps", "csat", "ces", "rating"]

@@ -122,7 +122,7 @@ def sender(settings: FollowUpDeliverySettings) -> Sender:
 def classifier(settings: AiClassificationSettings) -> Classifier:
     from shared.adapters.classifier import build_classifier
 
-    bedrock = (lambda: client("bedrock-runtime")) if settings.bedrock_model_id else None
+    bedrock = (lambda: client("bedrock-runtime", attempts=1)) if settings.bedrock_model_id else None
     return build_classifier(bedrock, settings.bedrock_model_id)
 
 

@@ -1,0 +1,3 @@
+"""The journey's second step: what a message means, and whether somebody owes the customer
+something.
+"""

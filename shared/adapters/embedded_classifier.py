@@ -1,0 +1,131 @@
+"""The second classifier: small models in the bundle, in process, offline, deterministic."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from shared.adapters.language_detector import LanguageDetector
+from shared.adapters.linear_model import LinearModel, Reading
+from shared.adapters.message_words import Word, plain, words_of
+from shared.adapters.urgency_rules import judge_urgency
+from shared.domain.classification import Classification, Evidence, Intents, Sentiment
+from shared.domain.touchpoint import Channel
+from shared.domain.understanding import UnderstandingPolicy
+
+MODEL = Path(__file__).parent / "models" / "understanding.bin"
+MOST_EVIDENCE = 5
+WORTH_NAMING = 0.01
+"""Probability a word must have carried to be named."""
+
+
+class _Chosen(NamedTuple):
+    intent: str
+    confidence: float
+    runner_up: str | None
+    runner_up_confidence: float
+    by_model: bool
+    """False where the fallback stepped in, and no word speaks for it."""
+
+
+class EmbeddedClassifier:
+    """The models are read on the first message: what only routes pays nothing for them."""
+
+    def __init__(self, policy: UnderstandingPolicy, intents: Intents, model: Path = MODEL) -> None:
+        self._policy = policy
+        self._intents = intents
+        self._path = model
+
+    @cached_property
+    def _model(self) -> LinearModel:
+        return LinearModel(self._path)
+
+    @cached_property
+    def _languages(self) -> LanguageDetector:
+        return LanguageDetector(self._policy.short_words, self._policy.thresholds.language)
+
+    def classify(
+        self, text: str, *, language: str | None = None, channel: Channel | None = None
+    ) -> Classification:
+        text = plain(text)
+        detected = self._languages.detect(text, language)
+        words = words_of(text)
+        readings = self._model.read(words)
+        meant, felt = readings["intent"], readings["sentiment"]
+        chosen = self._choose(meant, bool(words))
+        score = felt.probabilities[Sentiment.POSITIVE] - felt.probabilities[Sentiment.NEGATIVE]
+        sentiment = max(Sentiment, key=lambda one: felt.probabilities[one])
+        confidence = felt.probabilities[sentiment]
+        if not words:
+            score, sentiment, confidence = 0.0, Sentiment.NEUTRAL, 0.0
+        feeling = _evidence("sentiment", words, felt)
+        urgency = judge_urgency(
+            text,
+            self._policy,
+            language=detected.language,
+            intents=tuple(one for one in (chosen.intent, chosen.runner_up) if one),
+            score=score,
+            feeling=feeling.words if feeling else (),
+        )
+        evidence = (
+            _evidence("intent", words, meant) if chosen.by_model else None,
+            feeling,
+            *urgency.evidence,
+            Evidence(aspect="language", words=detected.words) if detected.words else None,
+        )
+        return Classification(
+            language=detected.language,
+            language_confidence=detected.confidence,
+            intent=chosen.intent,
+            intent_confidence=round(chosen.confidence, 4),
+            runner_up=chosen.runner_up,
+            runner_up_confidence=round(chosen.runner_up_confidence, 4),
+            sentiment=sentiment,
+            sentiment_score=round(score, 4),
+            sentiment_confidence=round(confidence, 4),
+            urgency=urgency.urgency,
+            urgency_reasons=urgency.reasons,
+            evidence=tuple(one for one in evidence if one is not None),
+            decided_by="embedded",
+            version=self._model.version,
+            threshold=self._policy.thresholds.intent,
+        )
+
+    def _choose(self, meant: Reading, has_words: bool) -> _Chosen:
+        """The model's best intent, or the fallback where the best is too weak to be believed."""
+        ranked, fallback = self._closed(meant.probabilities), self._policy.fallback_intent
+        if not ranked or not has_words:
+            return _Chosen(fallback, 0.0, None, 0.0, by_model=False)
+        best, confidence = ranked[0]
+        second, second_confidence = ranked[1] if len(ranked) > 1 else (None, 0.0)
+        if confidence >= self._policy.thresholds.fallback:
+            return _Chosen(best, confidence, second, second_confidence, by_model=True)
+        if best == fallback:
+            return _Chosen(best, confidence, second, second_confidence, by_model=True)
+        return _Chosen(fallback, dict(ranked).get(fallback, 0.0), best, confidence, by_model=False)
+
+    def _closed(self, probabilities: Mapping[str, float]) -> list[tuple[str, float]]:
+        """Best first; an intent the company removed from its list is never answered."""
+        known = {name: one for name, one in probabilities.items() if name in self._intents}
+        whole = sum(known.values()) or 1.0
+        return sorted(
+            ((name, one / whole) for name, one in known.items()), key=lambda one: (-one[1], one[0])
+        )
+
+
+def _evidence(aspect: str, words: Sequence[Word], reading: Reading) -> Evidence | None:
+    """The words that carried most of the answer, strongest first; None where none stands out."""
+    shares: dict[str, float] = {}
+    for word, share in zip(words, reading.moved, strict=True):
+        if word.said and share >= WORTH_NAMING:
+            shares[word.said] = max(share, shares.get(word.said, 0.0))
+    strongest = sorted(shares.items(), key=lambda one: (-one[1], one[0]))[:MOST_EVIDENCE]
+    if not strongest:
+        return None
+    return Evidence.model_validate(
+        {
+            "aspect": aspect,
+            "words": tuple(word for word, _ in strongest),
+            "weight": round(strongest[0][1], 4),
+        }
+    )

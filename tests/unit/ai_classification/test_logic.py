@@ -1,0 +1,277 @@
+"""What the step decides, records and writes, given what the classifier says."""
+
+import json
+from typing import Any
+
+import pytest
+
+from functions.ai_classification.logic import understand
+from shared.domain.classification import Classification, Evidence, Sentiment, Urgency
+from shared.domain.errors import NotFound
+from shared.domain.journey import ClassificationStep, JourneyState
+from shared.domain.model import TouchpointId
+from shared.domain.touchpoint import Channel, Content, Message, Review, SurveyAnswer, Touchpoint
+from tests import builders
+from tests.fakes import FakeClassifier, World
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def step_for(world: World, touchpoint: Touchpoint, *, profile: bool = True) -> ClassificationStep:
+    world.ledger.record([builders.observed(touchpoint)])
+    state = builders.journey(touchpoint)
+    if not profile:
+        state = JourneyState(touchpoint_id=touchpoint.touchpoint_id)
+    return understand(
+        state,
+        ledger=world.ledger,
+        classifier=world.classifier,
+        profiles=world.profiles,
+        policies=builders.policies(),
+        clock=world.clock,
+    )
+
+
+def knows(world: World, text: str, **meaning: Any) -> None:
+    world.classifier.known[text] = builders.classification(**meaning)
+
+
+def of(content: Content, **overrides: Any) -> Touchpoint:
+    return builders.touchpoint(content, **overrides)
+
+
+def ruled(intent: str, rule: str) -> dict[str, Any]:
+    evidence = (Evidence(aspect="intent", words=("stop",), weight=1.0, reason=rule),)
+    return {"intent": intent, "decided_by": "rules", "version": "rules-1", "evidence": evidence}
+
+
+def test_an_intent_that_owes_goes_on_to_a_ticket(world: World) -> None:
+    step = step_for(world, builders.whatsapp_message("Où est ma commande ?"))
+    assert step.next_step == "ticket_creation"
+    assert step.classification.intent == "order_status"
+    assert [one.outcome for one in step.decisions] == ["order_status", "owed"]
+    assert step.decisions[0].reason == "because of: commande"
+    assert step.decisions[0].by == "embedded-test"
+    assert {one.at for one in step.decisions} == {world.clock.now()}
+
+
+def test_praise_owes_nothing(world: World) -> None:
+    knows(world, "Merci !", intent="praise", evidence=())
+    step = step_for(world, builders.whatsapp_message("Merci !"))
+    assert step.next_step == "nothing"
+    assert step.decisions[0].reason == "no single word decided"
+    assert step.decisions[1].by == "policy:intents"
+
+
+def test_a_touchpoint_nobody_has_is_not_found(world: World) -> None:
+    unknown = JourneyState(touchpoint_id=TouchpointId("none"))
+    with pytest.raises(NotFound):
+        understand(
+            unknown,
+            ledger=world.ledger,
+            classifier=world.classifier,
+            profiles=world.profiles,
+            policies=builders.policies(),
+            clock=world.clock,
+        )
+
+
+def test_the_profile_learns_a_confident_language_as_of_the_message(world: World) -> None:
+    seen = builders.whatsapp_message("Où est ma commande ?")
+    profile_id = builders.profile_id()
+    attach(world, seen)
+    step_for(world, seen)
+    profile = world.profiles.read(profile_id)
+    assert profile is not None and profile.learned_language is not None
+    assert profile.learned_language.language == "fr"
+    assert profile.learned_language.at == seen.occurred_at
+
+
+@pytest.mark.parametrize(
+    "doubt", [{"language_confidence": 0.5}, {"language": "und", "language_confidence": 0.99}]
+)
+def test_a_doubtful_language_is_not_learned(world: World, doubt: dict[str, Any]) -> None:
+    seen = builders.whatsapp_message("ok")
+    knows(world, "ok", **doubt)
+    attach(world, seen)
+    step_for(world, seen)
+    profile = world.profiles.read(builders.profile_id())
+    assert profile is not None and profile.learned_language is None
+
+
+def test_without_a_profile_the_message_is_understood_all_the_same(world: World) -> None:
+    step = step_for(world, builders.whatsapp_message("Où est ma commande ?"), profile=False)
+    assert step.next_step == "ticket_creation"
+    assert world.profiles.read(builders.profile_id()) is None
+
+
+def test_opting_out_by_a_rule_stops_the_endpoint_and_owes_nothing(world: World) -> None:
+    seen = builders.sms("STOP")
+    knows(world, "STOP", **ruled("opt_out", "opt_out_keyword"))
+    step = step_for(world, seen)
+    assert step.next_step == "nothing"
+    assert seen.endpoint is not None
+    suppression = world.profiles.suppression(seen.endpoint)
+    assert suppression is not None
+    assert suppression.touchpoint_id == seen.touchpoint_id
+    assert suppression.at == seen.occurred_at
+    assert step.decisions[0].reason == "rule opt_out_keyword on: stop"
+    assert step.decisions[1].by == "policy:understanding"
+
+
+def test_opting_out_without_an_endpoint_stops_nothing(world: World) -> None:
+    knows(world, "STOP", **ruled("opt_out", "opt_out_keyword"))
+    step = step_for(world, builders.sms("STOP", endpoint=None))
+    assert step.classification.intent == "opt_out"
+
+
+def test_a_model_alone_never_stops_an_endpoint(world: World) -> None:
+    seen = builders.sms("assez de vos pubs")
+    knows(world, "assez de vos pubs", intent="opt_out")
+    step_for(world, seen)
+    assert seen.endpoint is not None
+    assert world.profiles.suppression(seen.endpoint) is None
+
+
+def test_a_machine_s_answer_owes_nothing_though_its_intent_would(world: World) -> None:
+    knows(world, "Automatic reply", **ruled("other", "automatic_reply"))
+    step = step_for(world, builders.whatsapp_message("Automatic reply"))
+    assert (step.classification.intent, step.next_step) == ("other", "nothing")
+
+
+def test_twice_is_the_same_as_once(world: World) -> None:
+    seen = builders.sms("STOP")
+    knows(world, "STOP", **ruled("opt_out", "opt_out_keyword"))
+    first = step_for(world, seen)
+    assert seen.endpoint is not None
+    stopped = world.profiles.suppression(seen.endpoint)
+    assert step_for(world, seen) == first
+    assert world.profiles.suppression(seen.endpoint) == stopped
+
+
+@pytest.mark.parametrize(
+    ("content", "sentiment", "intent", "next_step"),
+    [
+        (
+            SurveyAnswer(survey="s", metric="nps", score=3),
+            "negative",
+            "complaint",
+            "ticket_creation",
+        ),
+        (SurveyAnswer(survey="s", metric="nps", score=8), "neutral", "other", "nothing"),
+        (SurveyAnswer(survey="s", metric="nps", score=10), "positive", "praise", "nothing"),
+        (
+            SurveyAnswer(survey="s", metric="csat", score=2),
+            "negative",
+            "complaint",
+            "ticket_creation",
+        ),
+        (SurveyAnswer(survey="s", metric="ces", score=6), "positive", "praise", "nothing"),
+        (Review(rating=1), "negative", "complaint", "ticket_creation"),
+        (Review(rating=3), "neutral", "other", "ticket_creation"),
+        (Review(rating=9, best=10), "positive", "praise", "nothing"),
+    ],
+)
+def test_a_mark_speaks_where_words_are_absent(
+    world: World, content: Content, sentiment: str, intent: str, next_step: str
+) -> None:
+    knows(world, "", intent="other", intent_confidence=0, decided_by="rules", version="rules-1")
+    step = step_for(world, of(content))
+    found = step.classification
+    assert (found.sentiment, found.intent, step.next_step) == (sentiment, intent, next_step)
+    assert found.decided_by == "rules"
+    assert found.runner_up is None
+
+
+def test_a_bad_mark_leaves_a_precise_intent_and_colours_it(world: World) -> None:
+    text = "The parcel never came"
+    knows(world, text, intent="delivery_problem", sentiment=Sentiment.NEUTRAL)
+    step = step_for(world, of(Review(rating=1, text=text)))
+    found = step.classification
+    assert (found.intent, found.sentiment) == ("delivery_problem", Sentiment.NEGATIVE)
+    assert found.decided_by == "embedded"
+    assert ("sentiment", "bad_review") in [(one.aspect, one.reason) for one in found.evidence]
+
+
+def test_a_good_mark_does_not_excuse_what_is_owed(world: World) -> None:
+    text = "Nice, but where is my refund?"
+    knows(world, text, intent="refund")
+    step = step_for(world, of(SurveyAnswer(survey="s", metric="nps", score=9, text=text)))
+    assert step.next_step == "ticket_creation"
+
+
+@pytest.mark.parametrize(
+    ("content", "heard"),
+    [
+        (Message(text="It broke.", subject="Warranty"), "Warranty\nIt broke."),
+        (Message(text="Thanks", subject="Re: Warranty", in_reply_to="<1@example>"), "Thanks"),
+        (Message(text="Hello"), "Hello"),
+        (Review(rating=5, text="Lovely"), "Lovely"),
+    ],
+)
+def test_what_counts_as_said(world: World, content: Content, heard: str) -> None:
+    step_for(world, of(content))
+    assert world.classifier.asked == [heard]
+
+
+def test_the_classifier_is_told_what_the_touchpoint_states(world: World) -> None:
+    told: list[tuple[str | None, Channel | None]] = []
+
+    class Listening(FakeClassifier):
+        def classify(
+            self, text: str, *, language: str | None = None, channel: Channel | None = None
+        ) -> Classification:
+            told.append((language, channel))
+            return super().classify(text, language=language)
+
+    world.classifier = Listening()
+    step_for(world, builders.sms("CANCEL", language="en-US"))
+    assert told == [("en-US", Channel.SMS)]
+
+
+def test_a_fall_back_is_said_in_the_decision(world: World) -> None:
+    knows(world, "hm", fell_back_because="Bedrock did not answer: ReadTimeoutError")
+    step = step_for(world, builders.whatsapp_message("hm"))
+    assert "ReadTimeoutError" in step.decisions[0].reason
+
+
+def test_an_empty_text_is_called_so(world: World) -> None:
+    evidence = (Evidence(aspect="intent", words=(), reason="no_text"),)
+    knows(world, "", intent="other", intent_confidence=0, decided_by="rules", evidence=evidence)
+    step = step_for(world, of(Message(text="")))
+    assert step.decisions[0].reason == "rule no_text"
+    assert step.next_step == "ticket_creation"
+
+
+def test_the_step_stays_small(world: World) -> None:
+    """The state machine carries it and the ledger keeps it: about two kilobytes at most."""
+    words = tuple(f"{'w' * 29}{n}" for n in range(5))
+    evidence = tuple(
+        Evidence.model_validate({"aspect": aspect, "words": words, "weight": 0.5, "reason": None})
+        for aspect in ("intent", "sentiment", "urgency", "language")
+    )
+    knows(world, "x", evidence=evidence, urgency=Urgency.HIGH, urgency_reasons=("deadline",))
+    step = step_for(world, builders.whatsapp_message("x"))
+    assert len(json.dumps(step.model_dump(mode="json"))) <= 2_200
+
+
+def attach(world: World, seen: Touchpoint) -> None:
+    """Tie the touchpoint to its profile, as the step before does."""
+    from shared.ports import Attachment
+
+    world.ledger.record([builders.observed(seen)])
+    world.profiles.attach(
+        Attachment(
+            touchpoint=seen,
+            profile_id=builders.profile_id(),
+            new_identifiers=(builders.identifier(),),
+            is_new=True,
+            traits={},
+            suggestion=None,
+            finished=False,
+            event=None,
+        )
+    )
