@@ -7,14 +7,20 @@ from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.headerregistry import AddressHeader, DateHeader
 from email.message import EmailMessage
-from email.policy import default
-from typing import NamedTuple, TypeVar
+from email.policy import EmailPolicy
+from itertools import islice
+from typing import NamedTuple
 
 from shared.domain.errors import MalformedPayload
 from shared.mail.text import clean, decoded, from_html, one_line
 
 MOST_PARTS = 200
 DEEPEST_PART = 20
+MOST_HEADERS = 500
+LONGEST_HEADER = 5_000
+LONGEST_STRUCTURE = 1_000
+"""Characters of a header that are looked at, and of one that says how the mail is built: Python's
+parser grows with their square."""
 _OPENS_A_PART = re.compile(rb"boundary\s*=|message/(?:rfc822|global)", re.IGNORECASE)
 
 _PARSER_BUGS = (
@@ -30,7 +36,17 @@ _PARSER_BUGS = (
 )
 """What Python's header parser is known to raise on headers it did not foresee."""
 
-Header = TypeVar("Header")
+
+class _Bounded(EmailPolicy):
+    """Python's own reading of headers, of no more than is reasonable."""
+
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        most = LONGEST_STRUCTURE if name.lower().startswith("content-") else LONGEST_HEADER
+        parsed: str = super().header_fetch_parse(name, value[:most])
+        return parsed
+
+
+_POLICY = _Bounded()
 
 
 class Mailbox(NamedTuple):
@@ -61,7 +77,11 @@ class Mail(NamedTuple):
 
     def mailboxes(self, name: str) -> list[Mailbox]:
         """Those of every header of that name; what is no address is left out."""
-        return [box for value in self.headers.get(name, ()) for box in _mailboxes(value)]
+        return [
+            box
+            for value in self.headers.get(name, [])[:_MOST_OF_A_NAME]
+            for box in _mailboxes(value)
+        ]
 
     def message_ids(self, name: str) -> tuple[str, ...]:
         """`<…>` each, in order."""
@@ -80,6 +100,9 @@ class Mail(NamedTuple):
             return None
 
 
+_MOST_OF_A_NAME = 10
+"""Headers of one name that are looked at; a sound mail has one."""
+
 MESSAGE_ID = re.compile(r"<[^<>\s]{1,250}>")
 
 
@@ -88,7 +111,8 @@ def read_mail(content: bytes) -> Mail:
     if len(_OPENS_A_PART.findall(content)) > MOST_PARTS:
         raise MalformedPayload("the mail has too many parts")
     try:
-        message = message_from_bytes(content, policy=default)
+        message = message_from_bytes(content, EmailMessage, policy=_POLICY)
+        assert isinstance(message, EmailMessage)
         leaves = list(_leaves(message))
     except RecursionError:
         raise MalformedPayload("the mail is nested too deeply") from None
@@ -216,8 +240,9 @@ def _file_name(part: EmailMessage) -> str:
 
 def _headers(message: EmailMessage) -> dict[str, list[str]]:
     headers: dict[str, list[str]] = {}
-    for name, value in message.raw_items():
-        headers.setdefault(name.lower(), []).append(_decoded_header(name, str(value)))
+    for name, value in islice(message.raw_items(), MOST_HEADERS):
+        decoded_header = _decoded_header(name, str(value)[:LONGEST_HEADER])
+        headers.setdefault(name.lower(), []).append(decoded_header)
     return headers
 
 
@@ -240,7 +265,7 @@ _ADDRESSED = {"from", "reply-to", "sender", "to", "cc", "return-path", "delivere
 def _parsed(name: str, value: str) -> object:
     """The header as Python's mail library understands it, or None where it does not."""
     try:
-        return default.header_factory(name, value)
+        return _POLICY.header_factory(name, value)
     except _PARSER_BUGS:
         return None
 

@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from html import unescape
 
 from shared.domain.errors import MalformedPayload
 
@@ -104,6 +105,8 @@ def one_line(text: str) -> str:
 
 def from_html(html: str) -> str:
     """The words of an HTML mail, quotes marked with `>` as in plain text."""
+    if _is_hostile(html):
+        return clean(unescape(_TAG.sub(" ", _LINE_BREAK.sub("\n", html)))).strip()
     from html2text import HTML2Text
 
     reader = HTML2Text(bodywidth=0)
@@ -118,6 +121,28 @@ def from_html(html: str) -> str:
         raise MalformedPayload("the HTML of the mail cannot be read") from error
     lines = (_MARKDOWN_ESCAPE.sub(r"\1\2", line.rstrip()) for line in clean(text).split("\n"))
     return "\n".join(lines).strip()
+
+
+_TAG = re.compile(r"<[^<>]*>")
+_LINE_BREAK = re.compile(r"</?(?:br|p|div|tr|li)\b[^<>]*>", re.IGNORECASE)
+_UNCLOSED = re.compile(r"<[^<>]*(?=<|$)")
+_NESTING = re.compile(r"<(/?)(?:blockquote|ul|ol|dl|table|pre)\b", re.IGNORECASE)
+_MOST_UNCLOSED = 50
+_DEEPEST = 60
+
+
+def _is_hostile(html: str) -> bool:
+    """Whether the usual parsers would take minutes: they cost the square of what is not closed."""
+    if sum(1 for _ in _UNCLOSED.finditer(html)) > _MOST_UNCLOSED:
+        return True
+    if html.count("<!--") > html.count("-->") + _MOST_UNCLOSED:
+        return True
+    depth = 0
+    for tag in _NESTING.finditer(html):
+        depth += -1 if tag[1] else 1
+        if depth > _DEEPEST:
+            return True
+    return False
 
 
 _MARKDOWN_ESCAPE = re.compile(r"^(\s*\d*)\\([-+.])")

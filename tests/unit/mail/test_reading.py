@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.errors import MalformedPayload
-from shared.mail.reading import DEEPEST_PART, MOST_PARTS, Mailbox, Part, read_mail
+from shared.mail.reading import (
+    DEEPEST_PART,
+    LONGEST_HEADER,
+    MOST_HEADERS,
+    MOST_PARTS,
+    Mailbox,
+    Part,
+    read_mail,
+)
 
 
 def nested(levels: int) -> bytes:
@@ -178,3 +186,43 @@ def test_any_mail_is_read_or_malformed(headers: list[tuple[str, str]], body: str
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_or_malformed(content: bytes) -> None:
     assert read_mail(content).text is not None
+
+
+BOMB = 150_000
+"""Bytes of the largest mail that SNS carries."""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "To: " + "a@b.example, " * (BOMB // 13),
+        "From: " + '"a" ' * (BOMB // 4),
+        "From: a@b.example\n" * (BOMB // 18),
+        "Content-Type: text/plain; " + "a=b; " * (BOMB // 5),
+        "Content-Disposition: attachment; " + "filename=b; " * (BOMB // 12),
+        "X: y\n" * (BOMB // 5),
+    ],
+    ids=["addresses", "names", "authors", "parameters", "file names", "headers"],
+)
+def test_a_bomb_in_a_header_is_looked_at_only_in_part(content: str) -> None:
+    """Without a bound each took Python's parser up to forty seconds."""
+    mail = read_mail(f"{content}\n\nhello".encode())
+    assert sum(map(len, mail.headers.values())) <= MOST_HEADERS
+    assert all(len(value) <= LONGEST_HEADER for values in mail.headers.values() for value in values)
+    assert len(mail.mailboxes("from")) + len(mail.mailboxes("to")) < LONGEST_HEADER
+
+
+@pytest.mark.parametrize(
+    "markup",
+    ["<ul><li>a", "<blockquote>a", "<!--", "<a ", "<", "<table><tr><td>a", "<script>", "<pre>a"],
+)
+def test_a_bomb_of_html_grows_no_further(markup: str) -> None:
+    """Nested lists made three hundred megabytes of one mail, unclosed tags took minutes."""
+    html = markup * (BOMB // len(markup))
+    mail = read_mail(f"Content-Type: text/html\n\n{html}".encode())
+    assert len(mail.text) <= 2 * BOMB
+
+
+def test_deep_but_sound_html_is_still_read() -> None:
+    html = "<ul><li>one" * 70 + "<br>two &amp; three" + "</li></ul>" * 70
+    assert "two & three" in read_mail(f"Content-Type: text/html\n\n{html}".encode()).text
