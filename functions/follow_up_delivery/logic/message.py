@@ -43,6 +43,16 @@ class Draft(NamedTuple):
         )
 
 
+class Words(NamedTuple):
+    """What is said. `subject` is for whoever wrote without one, on a channel that has any."""
+
+    text: str
+    message_class: MessageClass
+    language: str | None
+    subject: str | None = None
+    template: TemplateUse | None = None
+
+
 def write(
     action: SendTemplate | SendReply,
     ticket: Ticket,
@@ -52,31 +62,26 @@ def write(
 ) -> Draft:
     """The draft that answers `answered`, whose endpoint the caller has made sure of."""
     assert answered.endpoint is not None
-    content = answered.content
-    thread = content.thread if isinstance(content, Message) else ()
-    asked = content.subject if isinstance(content, Message) else None
-    reply_subject = (
-        None if asked is None else asked if asked[:3].lower() == "re:" else f"Re: {asked}"
+    asked = answered.content if isinstance(answered.content, Message) else Message()
+    words = (
+        Words(action.text, MessageClass.TRANSACTIONAL, ticket.last.language)
+        if isinstance(action, SendReply)
+        else _from_template(action, ticket, answered.endpoint, profile, policies)
     )
-    if isinstance(action, SendReply):
-        text, subject, language, template = action.text, reply_subject, ticket.last.language, None
-        message_class = MessageClass.TRANSACTIONAL
-    else:
-        text, subject, language, template = _from_template(
-            action, ticket, answered.endpoint, profile, policies
-        )
-        subject = reply_subject or subject
-        message_class = action.message_class
     return Draft(
         endpoint=answered.endpoint,
-        message_class=message_class,
-        text=text,
-        subject=subject,
-        language=language,
-        template=template,
+        message_class=words.message_class,
+        text=words.text,
+        subject=words.subject if asked.subject is None else _reply_subject(asked.subject),
+        language=words.language,
+        template=words.template,
         in_reply_to=answered.provider_event_id,
-        thread=(*thread, answered.provider_event_id),
+        thread=(*asked.thread, answered.provider_event_id),
     )
+
+
+def _reply_subject(subject: str) -> str:
+    return subject if subject[:3].lower() == "re:" else f"Re: {subject}"
 
 
 def _from_template(
@@ -85,8 +90,8 @@ def _from_template(
     endpoint: Endpoint,
     profile: Profile | None,
     policies: Policies,
-) -> tuple[str, str | None, str, TemplateUse | None]:
-    """Text, subject, language, and the provider's approved template where there is one."""
+) -> Words:
+    """In the person's language, with the provider's approved template where there is one."""
     wanted = (profile.language if profile else None) or ticket.last.language
     language, wording = policies.templates.wording(action.template, wanted)
     values = {"ticket_number": ticket.number}
@@ -97,7 +102,7 @@ def _from_template(
         template = TemplateUse(
             name=approved.name, language=approved.language, parameters=parameters
         )
-    return wording.filled(values), wording.subject, language, template
+    return Words(wording.filled(values), action.message_class, language, wording.subject, template)
 
 
 def outbound_touchpoint(draft: Draft, message_id: str, now: datetime) -> Touchpoint:
