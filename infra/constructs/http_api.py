@@ -99,7 +99,7 @@ class HttpApi(Construct):
             cors_preflight=apigateway.CorsPreflightOptions(
                 allow_origins=list(origins),
                 allow_methods=[apigateway.CorsHttpMethod(method.name) for method in API_METHODS],
-                allow_headers=["authorization", "content-type"],
+                allow_headers=["authorization", "content-type", "idempotency-key"],
                 max_age=Duration.hours(1),
             ),
         )

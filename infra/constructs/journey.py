@@ -110,7 +110,8 @@ def definition(
         "Parameters": {
             "TableName": touchpoints_table,
             "Key": {"touchpoint_id": {"S.$": "$.touchpoint_id"}},
-            "ConditionExpression": "attribute_exists(touchpoint_id)",
+            # An execution that came later and found the journey ended has nothing to say about it.
+            "ConditionExpression": "#state = :received",
             "UpdateExpression": (
                 "SET #state = :state, #outcome = :outcome, #event = :event "
                 "REMOVE #trouble, #failed_step, #error"
@@ -119,6 +120,7 @@ def definition(
                 "state", "outcome", "event", "trouble", "failed_step", "error"
             ),
             "ExpressionAttributeValues": {
+                ":received": {"S": "received"},
                 ":state": {"S": "processed"},
                 ":outcome": {"S.$": "States.JsonToString($)"},
                 ":event": carried(TouchpointClassified, CLASSIFIED),
@@ -126,7 +128,14 @@ def definition(
         },
         "ResultPath": None,
         "Retry": WRITE_RETRY,
-        "Catch": _catch("record_outcome"),
+        "Catch": [
+            {
+                "ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"],
+                "ResultPath": None,
+                "Next": "finished",
+            },
+            *_catch("record_outcome"),
+        ],
         "Next": "finished",
     }
     record_failure = {
@@ -136,7 +145,7 @@ def definition(
             "TableName": touchpoints_table,
             "Key": {"touchpoint_id": {"S.$": "$.touchpoint_id"}},
             # If another execution of this touchpoint came through, there is no failure to record.
-            "ConditionExpression": "attribute_exists(touchpoint_id) AND #state = :received",
+            "ConditionExpression": "#state = :received",
             "UpdateExpression": (
                 "SET #state = :state, #trouble = :state, #failed_step = :step, "
                 "#error = :error, #event = :event"
