@@ -9,6 +9,7 @@ from threading import Event
 import urllib3
 
 from infra.local.cloud import LocalCloud
+from infra.local.outbox import last_sent
 from infra.local.sample_day import SHOP_TIME, Player, first_day, samples
 from infra.local.server import PortTaken
 from infra.local.synthesis import ROOT, SynthesisFailed, synthesised_template
@@ -58,7 +59,7 @@ def play(cloud: LocalCloud, teller: Teller) -> None:
         for sample in day:
             moment = sample.moment(first)
             cloud.advance_to(moment)
-            call = player.call(sample, moment, _last_sent(cloud))
+            call = player.call(sample, moment, last_sent(cloud.outbox.all()))
             before = cloud.stories.balance()
             answer = pool.request(call.method, call.url, body=call.body, headers=call.headers)
             teller.played(sample, moment, answer.status)
@@ -73,10 +74,6 @@ def play(cloud: LocalCloud, teller: Teller) -> None:
     )
     teller.say(f"\nThe balance, at {cloud.clock.now().astimezone(SHOP_TIME):%a %d %b %H:%M}\n")
     teller.balance(cloud.stories.balance())
-
-
-def _last_sent(cloud: LocalCloud) -> Mapping[str, str]:
-    return {one.provider: one.message_id for one in cloud.outbox.all() if one.message_id}
 
 
 def _without_touchpoint(before: Mapping[str, int], after: Mapping[str, int]) -> str:

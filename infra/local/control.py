@@ -5,11 +5,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from pydantic import TypeAdapter, ValidationError
 
 from infra.local import provision
 from infra.local.gateway import Request, Response
+from infra.local.page import Page, back_to_page
 from infra.local.simulators.base import SimulatedRequest
 from shared.domain.errors import InvalidInput
 from shared.runtime.http import problem
@@ -27,6 +29,7 @@ _DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 class Control:
     def __init__(self, cloud: "LocalCloud") -> None:
         self._cloud = cloud
+        self._page = Page(cloud)
         self._routes: dict[tuple[str, str], Callable[[Request], Response]] = {
             ("GET", "/_local/clock"): lambda _: _json(self._clock()),
             ("POST", "/_local/clock"): self._move_clock,
@@ -39,11 +42,19 @@ class Control:
             ("GET", "/_local/token"): lambda _: _json({"token": self.token()}),
             ("GET", "/_local/logs"): self._logs,
             ("POST", "/_local/redrive"): self._redrive,
+            ("GET", "/_local"): self._page.show,
+            ("POST", "/_local/page/play"): self._page.play,
+            ("POST", "/_local/page/clock"): self._move_clock_on_page,
         }
 
     def answer(self, request: Request) -> Response:
         if request.path.startswith(SIMULATORS):
             return self._simulate(request)
+        if not _is_from_here(request):
+            return _problem(HTTPStatus.FORBIDDEN, "only pages of this address may ask for this")
+        asset = self._page.asset(request.path.removeprefix("/_local/"))
+        if asset is not None and request.method == "GET":
+            return asset
         handler = self._routes.get((request.method, request.path.rstrip("/")))
         if handler is None:
             known = {path for _, path in self._routes}
@@ -74,6 +85,11 @@ class Control:
         self._cloud.advance(by)
         sent = len(self._cloud.outbox.all()) - before
         return _json({**self._clock(), "sent": sent})
+
+    def _move_clock_on_page(self, request: Request) -> Response:
+        form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
+        self._cloud.advance(_duration(form.get("advance")))
+        return back_to_page()
 
     def _settle(self, _: Request) -> Response:
         settled = self._cloud.settle()
@@ -148,6 +164,14 @@ class Control:
             )
         token: str = answer["AuthenticationResult"]["AccessToken"]
         return token
+
+
+def _is_from_here(request: Request) -> bool:
+    """Whether no page of another site is behind it, not even under a name that points here."""
+    name = request.headers.get("host", "").rpartition(":")[0]
+    return name in {"127.0.0.1", "localhost", "[::1]"} and (
+        request.headers.get("sec-fetch-site", "none") in {"none", "same-origin"}
+    )
 
 
 def _object(request: Request) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from threading import Lock
@@ -77,6 +77,11 @@ def _read_mail(body: bytes) -> dict[str, Any]:
         "headers": {name: str(value) for name, value in mail.items()},
         "text": part.get_content() if part is not None else "",
     }
+
+
+def last_sent(sent: Iterable[Sent]) -> dict[str, str]:
+    """The provider's id of what we last sent, by provider."""
+    return {one.provider: one.message_id for one in sent if one.message_id}
 
 
 class Outbox:
