@@ -16,7 +16,7 @@ from shared.domain.understanding import UnderstandingPolicy
 MODEL = Path(__file__).parent / "models" / "understanding.bin"
 MOST_EVIDENCE = 5
 WORTH_NAMING = 0.01
-"""Probability a word must have carried to be named."""
+"""Probability a word must have carried to be named; and a tenth of what the strongest carried."""
 
 
 class _Chosen(NamedTuple):
@@ -117,15 +117,17 @@ def _evidence(aspect: str, words: Sequence[Word], reading: Reading) -> Evidence 
     """The words that carried most of the answer, strongest first; None where none stands out."""
     shares: dict[str, float] = {}
     for word, share in zip(words, reading.moved, strict=True):
-        if word.said and share >= WORTH_NAMING:
+        # A single letter is what an elision leaves (`n'est`): true, and of no use to a reader.
+        if (len(word.said) > 1 or not word.form.isalpha()) and word.said and share >= WORTH_NAMING:
             shares[word.said] = max(share, shares.get(word.said, 0.0))
     strongest = sorted(shares.items(), key=lambda one: (-one[1], one[0]))[:MOST_EVIDENCE]
     if not strongest:
         return None
+    enough = strongest[0][1] / 10
     return Evidence.model_validate(
         {
             "aspect": aspect,
-            "words": tuple(word for word, _ in strongest),
+            "words": tuple(word for word, share in strongest if share >= enough),
             "weight": round(strongest[0][1], 4),
         }
     )
