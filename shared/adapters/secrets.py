@@ -1,7 +1,8 @@
 """Secrets from AWS Secrets Manager, kept in memory for some minutes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -15,21 +16,26 @@ _KEPT_SECONDS = 300
 
 
 class SecretsManager:
-    def __init__(self, client: Any, prefix: str) -> None:
+    """`elapsed` tells seconds; only differences count."""
+
+    def __init__(
+        self, client: Any, prefix: str, *, elapsed: Callable[[], float] = monotonic
+    ) -> None:
         self._client = client
         self._prefix = prefix
+        self._elapsed = elapsed
         self._kept: dict[str, tuple[float, Mapping[str, Any] | None]] = {}
 
     def read(self, provider: str) -> Mapping[str, Any] | None:
-        until, content = self._kept.get(provider, (0.0, None))
-        if monotonic() >= until:
+        until, content = self._kept.get(provider, (-inf, None))
+        if self._elapsed() >= until:
             content = self._fetch(f"{self._prefix}/{provider}")
-            self._kept[provider] = (monotonic() + _KEPT_SECONDS, content)
+            self._kept[provider] = (self._elapsed() + _KEPT_SECONDS, content)
         return content
 
     def _fetch(self, name: str) -> Mapping[str, Any] | None:
         try:
-            text = self._client.get_secret_value(SecretId=name)["SecretString"]
+            text = self._client.get_secret_value(SecretId=name).get("SecretString", "")
         except ClientError as error:
             if error_code(error) == "ResourceNotFoundException":
                 return None
