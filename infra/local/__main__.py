@@ -9,6 +9,7 @@ from threading import Event
 import urllib3
 
 from infra.local.cloud import LocalCloud
+from infra.local.dynamodb_local import StoreMissing
 from infra.local.outbox import last_sent
 from infra.local.sample_day import SHOP_TIME, Player, first_day, samples
 from infra.local.server import PortTaken
@@ -26,19 +27,20 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--empty", action="store_true", help="no sample day")
     parser.add_argument("--once", action="store_true", help="end after the sample day")
+    parser.add_argument("--store", choices=["moto", "dynamodb-local"], default="moto")
     options = parser.parse_args(arguments)
     teller = Teller(sys.stdout)
     try:
         read_policies()
         template = synthesised_template(teller.say)
         teller.say("giving the template life: tables, bus, journeys, timers, gateway")
-        with LocalCloud(template, port=options.port, log_file=LOGS) as cloud:
+        with LocalCloud(template, port=options.port, log_file=LOGS, store=options.store) as cloud:
             if not options.empty:
                 play(cloud, teller)
             _tell_addresses(cloud, teller)
             if not options.once:
                 _stay_up()
-    except (PolicyError, SynthesisFailed, TemplateError, PortTaken) as error:
+    except (PolicyError, SynthesisFailed, TemplateError, PortTaken, StoreMissing) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

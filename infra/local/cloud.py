@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 
 import requests
 
-from infra.local import provision
+from infra.local import dynamodb_local, provision
 from infra.local.bus import Bus, Target
 from infra.local.clients.base import Call, find_client
 from infra.local.clock import VirtualClock
@@ -83,8 +83,12 @@ class LocalCloud:
         workers: int = WORKERS,
         pace: float = PACE,
         log_file: Path | None = None,
+        store: str = "moto",
     ) -> None:
-        """`variables` are further ones of a function, by its name."""
+        """`variables` are further ones of a function, by its name.
+
+        `store` is `moto`, or `dynamodb-local` for AWS's own.
+        """
         self._template = template
         self._port = port
         given = json.loads(SECRETS.read_text(encoding="utf-8")) if secrets is None else secrets
@@ -92,6 +96,8 @@ class LocalCloud:
         self._variables = dict(variables or {})
         self._workers = workers
         self._pace = pace
+        self._store = store
+        self._poller: dynamodb_local.Poller | None = None
         self._stack = ExitStack()
         self._ending = Event()
         self._moving = Lock()
@@ -134,13 +140,14 @@ class LocalCloud:
         stack = self._stack
         _forget_clients()
         stack.callback(_forget_clients)
-        self.wire.install(stack, {})
-        tables = Tables(self._on_change)
-        self.wire.answers = {
-            "dynamodb": tables.answer,
-            "events": self.bus.answer,
-            "scheduler": self.timers.answer,
-        }
+        self.wire.answers = {"events": self.bus.answer, "scheduler": self.timers.answer}
+        environment: dict[str, str] = {}
+        if self._store == "dynamodb-local":
+            url = stack.enter_context(dynamodb_local.running())
+            environment = dict.fromkeys(dynamodb_local.SERVICES, url)
+        else:
+            self.wire.answers["dynamodb"] = Tables(self._on_change).answer
+        self.wire.install(stack, environment)
         self.wire.after.append(self.outbox.mail_left)
         self.bus.listeners.append(self.events.append)
         stack.enter_context(self.logs)
@@ -150,7 +157,7 @@ class LocalCloud:
         stack.callback(server.end)
         self.made = self._provision()
         self._streams = {
-            source.stream_arn.partition("/")[2].partition("/")[0]: Stream(
+            _table_of(source.stream_arn): Stream(
                 source,
                 lambdas=self.lambdas,
                 flight=self.flight,
@@ -167,6 +174,11 @@ class LocalCloud:
         for stream in self._streams.values():
             stream.start()
             stack.callback(stream.end)
+        if self._store == "dynamodb-local":
+            arns = {_table_of(one.stream_arn): one.stream_arn for one in self.made.sources}
+            self._poller = dynamodb_local.Poller(self._streams, arns)
+            self._poller.start()
+            stack.callback(self._poller.end)
         self.timers.start()
         stack.callback(self.timers.end)
         stack.callback(self.flight.end)
@@ -283,6 +295,8 @@ class LocalCloud:
             if not self.flight.wait_until_idle(left):
                 under_way = dict(self.flight.under_way())
                 raise NotSettled(f"after {patience} there is still {under_way}")
+            if self._poller is not None and self._poller.catch_up():
+                continue
             if self.timers.fire_next(self.clock.now()) is None:
                 break
             fired += 1
@@ -355,6 +369,10 @@ class LocalCloud:
         """That call, answered as if it had come over HTTP."""
         path = call.url.removeprefix(self.url)
         return self.post(path, call.body, call.headers, method=call.method)
+
+
+def _table_of(stream_arn: str) -> str:
+    return stream_arn.split("/")[1]
 
 
 def _forget_clients() -> None:

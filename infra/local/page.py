@@ -14,7 +14,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from infra.local.gateway import Request, Response
 from infra.local.outbox import Sent, last_sent
 from infra.local.sample_day import SHOP_TIME, Player, find_sample, samples
-from infra.local.timers import Due
 from shared.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class Page:
             stories=stories,
             hidden=len(received) - len(stories),
             show_more=number + SHOWN,
-            waiting=self._cloud.timers.waiting(),
+            waiting=self._waiting(),
             sent=list(reversed(sent))[:_SHOWN_SENT],
             sent_in_all=len(sent),
             troubles=self._cloud.stories.troubles(),
@@ -66,6 +65,22 @@ class Page:
         )
         headers = {"content-type": "text/html; charset=utf-8", **SECURITY}
         return Response(200, headers, html.encode())
+
+    def _waiting(self) -> list[Mapping[str, Any]]:
+        """What is scheduled: when, which follow-up, of which ticket."""
+        names = {
+            event["detail"]["data"]["follow_up_id"]: event["detail"]["data"]["name"]
+            for event in list(self._cloud.events)
+            if event["detail-type"] == "FollowUpScheduled"
+        }
+        return [
+            {
+                "at": due.at,
+                "what": names.get(due.input.get("follow_up_id"), due.name),
+                "ticket": str(due.input.get("ticket_id", ""))[:8].upper(),
+            }
+            for due in self._cloud.timers.waiting()
+        ]
 
     def asset(self, name: str) -> Response | None:
         """A file of the page; None for any other name."""
@@ -109,7 +124,6 @@ def _template() -> Any:
         "clock": _clock,
         "day": _day,
         "words": _words,
-        "due": _due,
         "sent": _sent,
     }
     return environment.get_template("page.html")
@@ -127,12 +141,6 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _due(due: Due) -> Mapping[str, str]:
-    """What a schedule will do, as far as its input tells."""
-    given = due.input if isinstance(due.input, dict) else {}
-    return {name: str(value)[:8].upper() for name, value in given.items()}
-
-
 def _sent(sent: Sent) -> Mapping[str, str]:
     """A request as its lines, with the body readable."""
     shown = sent.as_json()
@@ -140,6 +148,7 @@ def _sent(sent: Sent) -> Mapping[str, str]:
     body = shown["body"] if parsed is None else json.dumps(parsed, ensure_ascii=False, indent=2)
     head = "\n".join(f"{name}: {value}" for name, value in shown["headers"].items())
     return {
+        "at": _day(datetime.fromisoformat(sent.at)),
         "head": f"{sent.method} {sent.url}\n{head}",
         "body": body,
         "answer": shown["response"]["body"],

@@ -165,19 +165,20 @@ def stream_record(
             "SequenceNumber": str(number),
             "SizeBytes": len(json.dumps(change.keys)),
             "StreamViewType": "NEW_AND_OLD_IMAGES",
-            **{key: _as_json(image) for key, image in images.items() if image is not None},
+            **{key: as_json(image) for key, image in images.items() if image is not None},
         },
         "eventSourceARN": stream_arn,
     }
 
 
-def _as_json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """Bytes as Base64, as a function gets them."""
     match value:
         case bytes():
             return b64encode(value).decode()
         case dict():
-            return {key: _as_json(one) for key, one in value.items()}
+            return {key: as_json(one) for key, one in value.items()}
         case list():
-            return [_as_json(one) for one in value]
+            return [as_json(one) for one in value]
         case _:
             return value
