@@ -44,7 +44,12 @@ _RETRIES = urllib3.Retry(
     raise_on_redirect=False,
 )
 _TIMEOUT = urllib3.Timeout(connect=3, read=10)
-_SES_DELAYS = {"TooManyRequestsException", "LimitExceededException", "SendingPausedException"}
+_SES_DELAYS = {
+    "LimitExceededException",
+    "SendingPausedException",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
 
 
 class ProviderSender:
@@ -53,7 +58,6 @@ class ProviderSender:
     def __init__(self, ses: Callable[[], Any], *, gateway: str) -> None:
         self._ses = ses
         self._gateway = gateway.rstrip("/")
-        self._pool = urllib3.PoolManager(retries=_RETRIES, timeout=_TIMEOUT)
 
     def transmit(self, provider: str, outgoing: Outgoing) -> str:
         match outgoing:
@@ -71,9 +75,12 @@ class ProviderSender:
             query = f"?{parts.query}" if parts.query else ""
             url = f"{self._gateway}/{parts.netloc}{parts.path}{query}"
         try:
-            answer = self._pool.request(
-                request.method, url, body=request.body, headers=dict(request.headers)
-            )
+            # A connection of its own: one kept while the function was frozen may be dead, and
+            # finding that out looks like an answer that was lost.
+            with urllib3.PoolManager(retries=_RETRIES, timeout=_TIMEOUT) as pool:
+                answer = pool.request(
+                    request.method, url, body=request.body, headers=dict(request.headers)
+                )
         except urllib3.exceptions.MaxRetryError as error:
             if isinstance(
                 error.reason,
