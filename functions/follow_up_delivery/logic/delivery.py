@@ -9,6 +9,7 @@ from functions.follow_up_delivery.logic.transmission import transmit
 from shared.domain.errors import Contention, NotFound
 from shared.domain.follow_up import Escalate, FollowUp, FollowUpState, SendReply, SendTemplate
 from shared.domain.journey import DeliveryRequest
+from shared.domain.model import TouchpointId
 from shared.domain.sending import Verdict
 from shared.domain.ticket import Ticket, change_priority
 
@@ -64,11 +65,26 @@ def _escalate(follow_up: FollowUp, ticket: Ticket, ports: Ports) -> FollowUp:
     return end(follow_up, FollowUpState.DONE, reason, ports, ticket=change)
 
 
+def _answered(
+    follow_up: FollowUp, action: SendTemplate | SendReply, ticket: Ticket
+) -> TouchpointId:
+    """Which touchpoint a message answers, and so the way it takes.
+
+    A promise made when the ticket opened answers what opened it, a later one what was said last.
+    Where the first has no way back, a public review, the last may have one.
+    """
+    if isinstance(action, SendReply):
+        return action.answers
+    made_at_opening = follow_up.since <= ticket.first.at
+    if made_at_opening and ticket.first.endpoint is not None:
+        return ticket.first.touchpoint_id
+    return ticket.last.touchpoint_id
+
+
 def _send(
     follow_up: FollowUp, action: SendTemplate | SendReply, ticket: Ticket, ports: Ports
 ) -> FollowUp:
-    answered_id = action.answers if isinstance(action, SendReply) else ticket.last.touchpoint_id
-    answered = ports.ledger.read(answered_id)
+    answered = ports.ledger.read(_answered(follow_up, action, ticket))
     if answered is None or answered.touchpoint.endpoint is None:
         reason = "the touchpoint it answers has no way back"
         return end(follow_up, FollowUpState.REFUSED, reason, ports)

@@ -54,9 +54,11 @@ class Promise:
         return seen
 
     def speak_of(self, seen: Touchpoint, **overrides: Any) -> Ticket:
-        """The ticket's latest word is this touchpoint."""
+        """The ticket's latest word is this touchpoint, and the promise was made after it opened."""
         said = word(seen, **overrides)
         self.ticket = self.world.tickets.put(self.ticket.model_copy(update={"last": said}))
+        later = self.follow_up.model_copy(update={"since": NOON + timedelta(minutes=1)})
+        self.follow_up = self.world.tickets.put_follow_up(later)
         return self.ticket
 
     def make(self, **overrides: Any) -> FollowUp:

@@ -26,6 +26,7 @@ from tests.builders import (
     sms,
     touchpoint,
     whatsapp_message,
+    word,
 )
 from tests.fakes import FakeProfileStore
 from tests.unit.follow_up_delivery.conftest import Promise
@@ -90,9 +91,12 @@ class TestWhatIsSent:
         # The record shows the same words, filled in.
         assert promise.ticket.number in kept(promise).touchpoint.text
 
-    def test_on_the_minute_the_window_is_still_open(self, promise: Promise) -> None:
-        promise.deliver(at=NOON + DAY)
-        assert "text" in body(promise)
+    @pytest.mark.parametrize(("before", "form"), [(10, "text"), (9, "template")])
+    def test_the_window_closes_ten_minutes_before_the_providers(
+        self, promise: Promise, before: int, form: str
+    ) -> None:
+        promise.deliver(at=NOON + DAY - timedelta(minutes=before))
+        assert form in body(promise)
 
     def test_the_customer_alone_opens_the_window_and_at_the_same_endpoint(
         self, promise: Promise
@@ -169,7 +173,25 @@ class TestToWhom:
         assert body(promise)["to"] == PHONE.removeprefix("+")
         assert kept(promise).touchpoint.endpoint == promise.wrote.endpoint
 
-    def test_cw_13470_a_promise_goes_where_they_wrote_from_last(self, promise: Promise) -> None:
+    def test_a_promise_made_at_the_opening_goes_where_the_matter_began(
+        self, promise: Promise
+    ) -> None:
+        by_sms = promise.hear(sms(phone="+33687654321", at=NOON + HOUR))
+        promise.edit_ticket(last=word(by_sms))
+        promise.deliver()
+        assert body(promise)["to"] == PHONE.removeprefix("+")
+
+    def test_where_that_has_no_way_back_it_goes_where_they_wrote_from_last(
+        self, promise: Promise
+    ) -> None:
+        review = promise.hear(touchpoint(key="a review", endpoint=None, at=NOON))
+        promise.edit_ticket(first=word(review))
+        promise.deliver()
+        assert body(promise)["to"] == PHONE.removeprefix("+")
+
+    def test_cw_13470_a_later_promise_goes_where_they_wrote_from_last(
+        self, promise: Promise
+    ) -> None:
         promise.speak_of(promise.hear(sms(phone="+33687654321", at=NOON + HOUR)))
         promise.deliver()
         assert b"To=%2B33687654321" in request(promise).body
