@@ -71,6 +71,8 @@ class Timers:
             return None
         backend = scheduler_backends[ACCOUNT][REGION]
         given: dict[str, Any] = {field: parameters.get(name) for field, name in _FIELDS.items()}
+        # An update that names no state enables the schedule; moto would leave it without one.
+        given["state"] = parameters.get("State", "ENABLED")
         if len(parameters["Name"]) > _LONGEST_NAME:
             raise Refused("ValidationException", "name must have length less than or equal to 64")
         _due_at(

@@ -1,6 +1,6 @@
 """Update expressions: what they set, add and remove, read once and applied to a copy."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +17,7 @@ from moto.dynamodb.parsing.ast_nodes import (  # type: ignore[attr-defined]  # m
 from moto.dynamodb.parsing.expressions import (  # type: ignore[attr-defined]  # as above
     UpdateExpressionParser,
 )
+from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
 
 from infra.local.items import Attributes
 
@@ -108,7 +109,7 @@ def _read_plan(
     values: frozenset[str],
     keys: tuple[str, str | None],
 ) -> Plan:
-    """Moto's parser checks the syntax, and that raw names are not reserved."""
+    """Moto's parser checks the syntax; what it lets pass is checked here."""
     tree = UpdateExpressionParser.make(expression)
     named = frozenset(
         one.get_attribute_name_placeholder() for one in tree.find_clauses([ExpressionAttributeName])
@@ -140,6 +141,13 @@ def _read_plan(
                 simple = False
                 continue
             targets.append(given.get(found[1], found[1]))
+    raw = [one for one in (*_tokens(sets, sets_once, adds), *removes) if not one.startswith("#")]
+    for name in raw:
+        if name.upper() in ReservedKeywords.get_reserved_keywords():
+            raise MockValidationException(
+                "Invalid UpdateExpression: Attribute name is a reserved keyword; "
+                f"reserved keyword: {name}"
+            )
     for target in targets:
         if target in keys:
             raise MockValidationException(
@@ -159,6 +167,10 @@ def _read_plan(
         valued,
         None if simple else tree,
     )
+
+
+def _tokens(*actions: Sequence[tuple[str, ...]]) -> list[str]:
+    return [action[0] for kind in actions for action in kind]
 
 
 def keys_of(
