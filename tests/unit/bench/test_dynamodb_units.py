@@ -160,7 +160,7 @@ def test_a_table_is_read_from_its_definition() -> None:
         "ALL": {},
         "INCLUDE": {"NonKeyAttributes": ["due"]},
     }
-    definition = {
+    definition: dict[str, Any] = {
         "KeySchema": [
             {"AttributeName": "pk", "KeyType": "HASH"},
             {"AttributeName": "sk", "KeyType": "RANGE"},
