@@ -28,9 +28,13 @@ Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 class Model(BaseModel):
     """A value: immutable, closed to unknown fields, built when first used (which keeps imports
     cheap).
+
+    Its errors name fields and quote no content: what rises ends in a log.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", defer_build=True, hide_input_in_errors=True
+    )
 
 
 def derived_id(kind: str, *causes: str) -> str:

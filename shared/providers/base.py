@@ -151,7 +151,9 @@ class Payload(BaseModel):
     Unknown fields are ignored, for providers add them at will; known ones are strict.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, defer_build=True)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", strict=True, defer_build=True, hide_input_in_errors=True
+    )
 
 
 ProviderId = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,256}$")]

@@ -1,0 +1,134 @@
+"""One line for one fact, in fields, and never a word, a number or a name of anybody."""
+
+import json
+from collections.abc import Callable, Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from functions.webhook_intake.handler import handler
+from shared.domain.errors import Contention, SendRefused
+from shared.domain.touchpoint import Endpoint, Touchpoint
+from shared.runtime.observability import count, logger, observed
+from shared.runtime.settings import environment
+from tests.builders import whatsapp_message
+
+PERSONAL = ("+33612345678", "33612345678", "awa@example.com", "Awa", "Où est ma commande ?")
+
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    """What was logged so far, line by line."""
+    stream = StringIO()
+    (log_handler,) = logger().handlers
+    assert hasattr(log_handler, "setStream")
+    before = log_handler.setStream(stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    log_handler.setStream(before)
+
+
+def raising(error: Exception) -> Callable[[dict[str, Any], Any], Any]:
+    @observed
+    def step(event: dict[str, Any], context: Any) -> Any:
+        raise error
+
+    return step
+
+
+EVENT = {"body": " ".join(PERSONAL)}
+
+
+def assert_nothing_personal(written: object) -> None:
+    text = json.dumps(written, ensure_ascii=False)
+    assert not [word for word in PERSONAL if word in text]
+
+
+class TestWhatAFunctionCouldNotDo:
+    def test_what_works_is_not_logged(self, lines: Lines) -> None:
+        @observed
+        def step(event: dict[str, Any], context: Any) -> str:
+            return "done"
+
+        assert step(EVENT, None) == "done"
+        assert lines() == []
+
+    def test_our_own_error_is_logged_once_with_its_reason_and_rises(self, lines: Lines) -> None:
+        with pytest.raises(Contention):
+            raising(Contention("another delivery is under way"))(EVENT, None)
+        (line,) = lines()
+        assert (line["level"], line["message"]) == ("WARNING", "step_refused")
+        assert (line["error"], line["reason"]) == ("Contention", "another delivery is under way")
+        assert_nothing_personal(line)
+
+    @pytest.mark.parametrize(
+        "error", [ValueError("'+33612345678' is no number"), KeyError("awa@example.com")]
+    )
+    def test_a_foreign_error_is_logged_by_its_type_alone_and_rises(
+        self, lines: Lines, error: Exception
+    ) -> None:
+        with pytest.raises(type(error)):
+            raising(error)(EVENT, None)
+        (line,) = lines()
+        assert (line["level"], line["message"]) == ("ERROR", "step_failed")
+        assert line["error"] == type(error).__name__
+        assert_nothing_personal(line)
+
+    def test_a_stored_touchpoint_that_does_not_fit_rises_without_its_content(self) -> None:
+        """Lambda itself logs what rises, with its message."""
+        stored = whatsapp_message().model_dump_json().replace('"name"', '"nickname"')
+        with pytest.raises(ValidationError) as raised:
+            Touchpoint.model_validate_json(stored)
+        assert "nickname" in str(raised.value)
+        assert_nothing_personal(str(raised.value))
+
+    def test_nor_does_any_value_of_the_domain_quote_what_it_refuses(self) -> None:
+        with pytest.raises(ValidationError) as raised:
+            Endpoint.model_validate({"channel": "+33612345678", "provider": "Awa"})
+        assert_nothing_personal(str(raised.value))
+
+    def test_a_handler_keeps_its_name(self) -> None:
+        assert raising(SendRefused("no", code="1")).__name__ == "step"
+
+
+class TestMetrics:
+    def test_a_fact_is_a_line_that_cloudwatch_counts(self, lines: Lines) -> None:
+        count("TouchpointsReceived", 3, provider="twilio")
+        (line,) = lines()
+        assert line["TouchpointsReceived"] == 3
+        assert line["provider"] == "twilio"
+        (metric,) = line["_aws"]["CloudWatchMetrics"]
+        assert metric == {
+            "Namespace": "Passerelle",
+            "Dimensions": [["provider"]],
+            "Metrics": [{"Name": "TouchpointsReceived", "Unit": "Count"}],
+        }
+        assert isinstance(line["_aws"]["Timestamp"], int)
+
+    def test_what_did_not_happen_costs_no_line(self, lines: Lines) -> None:
+        count("TouchpointsDuplicate", 0, provider="twilio")
+        assert lines() == []
+
+
+class TestARefusedWebhook:
+    @pytest.fixture(autouse=True)
+    def settings(self) -> Iterator[None]:
+        token = environment.set(
+            {"TOUCHPOINTS_TABLE": "t", "RAW_BUCKET": "b", "SECRETS_PREFIX": "p"}
+        )
+        yield
+        environment.reset(token)
+
+    @pytest.mark.parametrize("name", ["+33612345678", "../secrets", "base", "__init__"])
+    def test_a_provider_nobody_knows_is_one_line_and_no_echo(self, lines: Lines, name: str) -> None:
+        answer = handler({"pathParameters": {"provider": name}, **EVENT}, None)
+        assert answer["statusCode"] == 404
+        assert answer["headers"]["content-type"] == "application/problem+json"
+        assert json.loads(answer["body"])["detail"] == "there is no such provider"
+        (line,) = lines()
+        assert (line["message"], line["error"]) == ("webhook_refused", "UnknownProvider")
+        assert name not in json.dumps(line["reason"])
+        assert_nothing_personal([line, answer])
