@@ -77,7 +77,8 @@ class TicketDetail(TicketView):
 
 
 def _clock_view(clock: SlaClock, now: datetime) -> ClockView:
-    return ClockView(state=clock.state(now), **clock.model_dump())
+    shown = clock.model_dump(include=set(ClockView.model_fields))
+    return ClockView(state=clock.state(now), **shown)
 
 
 def _fields(ticket: Ticket, now: datetime) -> dict[str, object]:
