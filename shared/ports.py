@@ -121,7 +121,9 @@ class Ledger(Protocol):
         """
 
     def mailbox(self, endpoint: Endpoint, *, after: datetime | None = None) -> list[LedgerEntry]:
-        """Outbound touchpoints that wait to be fetched at this endpoint, oldest first."""
+        """Outbound touchpoints that wait to be fetched at this endpoint: the latest hundred at
+        least, oldest first.
+        """
 
     def advance_delivery(self, provider: str, account: str, status: DeliveryStatus) -> None:
         """Move an outbound touchpoint's delivery forward, never back.

@@ -37,6 +37,7 @@ INLINE_LIMIT = 200_000
 _CONCURRENT_WRITES = 16
 _DELIVERY_RANK = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4, "failed": 5}
 _MAILBOX_CHANNELS = {Channel.WEB_CHAT}
+_MAILBOX_SHOWS = 100
 _NEVER_KEPT = {"authorization", "cookie", "x-telegram-bot-api-secret-token"}
 _IN_TROUBLE = {TouchpointState.FAILED, TouchpointState.QUARANTINED}
 
@@ -240,10 +241,10 @@ class DynamoLedger:
         return Page(self.read_many(keys), next_cursor)
 
     def mailbox(self, endpoint: Endpoint, *, after: datetime | None = None) -> list[LedgerEntry]:
-        keys, _ = self._query(
-            "by_mailbox", mailbox=endpoint.key, timeline=after, forward=True, limit=100
+        newest_first, _ = self._query(
+            "by_mailbox", mailbox=endpoint.key, timeline=after, forward=False, limit=_MAILBOX_SHOWS
         )
-        entries = self.read_many(keys)
+        entries = self.read_many(newest_first[::-1])
         return [one for one in entries if after is None or one.touchpoint.occurred_at > after]
 
     def in_state(
