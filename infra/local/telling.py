@@ -60,4 +60,5 @@ def _lines(sample: Sample, story: Story) -> Iterable[str]:
         )
     for follow_up in story.follow_ups:
         due = follow_up.due_at.astimezone(SHOP_TIME)
-        yield f"{indent}follow-up {follow_up.name} {follow_up.state}, {due:%a %d %b %H:%M}"
+        result = f": {follow_up.result}" if follow_up.result else ""
+        yield f"{indent}follow-up {follow_up.name} {follow_up.state}, {due:%a %d %b %H:%M}{result}"

@@ -10,12 +10,15 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from threading import Lock, RLock
 from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
 
+import botocore.session
 from botocore.handlers import BUILTIN_HANDLERS
+from botocore.loaders import create_loader
 from moto import mock_aws
 from moto.core.models import botocore_stubber
 
@@ -60,6 +63,8 @@ class Meter:
             self.read_units = 0.0
             self.facts: Counter[str] = Counter()
             """Transitions of state machines, events on the bus, gateway requests and the like."""
+            self.invocations: Counter[str] = Counter()
+            """Of each function."""
             self.seconds: Counter[str] = Counter()
             """Of each function, as long as it ran here."""
 
@@ -76,6 +81,7 @@ class Meter:
     def ran(self, function: str, seconds: float) -> None:
         with self._lock:
             self.facts["invocations"] += 1
+            self.invocations[function] += 1
             self.seconds[function] += seconds  # type: ignore[assignment]  # a Counter of floats
 
 
@@ -97,6 +103,8 @@ class Wire:
     def install(self, stack: ExitStack, environment: Mapping[str, str]) -> None:
         stack.enter_context(patch.dict(os.environ, {**_ENVIRONMENT, **environment}))
         stack.enter_context(mock_aws(config={"stepfunctions": {"execute_state_machine": True}}))
+        # One process, many clients: AWS's own models are read once.
+        stack.enter_context(patch.object(botocore.session, "create_loader", _one_loader))
         process = botocore_stubber.process_request
 
         def one_at_a_time(request: Any) -> Any:
@@ -148,6 +156,11 @@ class Wire:
                 hear(service, operation, context[_KEPT], parsed)
         if self.interfere is not None:
             self.interfere(service, operation, "after")
+
+
+@cache
+def _one_loader(search_path: str | None = None) -> Any:
+    return create_loader(search_path)
 
 
 def _keep_parameters(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
