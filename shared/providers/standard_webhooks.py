@@ -1,6 +1,7 @@
 """Any system of the company that sends Standard Webhooks: a till, an app, a booking system.
 
-Each is a source of its own at `/webhooks/standard_webhooks/<source>`, with its own secrets. What it
+Each is a source of its own with its own secrets, and calls `/webhooks/standard_webhooks/<source>`;
+without the name, whose secret signed tells which. What it
 can say is in docs/standard-webhooks.md. The signature is checked here and not by the official
 library, which knows no clock but its own and stumbles over hostile headers; tests compare the two.
 Read against
@@ -333,20 +334,7 @@ class StandardWebhooks(Provider[StandardWebhooksSecret]):
             raise Unauthentic("webhook-timestamp is missing or no number")
         if abs(request.arrived_at.timestamp() - int(stamp)) > TOLERANCE.total_seconds():
             raise Unauthentic("webhook-timestamp is more than five minutes away")
-        told = f"{request.header('webhook-id')}.{stamp}.".encode("utf-8", "surrogateescape")
-        given = [
-            signature
-            for version, _, signature in (
-                one.partition(",") for one in request.header("webhook-signature").split()
-            )
-            if version == "v1"  # other versions are another scheme's, or of a day to come
-        ]
-        expected = [
-            b64encode(hmac.digest(_key(one), told + request.body, "sha256")).decode()
-            for source in _sources(request, secret)
-            for one in source.signing_secrets
-        ]
-        if not any(same(one, other) for one in expected for other in given):
+        if _signer(request, secret) is None:
             raise Unauthentic("no webhook-signature fits, or there is no such source")
 
     def parse(
@@ -356,12 +344,13 @@ class StandardWebhooks(Provider[StandardWebhooksSecret]):
         message_id = request.header("webhook-id")
         if not 0 < len(message_id) <= 512:
             raise MalformedPayload("webhook-id: 1 to 512 characters are expected")
+        source = _source(request, secret)
         kind = TYPES.get(event.type)
         data = _read_data(kind, event.data) if kind else None
         occurred_at = believable(event.timestamp, received_at)
         touchpoint = Touchpoint(
             provider=self.name,
-            account=request.path,
+            account=source.name,
             provider_event_id=message_id,
             channel=(data.channel or data.usual_channel) if data else Channel.APP,
             direction=data.direction if data else Direction.PASSIVE,
@@ -371,7 +360,7 @@ class StandardWebhooks(Provider[StandardWebhooksSecret]):
             if data
             else Unsupported(what=f"event of type {event.type}"),
             identifiers=data.customer.identifiers if data else (),
-            endpoint=_way_back(data, _sources(request, secret)) if data else None,
+            endpoint=_way_back(data, source) if data else None,
             name=data.customer.name if data else None,
             language=data.customer.language if data else None,
         )
@@ -385,16 +374,44 @@ def _read_data(kind: type[Data], data: JsonValue) -> Data:
         raise MalformedPayload(f"data.{error}") from None
 
 
-def _sources(request: WebhookRequest, secret: StandardWebhooksSecret) -> list[Source]:
-    """Of the name in the path, which is not signed; but then only that source's secrets count."""
-    return [source for source in secret.sources if source.name == request.path]
+def _source(request: WebhookRequest, secret: StandardWebhooksSecret) -> Source:
+    """By its name in the path, or by whose secret signed it."""
+    named = next((one for one in secret.sources if one.name == request.path), None)
+    source = named or _signer(request, secret)
+    if source is None:
+        raise MalformedPayload("the source is not known, or no longer")
+    return source
 
 
-def _way_back(data: Data, sources: list[Source]) -> Endpoint | None:
+def _signer(request: WebhookRequest, secret: StandardWebhooksSecret) -> Source | None:
+    """The source whose secret signed the request.
+
+    The path is not signed, but where it names a source, then only that source's secrets count.
+    """
+    stamp = request.header("webhook-timestamp")
+    told = f"{request.header('webhook-id')}.{stamp}.".encode("utf-8", "surrogateescape")
+    given = [
+        signature
+        for version, _, signature in (
+            one.partition(",") for one in request.header("webhook-signature").split()
+        )
+        if version == "v1"  # other versions are another scheme's, or of a day to come
+    ]
+    for source in secret.sources:
+        if request.path not in {"", source.name}:
+            continue
+        for key in map(_key, source.signing_secrets):
+            expected = b64encode(hmac.digest(key, told + request.body, "sha256")).decode()
+            if any(same(expected, one) for one in given):
+                return source
+    return None
+
+
+def _way_back(data: Data, source: Source) -> Endpoint | None:
     """Where the person asked to be answered: on a line of ours that the source was given."""
     if data.reply_by is None:
         return None
-    lines = [line for one in sources for line in one.reply_lines if line.channel == data.reply_by]
+    lines = [line for line in source.reply_lines if line.channel == data.reply_by]
     if not lines:
         raise MalformedPayload(f"data.reply_by: this source has no line for {data.reply_by}")
     line = lines[0]

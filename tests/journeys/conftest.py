@@ -1,4 +1,4 @@
-"""The whole house on the synthesised template, in this process: one empty local cloud for each test."""
+"""The whole house on the synthesised template, in this process: an empty cloud for each test."""
 
 from collections.abc import Iterator
 from typing import Any

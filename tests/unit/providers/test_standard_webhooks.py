@@ -174,10 +174,20 @@ def test_each_header_is_needed_and_signed(header: str) -> None:
             verify(replace(sent, headers=headers))
 
 
-@pytest.mark.parametrize("source", ["form", "", "unknown", "till/x", "TILL"])
+@pytest.mark.parametrize("source", ["form", "unknown", "till/x", "TILL"])
 def test_a_source_cannot_speak_for_another(source: str) -> None:
     with pytest.raises(Unauthentic):
         verify(by_library(event(), NEW, source=source))
+
+
+def test_without_a_name_the_secret_tells_the_source() -> None:
+    sent = by_library(event(), NEW, source="")
+    verify(sent)
+    (observed,) = PROVIDER.parse(sent, SECRET, NOON)
+    assert observed.touchpoint.account == "till"
+    unsigned = replace(sent, headers={"webhook-id": "msg_1"})
+    with pytest.raises(MalformedPayload, match="source"):
+        PROVIDER.parse(unsigned, SECRET, NOON)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,200 @@
+"""The story the house was built for, on the synthesised template: from webhook to kept promise."""
+
+import json
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from infra.local.cloud import LocalCloud
+from tests.journeys.webhooks import STORY, WHATSAPP_LINE, sms, whatsapp
+
+PHONE = "+33612345678"
+
+
+@pytest.fixture
+def agent(cloud: LocalCloud) -> "Agent":
+    return Agent(cloud)
+
+
+class Agent:
+    """Somebody signed in to the agents' API."""
+
+    def __init__(self, cloud: LocalCloud) -> None:
+        self.cloud = cloud
+        token = json.loads(cloud.get("/_local/token").body)["token"]
+        self.headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+
+    def get(self, path: str) -> dict[str, Any]:
+        answer = self.cloud.get(path, self.headers)
+        assert answer.status == 200, answer.body
+        found: dict[str, Any] = json.loads(answer.body)
+        return found
+
+    def send(self, method: str, path: str, **body: Any) -> tuple[int, dict[str, Any]]:
+        answer = self.cloud.post(path, json.dumps(body), self.headers, method=method)
+        return answer.status, json.loads(answer.body)
+
+    def profile(self, phone: str = PHONE) -> dict[str, Any]:
+        (found,) = self.get(f"/v1/profiles?identifier={quote(f'phone:{phone}')}")["items"]
+        assert isinstance(found, dict)
+        return found
+
+    def timeline(self) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = self.get(
+            f"/v1/profiles/{self.profile()['profile_id']}/timeline"
+        )["items"]
+        return items
+
+    def tickets(self) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = self.get(
+            f"/v1/tickets?profile={self.profile()['profile_id']}"
+        )["items"]
+        return items
+
+
+def outbox(cloud: LocalCloud, provider: str) -> list[dict[str, Any]]:
+    sent = json.loads(cloud.get("/_local/outbox").body)
+    return [one for one in sent if one["provider"] == provider]
+
+
+def test_a_message_becomes_a_ticket_and_the_promise_is_kept(
+    cloud: LocalCloud, agent: Agent
+) -> None:
+    wrote = whatsapp(cloud, STORY, phone=PHONE, key="story", at=cloud.clock.now())
+    assert [cloud.receive(wrote).status for _ in range(3)] == [200, 200, 200]
+    cloud.settle()
+
+    (seen,) = agent.timeline()
+    touchpoint = agent.get(f"/v1/touchpoints/{seen['touchpoint_id']}")
+    assert touchpoint["state"] == "processed"
+    understood = touchpoint["classification"]
+    assert understood["language"] == "fr"
+    assert {understood["intent"], understood["runner_up"]} == {"delivery_problem", "refund"}
+    assert understood["sentiment"] == "negative"
+    assert understood["urgency"] == "high"
+    assert {one["aspect"] for one in understood["evidence"]} >= {"intent", "sentiment", "urgency"}
+
+    (ticket,) = agent.tickets()
+    assert (ticket["queue"], ticket["status"], ticket["priority"]) == ("orders", "new", "high")
+    assert ticket["first_response"]["due_at"] < ticket["resolution"]["due_at"]
+    follow_ups = agent.get(f"/v1/follow-ups?ticket={ticket['ticket_id']}")["items"]
+    assert {one["name"]: one["state"] for one in follow_ups} == {
+        "nobody_has_answered": "scheduled",
+        "still_working_on_it": "scheduled",
+    }
+
+    cloud.advance(timedelta(hours=1))
+    again = sms(cloud, "Toujours rien reçu, vous en êtes où ?", phone=PHONE, key="7")
+    assert cloud.receive(again).status == 200
+    cloud.settle()
+    assert [one["channel"] for one in agent.timeline()] == ["sms", "whatsapp"]
+    (joined,) = agent.tickets()
+    assert joined["ticket_id"] == ticket["ticket_id"]
+    assert joined["last"]["at"] > joined["first"]["at"]
+
+    cloud.advance(timedelta(hours=72))
+    (sent,) = outbox(cloud, "whatsapp_cloud")
+    assert sent["method"] == "POST"
+    assert sent["url"].startswith("https://graph.facebook.com/v")
+    assert sent["url"].endswith(f"/{WHATSAPP_LINE}/messages")
+    token = cloud.secrets["whatsapp_cloud"]["access_token"]
+    assert sent["headers"]["authorization"] == f"Bearer {token}"
+    assert sent["parsed"]["to"] == PHONE.removeprefix("+")
+    assert sent["parsed"]["type"] == "template"
+    assert sent["parsed"]["template"]["name"] == "still_working_on_it"
+    assert sent["parsed"]["template"]["language"] == {"code": "fr"}
+    assert sent["response"]["status"] == 200
+
+    ended = agent.get(f"/v1/follow-ups?ticket={ticket['ticket_id']}")["items"]
+    done = {one["name"]: one for one in ended}
+    assert {one["state"] for one in done.values()} == {"done"}
+    gate = [step["name"] for step in done["still_working_on_it"]["gate"]]
+    assert gate == [
+        "suppression",
+        "consent",
+        "message_class",
+        "quiet_hours",
+        "frequency_cap",
+        "reply_window",
+        "budget",
+    ]
+    outbound = agent.timeline()[0]
+    assert (outbound["direction"], outbound["channel"]) == ("outbound", "whatsapp")
+    (escalated,) = agent.tickets()
+    assert escalated["priority"] == "urgent"
+    balance = json.loads(cloud.get("/_local/balance").body)
+    assert (balance["received"], balance["duplicate"], balance["processed"]) == (4, 2, 2)
+    assert balance["holds"]
+
+
+def test_cw_15359_an_agents_reply_goes_to_its_sender_and_starts_the_next_promise(
+    cloud: LocalCloud, agent: Agent
+) -> None:
+    wrote = whatsapp(cloud, STORY, phone=PHONE, key="story", at=cloud.clock.now())
+    cloud.receive(wrote)
+    other = "+33699999999"
+    cloud.receive(whatsapp(cloud, STORY, phone=other, key="other", at=cloud.clock.now()))
+    cloud.settle()
+    (ticket,) = agent.tickets()
+    path = f"/v1/tickets/{ticket['ticket_id']}"
+    status, promised = agent.send("POST", f"{path}/replies", text="Elle part aujourd'hui.")
+    assert (status, promised["state"]) == (202, "scheduled")
+    status, same = agent.send("POST", f"{path}/replies", text="Elle part aujourd'hui.")
+    assert (status, same["follow_up_id"]) == (202, promised["follow_up_id"])
+    cloud.settle()
+
+    (sent,) = outbox(cloud, "whatsapp_cloud")
+    assert sent["parsed"]["to"] == PHONE.removeprefix("+")
+    assert sent["parsed"]["text"]["body"] == "Elle part aujourd'hui."
+    assert sent["parsed"]["context"] == {"message_id": "wamid.story"}
+    answered = agent.get(path)
+    assert answered["status"] == "waiting_customer"
+    assert answered["first_response"]["met_at"] is not None
+    names = {one["name"]: one["state"] for one in answered["follow_ups"]}
+    assert names["did_that_help"] == "scheduled"
+
+    cloud.advance(timedelta(days=3))
+    names = {one["name"]: one["state"] for one in agent.get(path)["follow_ups"]}
+    assert names == {
+        "reply": "done",
+        "nobody_has_answered": "cancelled",
+        "still_working_on_it": "cancelled",
+        "did_that_help": "done",
+    }
+
+
+def test_who_said_stop_hears_no_more(cloud: LocalCloud, agent: Agent) -> None:
+    cloud.receive(sms(cloud, STORY, phone=PHONE, key="1"))
+    cloud.settle()
+    cloud.receive(sms(cloud, "STOP", phone=PHONE, key="2"))
+    cloud.settle()
+    cloud.advance(timedelta(hours=72))
+    assert outbox(cloud, "twilio") == []
+    (ticket,) = agent.tickets()
+    states = {
+        one["name"]: one for one in agent.get(f"/v1/tickets/{ticket['ticket_id']}")["follow_ups"]
+    }
+    refused = states["still_working_on_it"]
+    assert refused["state"] == "refused"
+    assert refused["result"].startswith("suppression: ")
+
+
+def test_a_resolved_ticket_stays_and_the_next_word_opens_another(
+    cloud: LocalCloud, agent: Agent
+) -> None:
+    cloud.receive(whatsapp(cloud, STORY, phone=PHONE, key="a", at=cloud.clock.now()))
+    cloud.settle()
+    (ticket,) = agent.tickets()
+    path = f"/v1/tickets/{ticket['ticket_id']}"
+    status, resolved = agent.send("PATCH", path, status="resolved", version=ticket["version"])
+    assert (status, resolved["status"]) == (200, "resolved")
+    status, stale = agent.send("PATCH", path, status="open", version=ticket["version"])
+    assert (status, stale["status"]) == (409, 409)
+    cloud.settle()
+    later = cloud.advance(timedelta(hours=2))
+    cloud.receive(whatsapp(cloud, STORY, phone=PHONE, key="b", at=later))
+    cloud.receive(whatsapp(cloud, STORY, phone=PHONE, key="a", at=later))
+    cloud.settle()
+    assert [one["status"] for one in agent.tickets()] == ["new", "resolved"]
