@@ -28,21 +28,24 @@ from shared.providers.base import (
 )
 
 _RETRIES = urllib3.Retry(
-    total=3,
-    connect=3,
+    total=2,
+    connect=2,
     read=0,
     redirect=0,
-    status=3,
+    status=2,
     other=0,
     allowed_methods=None,
     status_forcelist=(429, 503),
     backoff_factor=0.3,
     backoff_jitter=0.3,
     respect_retry_after_header=True,
-    retry_after_max=10,
+    retry_after_max=5,
     raise_on_status=False,
     raise_on_redirect=False,
 )
+"""Three attempts and two waits, at worst 50 seconds: the function has 60. Longer waits are the
+follow-up's.
+"""
 _TIMEOUT = urllib3.Timeout(connect=3, read=10)
 _SES_DELAYS = {
     "LimitExceededException",

@@ -174,7 +174,7 @@ class TestHttp:
     def test_busy_for_long_is_put_off(self, server: ProviderServer, status: int) -> None:
         with pytest.raises(SendDelayed):
             transmit(server, Answer(status, BUSY, {"Retry-After": "0"}))
-        assert len(server.received) == 4
+        assert len(server.received) == 3
 
     def test_it_waits_as_long_as_it_is_told_but_never_past_the_functions_time(
         self, server: ProviderServer, waited: list[float]
@@ -182,8 +182,7 @@ class TestHttp:
         transmit(server, Answer(429, BUSY, {"Retry-After": "2"}), Answer())
         with pytest.raises(SendDelayed):
             transmit(server, Answer(503, BUSY, {"Retry-After": "3600"}))
-        assert waited[0] == 2
-        assert max(waited) <= 10
+        assert waited == [2, 5, 5]
 
     @pytest.mark.parametrize("status", [500, 502, 504])
     def test_any_other_failure_may_have_taken_it_so_it_is_not_repeated(
@@ -214,7 +213,7 @@ class TestHttp:
         with pytest.raises(SendDelayed, match="the provider cannot be reached") as raised:
             ProviderSender(no_mail, gateway=nobody).transmit("whatsapp_cloud", request())
         assert raised.value.__cause__ is None
-        assert len(waited) >= 2, "a connection that failed is tried again first"
+        assert waited, "a connection that failed is tried again first"
 
 
 def test_what_is_fetched_by_its_recipient_goes_nowhere() -> None:
