@@ -187,6 +187,10 @@ class TestNobody:
         step = update(world, known_by(identifier("İ" * 320, IdentifierType.EMAIL)))
         assert step.profile_id == NOBODY
 
+    def test_the_longest_address_there_can_be_is_one(self, world: World) -> None:
+        longest = identifier("a" * 320, IdentifierType.EMAIL)
+        assert update(world, known_by(longest)).profile_id == profile_id_from(longest)
+
     def test_words_of_nobody_are_understood_all_the_same(self, world: World) -> None:
         assert update(world, known_by()).next_step == "ai_classification"
 
@@ -363,8 +367,11 @@ class TestTraits:
     def test_what_is_too_large_or_has_no_usable_name_stays_in_the_ledger(
         self, world: World
     ) -> None:
-        seen = stated(1, **{"essay": "a" * (LARGEST_TRAIT + 1), "": "x", "n" * 101: "x", "ok": 1})
-        assert set(read(world, update(world, seen).profile_id).traits) == {"ok"}
+        essays = {"essay": "a" * (LARGEST_TRAIT + 1), "note": "a" * LARGEST_TRAIT}
+        names = {"": 1, "n": 1, "n" * 100: 1, "n" * 101: 1}
+        seen = stated(1, **essays, **names)
+        kept = read(world, update(world, seen).profile_id).traits
+        assert set(kept) == {"note", "n", "n" * 100}
 
     def test_one_touchpoint_states_so_many_at_most(self, world: World) -> None:
         seen = stated(1, **{f"trait {n:03}": n for n in range(MOST_TRAITS + 5)})

@@ -213,7 +213,7 @@ class TestHandshake:
     def test_it_is_answered_and_kept_nowhere(self, world: World) -> None:
         taken = intake(world, CASES["whatsapp_cloud/handshake"].request)
         assert (taken.response.status, taken.response.body) == (200, "1158201444")
-        assert taken.received == 0
+        assert taken == Intake(taken.response, received=0, duplicate=0, quarantined=0)
         assert_untouched(world)
 
     def test_whoever_does_not_know_the_token_is_refused(self, world: World) -> None:
