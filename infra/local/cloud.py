@@ -288,7 +288,7 @@ class LocalCloud:
 
     def settle(self, patience: timedelta = PATIENCE) -> Settled:
         """Return when nothing is in flight and nothing due. Raises NotSettled after `patience`."""
-        began, before = monotonic(), self.flight.seen()
+        began, before = monotonic(), self.flight.seen() - self.flight.under_way()
         fired = 0
         while True:
             left = patience.total_seconds() - (monotonic() - began)

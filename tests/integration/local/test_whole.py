@@ -170,7 +170,7 @@ def test_a_failed_journey_is_seen_and_redriven(cloud: LocalCloud) -> None:
     assert json.loads(answer.body) == {"sent_again": True}
     settled = json.loads(cloud.post("/_local/settle").body)
     assert settled["settled"] is True
-    assert settled["waited_for"]["journeys"] == 1
+    assert set(settled["waited_for"]) <= {"changes", "journeys"}
     assert cloud.stories.troubles() == []
     balance = json.loads(cloud.get("/_local/balance").body)
     assert (balance["processed"], balance["failed"], balance["holds"]) == (1, 0, True)
