@@ -1,1 +1,1 @@
-"""What two or more steps speak: the domain, events, providers, policies, ports and their adapters."""
+"""What two or more steps speak: the domain, events, providers, policies, ports, adapters."""

@@ -157,9 +157,7 @@ class TestAfterAnAgentsReply:
     def test_before_any_reply_nothing_is_promised(self, world: World) -> None:
         assert schedule(world, world.tickets.put(ticket()), "agent_replied") == []
 
-    def test_ma_11763_of_two_replies_only_the_last_one_is_asked_about(
-        self, world: World
-    ) -> None:
+    def test_ma_11763_of_two_replies_only_the_last_one_is_asked_about(self, world: World) -> None:
         first = world.tickets.put(record_agent_reply(ticket(), NOON + HOUR))
         schedule(world, first, "agent_replied")
         second = world.tickets.put(record_agent_reply(first, NOON + 2 * HOUR))
