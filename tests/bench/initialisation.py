@@ -143,9 +143,10 @@ class Start(NamedTuple):
 def measure(tell: Callable[[str], None], samples: int = SAMPLES) -> dict[str, Start]:
     """By function, and the bare handler under its own name."""
     programs = (BARE, *FIRST_EVENTS)
-    for name in programs:
-        tell(f"start of {name}: first run, which compiles")
-        _run(name)
+    if samples > 1:
+        tell("starts: first runs, which compile and are not counted")
+        for name in programs:
+            _run(name)
     rounds = []
     for number in range(samples):
         tell(f"starts: round {number + 1} of {samples}")

@@ -1,0 +1,56 @@
+"""What the figures should be, and whether they are."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+INIT_RATIO = 1.6
+INIT_RATIO_OF_INTAKE = 1.3
+INTAKE_PER_SECOND = 150
+INTAKE_P95_MS = 79
+END_TO_END_PER_SECOND = 25
+USD_PER_MILLION = 10
+
+
+class Goal(NamedTuple):
+    what: str
+    goal: str
+    measured: float
+    met: bool
+
+    @classmethod
+    def at_least(cls, what: str, goal: float, measured: float) -> "Goal":
+        return cls(what, f">= {goal:g}", measured, measured >= goal)
+
+    @classmethod
+    def at_most(cls, what: str, goal: float, measured: float) -> "Goal":
+        return cls(what, f"<= {goal:g}", measured, measured <= goal)
+
+    @classmethod
+    def below(cls, what: str, goal: float, measured: float) -> "Goal":
+        return cls(what, f"< {goal:g}", measured, measured < goal)
+
+
+def goals(figures: Mapping[str, Any]) -> list[Goal]:
+    """Of the JSON object that the bench prints."""
+    short, long = figures["units_by_history"].values()
+    return [
+        *(
+            Goal.at_most(
+                f"start of {name}, times a bare handler",
+                INIT_RATIO_OF_INTAKE if name == "webhook_intake" else INIT_RATIO,
+                ratio,
+            )
+            for name, ratio in figures["init_ratio"].items()
+        ),
+        Goal.at_least(
+            "webhooks accepted a second", INTAKE_PER_SECOND, figures["intake"]["per_second"]
+        ),
+        Goal.below("p95 of accepting one, ms", INTAKE_P95_MS, figures["intake"]["p95_ms"]),
+        Goal.at_least(
+            "touchpoints a second, end to end",
+            END_TO_END_PER_SECOND,
+            figures["end_to_end_per_second"],
+        ),
+        Goal.at_most("dollars a million", USD_PER_MILLION, figures["usd_per_million"]),
+        Goal("units with a long history", f"= {short:g}", long, long == short),
+    ]
