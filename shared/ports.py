@@ -3,16 +3,13 @@
 `adapters` gives it on AWS, `tests/fakes.py` in tests.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
-from shared.domain.classification import Classification
-from shared.domain.follow_up import FollowUp, FollowUpState
-from shared.domain.identity import Identifier
 from shared.domain.model import FollowUpId, Instant, Model, ProfileId, TicketId, TouchpointId
-from shared.domain.profile import MergeSuggestion, Profile, Suppression, Trait
-from shared.domain.ticket import Ticket
 from shared.domain.touchpoint import (
     Channel,
     DeliveryStatus,
@@ -20,8 +17,16 @@ from shared.domain.touchpoint import (
     Touchpoint,
     TouchpointState,
 )
-from shared.events.envelope import Event
-from shared.providers.base import Observed, Outgoing, WebhookRequest
+
+# Every function imports this module; those that know nothing of tickets need not build theirs.
+if TYPE_CHECKING:
+    from shared.domain.classification import Classification
+    from shared.domain.follow_up import FollowUp, FollowUpState
+    from shared.domain.identity import Identifier
+    from shared.domain.profile import MergeSuggestion, Profile, Suppression, Trait
+    from shared.domain.ticket import Ticket
+    from shared.events.envelope import Event
+    from shared.providers.base import Observed, Outgoing, WebhookRequest
 
 T = TypeVar("T")
 

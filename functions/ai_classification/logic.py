@@ -48,9 +48,13 @@ def understand(
         _suppress(rule, touchpoint, profiles)
     now = clock.now()
     owed, obligation = decide_obligation(classification, rule, mark, policies, now)
+    # Nobody waits for an answer to a thank-you; but the ticket it belongs to, and what was promised
+    # "if the customer does not write", must hear of it.
+    by_words = rule is None and mark is None
+    continues = by_words and classification.intent in policies.routing.continues
     return ClassificationStep(
         classification=classification,
-        next_step="ticket_creation" if owed else "nothing",
+        next_step="ticket_creation" if owed or continues else "nothing",
         decisions=(_classification_decision(classification, now), obligation),
     )
 

@@ -1,14 +1,20 @@
 """Open or join: one open ticket per profile and queue, whatever comes twice or at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from shared.domain.classification import Classification
 from shared.domain.decision import Decision
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.journey import JourneyState, TicketOutcome, TicketStep
-from shared.domain.model import isoformat
-from shared.domain.ticket import CustomerWord, Ticket, join_ticket, open_ticket
+from shared.domain.model import ProfileId, isoformat
+from shared.domain.ticket import (
+    CustomerWord,
+    Ticket,
+    join_ticket,
+    open_ticket,
+    ticket_id_for,
+)
 from shared.domain.touchpoint import Touchpoint, TouchpointState
 from shared.events.catalogue import TicketChanged, TicketOpened
 from shared.policies.reader import Policies
@@ -42,6 +48,8 @@ def create_ticket(
         return _join(ticket, word, decisions, tickets=tickets, policies=policies)
     if not policies.intents[classification.intent].owes:
         return NOTHING
+    if entry.attempt > 1 and _was_dealt_with(profile_id, queue, sequences, word, tickets):
+        return NOTHING
     opened = open_ticket(
         profile_id,
         queue,
@@ -51,6 +59,22 @@ def create_ticket(
         calendar=policies.calendar,
     )
     return _open(opened, decisions, ledger=ledger, tickets=tickets, now=now)
+
+
+def _was_dealt_with(
+    profile_id: ProfileId,
+    queue: str,
+    sequences: Mapping[str, int],
+    word: CustomerWord,
+    tickets: TicketStore,
+) -> bool:
+    """Whether the queue's last ticket held a redriven word, and has ended since.
+
+    Its journey then failed after this step, and a person answered without waiting for it.
+    """
+    last = tickets.read(ticket_id_for(profile_id, queue, sequences.get(queue, 0)))
+    held = {last.first.touchpoint_id, last.last.touchpoint_id} if last else set()
+    return word.touchpoint_id in held
 
 
 def _customer_word(

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from shared.domain.model import Model
 from shared.domain.touchpoint import Channel
 
+VARIABLES = frozenset({"ticket_number"})
+"""All that a wording may use: what `follow_up_delivery` fills in."""
 _VARIABLE = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -40,10 +42,9 @@ class Wording(Model):
 
 
 class Templates(Model):
-    """`policies/templates.yaml`. `variables` are all that any wording may use."""
+    """`policies/templates.yaml`."""
 
     fallback_language: str
-    variables: frozenset[str]
     templates: dict[str, dict[str, Wording]]
 
     @model_validator(mode="after")
@@ -55,7 +56,7 @@ class Templates(Model):
                 )
             for language, wording in wordings.items():
                 for variable in wording.variables:
-                    if variable not in self.variables:
+                    if variable not in VARIABLES:
                         raise ValueError(
                             f"templates: {name}.{language} uses an unknown variable {{{variable}}}"
                         )

@@ -91,6 +91,11 @@ class Ticket(Model):
         return self.ticket_id[:8].upper()
 
     @property
+    def answerable(self) -> CustomerWord:
+        """The word an answer goes to: the latest that has a way back, else the latest."""
+        return self.last if self.last.endpoint or not self.first.endpoint else self.first
+
+    @property
     def is_ended(self) -> bool:
         return self.status in ENDED
 

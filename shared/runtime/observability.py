@@ -1,13 +1,16 @@
 """Logs and metrics: structured, little, and without personal data."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import cache, wraps
 from time import time
-from typing import Any
-
-from aws_lambda_powertools import Logger
+from typing import TYPE_CHECKING, Any
 
 from shared.domain.errors import PasserelleError
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
 
 NAMESPACE = "Passerelle"
 
@@ -16,6 +19,9 @@ Handler = Callable[[dict[str, Any], Any], Any]
 
 @cache
 def logger() -> Logger:
+    # Most invocations log nothing, and need not wait for the library.
+    from aws_lambda_powertools import Logger
+
     return Logger(service="passerelle", utc=True)
 
 

@@ -243,7 +243,7 @@ def reply(
     ticket = _existing(ticket_id, tickets)
     if ticket.status is TicketStatus.CLOSED:
         raise Conflict("a closed ticket cannot be answered; open one by answering its touchpoint")
-    answers = said.touchpoint_id or ticket.last.touchpoint_id
+    answers = said.touchpoint_id or ticket.answerable.touchpoint_id
     _refuse_unanswerable(answers, ticket, ledger)
     now = clock.now()
     promised = FollowUp(

@@ -78,7 +78,7 @@ def _answered(
     made_at_opening = follow_up.since <= ticket.first.at
     if made_at_opening and ticket.first.endpoint is not None:
         return ticket.first.touchpoint_id
-    return ticket.last.touchpoint_id
+    return ticket.answerable.touchpoint_id
 
 
 def _send(

@@ -58,10 +58,11 @@ def test_an_intent_that_owes_goes_on_to_a_ticket(world: World) -> None:
     assert {one.at for one in step.decisions} == {world.clock.now()}
 
 
-def test_praise_owes_nothing(world: World) -> None:
+def test_a_thank_you_owes_nothing_but_its_ticket_hears_of_it(world: World) -> None:
     knows(world, "Merci !", intent="praise", evidence=())
     step = step_for(world, builders.whatsapp_message("Merci !"))
-    assert step.next_step == "nothing"
+    assert step.next_step == "ticket_creation"
+    assert step.decisions[1].outcome == "nothing_owed"
     assert step.decisions[0].reason == "no single word decided"
     assert step.decisions[1].by == "policy:intents"
 

@@ -15,7 +15,6 @@ def templates(**wordings: Any) -> Templates:
     return Templates.model_validate(
         {
             "fallback_language": "en",
-            "variables": ["ticket_number", "name"],
             "templates": {"hello": wordings or {"fr": FRENCH, "en": ENGLISH}},
         }
     )

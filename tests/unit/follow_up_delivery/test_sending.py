@@ -207,7 +207,8 @@ class TestToWhom:
         self, promise: Promise, gone: bool
     ) -> None:
         seen = touchpoint(key="a review", endpoint=None, at=NOON + HOUR)
-        promise.speak_of(seen if gone else promise.hear(seen))
+        said = word(seen if gone else promise.hear(seen))
+        promise.edit_ticket(first=said, last=said)
         refused = promise.deliver()
         assert refused.state is FollowUpState.REFUSED
         assert refused.result == "the touchpoint it answers has no way back"

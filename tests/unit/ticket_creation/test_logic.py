@@ -164,6 +164,23 @@ class TestOpening:
         assert (second.ticket_id, second.sequence) != (first.ticket_id, first.sequence)
         assert second.sequence == 2
 
+    def test_a_redriven_message_that_was_answered_meanwhile_opens_no_other(
+        self, world: World
+    ) -> None:
+        first = read(world, create(world, said(1)).ticket_id)
+        ended = first.model_copy(update={"status": TicketStatus.RESOLVED, "resolved_at": NOON})
+        world.tickets.save(ended, first, None)
+        world.ledger.change(said(1).touchpoint_id, attempt=2)
+        assert create(world, said(1)).outcome is TicketOutcome.NOTHING
+        world.ledger.record([observed(said(2, at=1))])
+        world.ledger.change(said(2, at=1).touchpoint_id, attempt=2)
+        assert create(world, said(2, at=1)).outcome is TicketOutcome.OPENED
+
+    def test_a_redriven_first_message_opens_its_ticket(self, world: World) -> None:
+        world.ledger.record([observed(said(1))])
+        world.ledger.change(said(1).touchpoint_id, attempt=2)
+        assert create(world, said(1)).outcome is TicketOutcome.OPENED
+
 
 class TestNothingIsOwed:
     def test_praise_opens_none(self, world: World) -> None:
