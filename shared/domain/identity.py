@@ -53,6 +53,17 @@ class Identifier(Model):
         return cls(type=IdentifierType(type_), scope=scope, value=value)
 
 
+def email_identifier(address: str) -> Identifier | None:
+    """A mail address in small letters; None where that is too long to be one.
+
+    A few capitals are two letters when small (İ), so an address may grow.
+    """
+    value = address.strip().lower()
+    if not 0 < len(value) <= LONGEST_VALUE:
+        return None
+    return Identifier(type=IdentifierType.EMAIL, value=value)
+
+
 def strongest_first(identifiers: tuple[Identifier, ...]) -> tuple[Identifier, ...]:
     """Without doubles, strongest type first; a stable order whatever order they came in."""
     return tuple(sorted(set(identifiers), key=lambda one: (_STRENGTH[one.type], one.key)))

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from shared.domain.errors import MalformedPayload, NotFound, SendRefused, Unauthentic
-from shared.domain.identity import Identifier, IdentifierType
+from shared.domain.identity import Identifier, email_identifier
 from shared.domain.sending import OutboundMessage
 from shared.domain.touchpoint import (
     Attachment,
@@ -328,7 +328,7 @@ def _received(
     identifiers: tuple[Identifier, ...] = ()
     # A mailer daemon, or ourselves, is nobody's profile.
     if sender is not None and automation not in {Automation.BOUNCE, Automation.ECHO}:
-        identifiers = (Identifier(type=IdentifierType.EMAIL, value=sender.address.lower()),)
+        identifiers = _identifiers(sender.address)
     # A file that is dangerous stays in the raw mail, where nobody opens it by a click.
     files = () if is_dangerous else tuple(_files(mail.parts))
     reply_to = _reply_to(mail, received.receipt, secret) or sender
@@ -410,6 +410,11 @@ def _sender(mail: "Mail", ses: SesMail) -> "Mailbox | None":
         Mailbox(box.name, ascii_) for box in candidates if (ascii_ := _to_ascii(box.address))
     )
     return next(readable, None)
+
+
+def _identifiers(address: str) -> tuple[Identifier, ...]:
+    known = email_identifier(address)
+    return (known,) if known else ()
 
 
 def _to_ascii(address: str) -> str | None:
@@ -515,9 +520,7 @@ def _statuses(
                 occurred_at=believable(moment or _moment(message.timestamp), received_at),
                 received_at=received_at,
                 content=content,
-                identifiers=(Identifier(type=IdentifierType.EMAIL, value=recipient.lower()),)
-                if recipient
-                else (),
+                identifiers=_identifiers(recipient),
                 automation=Automation.BOUNCE if kind == "Bounce" else None,
             ),
             message.message.encode(),

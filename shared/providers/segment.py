@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from shared.domain.errors import MalformedPayload, Unauthentic
-from shared.domain.identity import Identifier, IdentifierType
+from shared.domain.identity import Identifier, IdentifierType, email_identifier
 from shared.domain.touchpoint import (
     Channel,
     Content,
@@ -489,7 +489,8 @@ def _email(value: JsonValue) -> str | None:
     """Only what can be an address: a trait may hold anything."""
     if not isinstance(value, str) or not re.fullmatch(r"[^\s@]{1,64}@[^\s@]{1,255}", value.strip()):
         return None
-    return value.strip().lower()
+    known = email_identifier(value)
+    return known.value if known else None
 
 
 def _phone(value: JsonValue) -> str | None:

@@ -27,7 +27,7 @@ from pydantic import (
 )
 
 from shared.domain.errors import MalformedPayload, Unauthentic
-from shared.domain.identity import Identifier, IdentifierType
+from shared.domain.identity import Identifier, IdentifierType, email_identifier
 from shared.domain.touchpoint import (
     Appointment,
     Channel,
@@ -156,10 +156,11 @@ class Customer(Payload):
 
     @property
     def identifiers(self) -> tuple[Identifier, ...]:
+        mail = email_identifier(self.email or "")
         known = (
             (IdentifierType.CUSTOMER_NUMBER, self.customer_number),
             (IdentifierType.PHONE, self.phone),
-            (IdentifierType.EMAIL, self.email and self.email.lower()),
+            (IdentifierType.EMAIL, mail and mail.value),
             (IdentifierType.LOYALTY_CARD, self.loyalty_card),
         )
         return tuple(Identifier(type=kind, value=value) for kind, value in known if value)

@@ -108,7 +108,8 @@ class Change(Payload):
 
 
 class Entry(Payload):
-    id: ProviderId
+    id: ProviderId = Field(max_length=200)
+    """Scopes the user ids, hence no longer than a scope may be."""
     changes: list[Change]
 
 

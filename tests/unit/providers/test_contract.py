@@ -378,3 +378,30 @@ def test_any_value_anywhere_is_read_or_refused_without_being_quoted(case: Case) 
             except MalformedPayload as error:
                 assert "Marie" not in str(error)
                 assert len(str(error)) < 300
+
+
+GROWS = "İ"
+"""Two letters when small."""
+
+
+def _with_growing_addresses(value: Any) -> Any:
+    """The same with the longest mail address of that letter in place of every mail address."""
+    match value:
+        case dict():
+            return {key: _with_growing_addresses(one) for key, one in value.items()}
+        case list():
+            return [_with_growing_addresses(one) for one in value]
+        case str() if "@" in value and " " not in value and len(value) < 100:
+            return f"{GROWS * 64}@{GROWS * 250}"
+    return value
+
+
+@each([case for case in READABLE if case.call.body[:1] == b"{"])
+def test_an_address_that_grows_when_small_is_read_or_malformed(case: Case) -> None:
+    secret = find_provider(case.provider).read_secret(SECRETS[case.provider])
+    body = json.dumps(_with_growing_addresses(json.loads(case.request.body))).encode()
+    try:
+        seen = find_provider(case.provider).parse(replace(case.request, body=body), secret, NOW)
+    except REFUSED:
+        return
+    assert all(len(known.value) <= 320 for one in seen for known in one.touchpoint.identifiers)

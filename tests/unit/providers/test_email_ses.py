@@ -399,6 +399,22 @@ def test_any_notification_is_read_or_malformed(message: Any) -> None:
     assert_sound(lambda: parse(json.dumps(message)))
 
 
+def test_an_address_that_grows_when_small_is_nobodys() -> None:
+    """Capital I with a dot is two letters when small: 320 characters become more."""
+    longest = "İ" * 64 + "@" + ".".join(["a" * 50] * 5)
+    assert mail(f"From: {longest}").touchpoint.identifiers == ()
+    assert mail("Subject: none", source=longest).touchpoint.identifiers == ()
+    recipient = {"emailAddress": longest}
+    (bounced,) = parse(
+        {
+            "notificationType": "Bounce",
+            "mail": {"messageId": "ours-1", "source": "support@boutique.example"},
+            "bounce": {"bouncedRecipients": [recipient]},
+        }
+    )
+    assert bounced.touchpoint.identifiers == ()
+
+
 # What became of what we sent
 
 

@@ -11,7 +11,7 @@ from pywa.client import WhatsApp
 from pywa.errors import InvalidParameter
 from pywa.utils import webhook_updates_validator
 
-from shared.domain.errors import SendDelayed, SendRefused, SendUnconfirmed
+from shared.domain.errors import MalformedPayload, SendDelayed, SendRefused, SendUnconfirmed
 from shared.domain.sending import TemplateUse
 from shared.domain.touchpoint import Channel, touchpoint_id
 from shared.providers.base import HttpRequest, HttpResponse, find_provider
@@ -54,6 +54,14 @@ def test_user_ids_of_one_portfolio_share_a_scope() -> None:
     for name in ("user_id_only", "user_id_of_another_business_account"):
         [observed] = PROVIDER.parse(CASES[name].request, secret, NOW)
         assert observed.touchpoint.identifiers[0].scope == "portfolio-1"
+
+
+def test_an_account_too_long_for_a_scope_is_malformed() -> None:
+    case = CASES["text"]
+    body = json.loads(case.call.body)
+    body["entry"][0]["id"] = "1" * 201
+    with pytest.raises(MalformedPayload):
+        PROVIDER.parse(replace(case.request, body=json.dumps(body).encode()), SECRET, NOW)
 
 
 def test_each_message_of_a_batch_keeps_its_own_raw() -> None:
