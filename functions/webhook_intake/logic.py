@@ -42,7 +42,7 @@ def take_in(
         return Intake(provider.render_mailbox(request, waiting))
     now = clock.now()
     try:
-        observed = provider.parse(request, usable, now)
+        observed = provider.read(request, usable, now)
     except MalformedPayload as error:
         ledger.quarantine(provider.name, request, str(error), now)
         return Intake(provider.respond(Outcome.QUARANTINED, []), received=1, quarantined=1)

@@ -97,7 +97,7 @@ def _read(
     try:
         provider = find_provider(name)
         secret = provider.read_secret(secrets.read(name))
-        observed = provider.parse(request, secret, clock.now())
+        observed = provider.read(request, secret, clock.now())
     except (MalformedPayload, MissingSecret, Unauthentic, UnknownProvider) as error:
         report(f"{quarantined.touchpoint_id}  still unreadable: {error}")
         return False

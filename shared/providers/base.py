@@ -20,7 +20,13 @@ from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints, ValidationError
 from pydantic_core import from_json
 
-from shared.domain.errors import MalformedPayload, MissingSecret, TooLarge, UnknownProvider
+from shared.domain.errors import (
+    MalformedPayload,
+    MissingSecret,
+    PasserelleError,
+    TooLarge,
+    UnknownProvider,
+)
 from shared.domain.sending import OutboundMessage
 from shared.domain.touchpoint import Attachment, Endpoint, Touchpoint
 
@@ -192,6 +198,22 @@ class Provider(Generic[SecretT]):
         Raises MalformedPayload, and nothing else.
         """
         raise NotImplementedError
+
+    def read(
+        self, request: WebhookRequest, secret: SecretT, received_at: datetime
+    ) -> list[Observed]:
+        """`parse`, for its callers: where our own reading is broken, the request is unreadable too.
+
+        It is then kept and seen, and read once that is mended. Risen as it is, the provider would
+        send the same again until it gives up, and the touchpoint would be lost.
+        """
+        try:
+            return self.parse(request, secret, received_at)
+        except PasserelleError:
+            raise
+        except Exception as error:
+            # The name alone: a foreign error may quote the request.
+            raise MalformedPayload(f"our reading of it broke: {type(error).__name__}") from None
 
     def respond(self, outcome: Outcome, observed: list[Observed]) -> WebhookResponse:
         """The answer that makes this provider content."""

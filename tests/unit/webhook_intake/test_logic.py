@@ -198,6 +198,20 @@ class TestQuarantine:
         assert intake(world, signed(json.dumps(body).encode())).quarantined == 1
         assert len(world.ledger) == 0
 
+    def test_what_our_own_reading_stumbles_over_is_kept_and_not_quoted(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        provider = find_provider(WHATSAPP)
+
+        def broken(*_: object) -> list[Observed]:
+            raise ValueError("+33612345678 is at fault")
+
+        monkeypatch.setattr(provider, "parse", broken)
+        assert intake(world, TEXT).quarantined == 1
+        (kept,) = world.ledger.in_state(TouchpointState.QUARANTINED).items
+        assert isinstance(kept, Quarantined)
+        assert kept.reason == "our reading of it broke: ValueError"
+
     @pytest.mark.parametrize(
         "case", [c for c in CASES.values() if c.malformed], ids=lambda case: case.id
     )
