@@ -23,6 +23,12 @@ LARGEST_TRAIT = 2_000
 """Characters; a longer value stays in the ledger only."""
 MOST_TRAITS = 40
 """Taken from one touchpoint; an UpdateItem holds no more."""
+LARGEST_TRAITS = 100_000
+LARGEST_IDENTIFIERS = 60_000
+"""Bytes of all a profile holds. An item of DynamoDB has 400 KB; were it full, every journey of this
+person would fail for ever, and anybody who can state traits could fill it. The rest is room for
+journeys that race.
+"""
 
 
 def update_profile(
@@ -84,8 +90,9 @@ def _attach(
     owners = profiles.find(identifiers)
     known = [owners[one] for one in identifiers if one in owners]
     profile_id = known[0] if known else profile_id_from(identifiers[0])
-    new_identifiers = tuple(one for one in identifiers if one not in owners)
-    traits = _newer_traits(touchpoint, profiles.read(profile_id) if known else None)
+    profile = profiles.read(profile_id) if known else None
+    new_identifiers = _that_fit([one for one in identifiers if one not in owners], profile)
+    traits = _newer_traits(touchpoint, profile)
     profiles.attach(
         Attachment(
             touchpoint=touchpoint,
@@ -106,6 +113,19 @@ def _attach(
         else f"found by {_kinds(owners, profile_id)}"
     )
     return _step(touchpoint, profile_id, why)
+
+
+def _that_fit(new: list[Identifier], profile: Profile | None) -> tuple[Identifier, ...]:
+    """Those a profile has room for. The others point to nobody: it is found by what it has."""
+    room = LARGEST_IDENTIFIERS - sum(
+        len(one.key.encode()) for one in (profile.identifiers if profile else ())
+    )
+    fitting = []
+    for one in new:
+        if (size := len(one.key.encode())) <= room:
+            fitting.append(one)
+            room -= size
+    return tuple(fitting)
 
 
 def _kinds(owners: Mapping[Identifier, ProfileId], profile_id: ProfileId) -> str:
@@ -130,7 +150,19 @@ def _newer_traits(touchpoint: Touchpoint, profile: Profile | None) -> dict[str, 
         if 0 < len(name) <= 100 and len(str(value)) <= LARGEST_TRAIT
         if name not in known or known[name].at < at
     }
-    return dict(sorted(newer.items())[:MOST_TRAITS])
+    room = LARGEST_TRAITS - sum(_size(name, trait) for name, trait in known.items())
+    fitting = {}
+    for name, trait in sorted(newer.items())[:MOST_TRAITS]:
+        growth = _size(name, trait) - (_size(name, known[name]) if name in known else 0)
+        if growth <= room:
+            fitting[name] = trait
+            room -= growth
+    return fitting
+
+
+def _size(name: str, trait: Trait) -> int:
+    """Bytes in the profile's item: the name stands beside the value and beside its time."""
+    return 2 * len(name.encode()) + len(trait.model_dump_json().encode())
 
 
 def _suggestion(

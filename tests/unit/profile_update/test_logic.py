@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.profile_update.logic import LARGEST_TRAIT, MOST_TRAITS, NOBODY, update_profile
+from functions.profile_update.logic import (
+    LARGEST_IDENTIFIERS,
+    LARGEST_TRAIT,
+    LARGEST_TRAITS,
+    MOST_TRAITS,
+    NOBODY,
+    update_profile,
+)
 from shared.adapters.phone_numbers import LibPhoneNumber
 from shared.domain.errors import Contention, NotFound
 from shared.domain.identity import Identifier, IdentifierType, IdentityPolicy, profile_id_from
@@ -376,6 +383,34 @@ class TestTraits:
     def test_one_touchpoint_states_so_many_at_most(self, world: World) -> None:
         seen = stated(1, **{f"trait {n:03}": n for n in range(MOST_TRAITS + 5)})
         assert len(read(world, update(world, seen).profile_id).traits) == MOST_TRAITS
+
+
+class TestNobodyIsLockedOut:
+    """A profile that is full takes no more of what filled it, and everything else."""
+
+    def test_traits_without_end_leave_room_for_what_comes(self, world: World) -> None:
+        for batch in range(4):
+            junk = {f"junk {batch} {n:02}": "é" * 900 for n in range(MOST_TRAITS)}
+            step = update(world, stated(batch, **junk))
+        kept = read(world, step.profile_id).traits
+        size = sum(len(trait.model_dump_json().encode()) for trait in kept.values())
+        assert LARGEST_TRAITS - 10_000 < size <= LARGEST_TRAITS
+        update(world, stated(9, a="a", **{"junk 0 00": "less"}))
+        assert read(world, step.profile_id).traits["junk 0 00"].value == "less"
+
+    def test_identifiers_without_end_leave_room_for_what_comes(self, world: World) -> None:
+        devices = [
+            identifier(f"{number:03}{'é' * 150}", IdentifierType.WEB_ANONYMOUS)
+            for number in range(LARGEST_IDENTIFIERS // 300)
+        ]
+        for number, device in enumerate(devices):
+            step = update(world, known_by(EMAIL, device, key=str(number)))
+        assert step.profile_id == profile_id_from(EMAIL)
+        kept = read(world, step.profile_id).identifiers
+        size = sum(len(one.key.encode()) for one in kept)
+        assert LARGEST_IDENTIFIERS - 400 < size <= LARGEST_IDENTIFIERS
+        assert kept[: len(devices) // 2] == (EMAIL, *devices[: len(devices) // 2 - 1])
+        assert devices[-1] not in world.profiles
 
 
 class TestWhatAsksForNoAnswer:
