@@ -38,6 +38,7 @@ current_clock: ContextVar[Clock] = ContextVar("current_clock")
 
 SERVICES = (
     "bedrock-runtime",
+    "cloudformation",
     "dynamodb",
     "events",
     "s3",
@@ -45,7 +46,9 @@ SERVICES = (
     "secretsmanager",
     "sesv2",
 )
-"""Every service that an adapter calls."""
+"""Every service that an adapter or `shared.operations` calls."""
+SIGN_IN_SERVICES = ("signin", "sso", "sso-oidc", "sts")
+"""Those that botocore itself asks for the credentials of a person on duty."""
 
 # Adapters are imported where they are wired, so that a function pays only for those it uses.
 
@@ -56,7 +59,7 @@ class _Models(Loader):
     """
 
     def list_available_services(self, type_name: str) -> list[str]:
-        return list(SERVICES)
+        return [*SERVICES, *SIGN_IN_SERVICES]
 
 
 _models = cache(_Models)

@@ -1,0 +1,75 @@
+"""`python -m shared.operations` against an account: from the stack's outputs to the ledger."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextvars import copy_context
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from shared.operations.__main__ import main
+from shared.runtime import wiring
+
+STACK = "Passerelle"
+
+
+@pytest.fixture
+def account(table_definitions: dict[str, dict[str, Any]]) -> Iterator[None]:
+    """A stack whose outputs name its tables, as the real one's do."""
+    wiring.client.cache_clear()
+    wiring.ledger.cache_clear()
+    with mock_aws():
+        boto3.client("dynamodb").create_table(
+            TableName="touchpoints", **table_definitions["touchpoints"]
+        )
+        values = {
+            "TouchpointsTable": "touchpoints",
+            "RawBucket": "raws",
+            "SecretsPrefix": "passerelle",
+        }
+        template = {
+            "Resources": {"topic": {"Type": "AWS::SNS::Topic"}},
+            "Outputs": {name: {"Value": value} for name, value in values.items()},
+        }
+        boto3.client("cloudformation").create_stack(
+            StackName=STACK, TemplateBody=json.dumps(template)
+        )
+        yield
+    wiring.client.cache_clear()
+    wiring.ledger.cache_clear()
+
+
+def run(*arguments: str) -> int:
+    """In a context of its own: `main` sets the environment of the process it ends."""
+    return copy_context().run(main, arguments)
+
+
+@pytest.mark.usefixtures("account")
+def test_the_balance_of_a_deployed_stack(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("balance", "--stack", STACK) == 0
+    told = capsys.readouterr()
+    assert re.search(r"^received +0$", told.out, re.M)
+    assert told.out.endswith("in_flight: True\n")
+    assert told.err == ""
+
+
+@pytest.mark.usefixtures("account")
+def test_redrive_of_a_deployed_stack(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("redrive", "--stack", STACK) == 0
+    assert capsys.readouterr().out == "0 sent again, 0 read, 0 still unreadable\n"
+
+
+@pytest.mark.usefixtures("account")
+def test_a_stack_that_is_not_there_is_an_error_of_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("balance", "--stack", "Elsewhere") == 1
+    assert re.fullmatch(r"error: .*Elsewhere.*\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("service", wiring.SIGN_IN_SERVICES)
+def test_a_person_may_sign_in_by_any_of_botocores_ways(service: str) -> None:
+    assert wiring.client(service).meta.service_model.service_name == service
