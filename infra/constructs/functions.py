@@ -77,7 +77,6 @@ FUNCTIONS = {
             "cryptography",
             "html2text",
             "mail-parser-reply",
-            "standardwebhooks",
             "urllib3",
         ),
         grants=(
@@ -133,7 +132,7 @@ FUNCTIONS = {
     "follow_up_delivery": FunctionShape(
         FollowUpDeliverySettings,
         timeout_seconds=60,
-        packages=("cryptography", "PyYAML", "standardwebhooks", "tzdata", "urllib3"),
+        packages=("PyYAML", "tzdata", "urllib3"),
         asynchronous=True,
         grants=(
             *READ_TOUCHPOINT,

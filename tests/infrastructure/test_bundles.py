@@ -98,8 +98,23 @@ assert all(find_provider(provider).name == provider for provider in provider_nam
 """
 
 REACHED = {
-    "webhook_intake": EVERY_PROVIDER,
-    "follow_up_delivery": EVERY_PROVIDER,
+    "webhook_intake": EVERY_PROVIDER
+    + """
+from cryptography.x509 import load_pem_x509_certificate
+from shared.mail.quoting import newly_written
+from shared.mail.text import decoded, from_html
+assert decoded("été".encode("utf-16"), None) == "été"
+assert from_html("<p>Bonjour</p>") == "Bonjour"
+assert newly_written("Bonjour") == "Bonjour"
+""",
+    "follow_up_delivery": EVERY_PROVIDER
+    + """
+from shared.domain.sending import OutboundMessage
+from shared.mail.writing import mime
+to = {"channel": "email", "provider": "email_ses", "account": "us@a.io", "address": "l@b.io"}
+message = {"send_key": "1", "endpoint": to, "message_class": "service", "text": "Bonjour"}
+assert b"Bonjour" in mime(OutboundMessage.model_validate(message), sender_name="Us")
+""",
     "profile_update": """
 from shared.runtime import wiring
 assert wiring.phone_numbers().e164("06 12 34 56 78", "FR") == "+33612345678"
