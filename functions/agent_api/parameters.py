@@ -3,8 +3,9 @@
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import BeforeValidator
 
+from shared.domain.model import Instant
 from shared.domain.ticket import TicketStatus
 from shared.domain.touchpoint import TouchpointState
 
@@ -21,7 +22,7 @@ Cursor = Annotated[
     str | None, Query(max_length=2000, description="From the page before; asks for what follows.")
 ]
 Since = Annotated[
-    AwareDatetime | None,
+    Instant | None,
     BeforeValidator(_with_plus),
     Query(description="Only what is not older, as ISO 8601 with its offset from UTC."),
 ]

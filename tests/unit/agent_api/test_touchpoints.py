@@ -129,6 +129,8 @@ def test_since_may_carry_a_plus_that_nobody_encoded(
         ({"state": "failed", "limit": "many"}, "limit"),
         ({"state": "failed", "since": "yesterday"}, "since"),
         ({"state": "failed", "since": "2026-11-23T12:00:00"}, "since"),
+        ({"state": "failed", "since": "9999-12-31T23:59:59-10:00"}, "since"),
+        ({"state": "failed", "since": "0001-01-01T00:00:00+10:00"}, "since"),
         ({"state": "failed", "cursor": "x" * 2001}, "cursor"),
     ],
 )
