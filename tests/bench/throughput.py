@@ -125,4 +125,5 @@ def _all_in(cloud: LocalCloud, *loads: Load) -> None:
     balance = json.loads(cloud.get("/_local/balance").body)
     expected = sum(one.touchpoints for one in loads)
     if accepted != sent or balance["duplicate"] or balance["received"] != expected:
-        raise RuntimeError(f"{accepted} of {sent} accepted; the balance is {balance}")
+        errors = sorted({str(one) for one in cloud.lambdas.errors})
+        raise RuntimeError(f"{accepted} of {sent} accepted, {balance}, {errors}")
