@@ -110,9 +110,6 @@ class Player:
         )
         return _forged(signed) if sample.is_forged else signed
 
-    def has_played(self, sample_id: str) -> bool:
-        return sample_id in self._played
-
     def _unsigned(self, sample: Sample, happened: datetime, sent: Mapping[str, str]) -> Call:
         content = sample.content
         headers = {str(k).lower(): str(v) for k, v in content.get("headers", {}).items()}

@@ -21,7 +21,7 @@ from shared.domain.ticket import Milestone, Ticket
 
 
 class SendTemplate(Model):
-    """Write to the customer, in their language, where they last wrote from."""
+    """Write to the customer, in their language, on the way the promise belongs to (decision 22)."""
 
     do: Literal["send"] = "send"
     template: str

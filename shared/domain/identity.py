@@ -23,8 +23,9 @@ class IdentifierType(StrEnum):
 _STRENGTH = {kind: rank for rank, kind in enumerate(IdentifierType)}
 
 
+LONGEST_SCOPE = 200
 LONGEST_VALUE = 320
-"""Characters of an identifier's value."""
+"""Characters of an identifier's scope and value."""
 
 
 class Identifier(Model):
@@ -34,7 +35,7 @@ class Identifier(Model):
     """
 
     type: IdentifierType
-    scope: str = Field(default="", max_length=200)
+    scope: str = Field(default="", max_length=LONGEST_SCOPE)
     value: str = Field(min_length=1, max_length=LONGEST_VALUE)
 
     @property

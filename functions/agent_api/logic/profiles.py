@@ -7,13 +7,17 @@ from pydantic import Field
 from functions.agent_api.logic.paging import Listing
 from functions.agent_api.logic.touchpoints import TouchpointView, touchpoint_view
 from shared.domain.errors import InvalidInput, NotFound
-from shared.domain.identity import Identifier, IdentifierType, IdentityPolicy
+from shared.domain.identity import (
+    LONGEST_SCOPE,
+    LONGEST_VALUE,
+    Identifier,
+    IdentifierType,
+    IdentityPolicy,
+)
 from shared.domain.model import Instant, Model, ProfileId
 from shared.domain.profile import MergeSuggestion, Profile, Trait
 from shared.domain.touchpoint import Channel, Direction
 from shared.ports import Ledger, PhoneNumbers, ProfileStore
-
-_LONGEST_SCOPE, _LONGEST_VALUE = 200, 320
 
 
 class ContactsView(Model):
@@ -110,7 +114,7 @@ def read_identifier(
         Identifier(type=type_, scope=scope, value=normal)
         for scope, value in readings
         if (normal := _normal(type_, value, policy, phone_numbers))
-        if len(scope) <= _LONGEST_SCOPE and len(normal) <= _LONGEST_VALUE
+        if len(scope) <= LONGEST_SCOPE and len(normal) <= LONGEST_VALUE
     ]
     if not found:
         raise InvalidInput(f"this is no {kind}", field="identifier")
