@@ -105,6 +105,7 @@ def one_line(text: str) -> str:
 
 def from_html(html: str) -> str:
     """The words of an HTML mail, quotes marked with `>` as in plain text."""
+    html = _LONG_BLANK.sub("\n", html)
     if _is_hostile(html):
         return clean(unescape(_TAG.sub(" ", _LINE_BREAK.sub("\n", html)))).strip()
     from html2text import HTML2Text
@@ -122,6 +123,9 @@ def from_html(html: str) -> str:
     lines = (_MARKDOWN_ESCAPE.sub(r"\1\2", line.rstrip()) for line in clean(text).split("\n"))
     return "\n".join(lines).strip()
 
+
+_LONG_BLANK = re.compile(r"\s{50,}")
+"""A browser shows one space for it; the library's patterns cost the square of its length."""
 
 _TAG = re.compile(r"<[^<>]*>")
 _LINE_BREAK = re.compile(r"</?(?:br|p|div|tr|li)\b[^<>]*>", re.IGNORECASE)

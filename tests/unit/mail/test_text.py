@@ -72,3 +72,9 @@ def test_a_header_value_is_one_line(text: str) -> None:
 )
 def test_html_is_read_as_words(html: str, text: str) -> None:
     assert from_html(html) == text
+
+
+@pytest.mark.parametrize("blank", ["\n", " \n", "\xa0\n\t"])
+def test_a_stretch_of_nothing_is_one_blank(blank: str) -> None:
+    """Unshortened, 150 KB of line breaks took the library more than three minutes."""
+    assert from_html(f"<p>One</p>two{blank * 50_000}three") == "One\n\ntwo three"
