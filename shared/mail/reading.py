@@ -222,8 +222,14 @@ def _bytes(part: EmailMessage) -> bytes:
     return payload if isinstance(payload, bytes) else b""
 
 
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
+"""RFC 6838, 4.2. It becomes a header of the stored file, which takes no other characters."""
+
+
 def _file(part: EmailMessage) -> Part:
-    return Part(_file_name(part), part.get_content_type()[:255], _bytes(part))
+    stated = part.get_content_type()
+    content_type = stated if _MEDIA_TYPE.fullmatch(stated) else "application/octet-stream"
+    return Part(_file_name(part), content_type, _bytes(part))
 
 
 def _file_name(part: EmailMessage) -> str:

@@ -226,3 +226,22 @@ def test_a_bomb_of_html_grows_no_further(markup: str) -> None:
 def test_deep_but_sound_html_is_still_read() -> None:
     html = "<ul><li>one" * 70 + "<br>two &amp; three" + "</li></ul>" * 70
     assert "two & three" in read_mail(f"Content-Type: text/html\n\n{html}".encode()).text
+
+
+@pytest.mark.parametrize(
+    ("stated", "kept"),
+    [
+        ("image/svg+xml", "image/svg+xml"),
+        ("application/vnd.ms-excel.sheet.macroEnabled.12", None),
+        ("image/pñg", "application/octet-stream"),
+        ("image/p\x01ng", "application/octet-stream"),
+        ("image/", "application/octet-stream"),
+        ("image/p ng", "application/octet-stream"),
+        (f"image/{'x' * 300}", "application/octet-stream"),
+    ],
+)
+def test_a_file_is_of_a_type_that_a_header_can_hold(stated: str, kept: str | None) -> None:
+    """The store of files refuses every other, and with it the whole mail."""
+    content = multipart("mixed", f"Content-Type: {stated}; name=a\n\nfile")
+    (part,) = read_mail(content).parts
+    assert part.content_type == (kept or stated.lower())
