@@ -235,11 +235,26 @@ def read_cursor(cursor: str | None, keys: Mapping[str, str | None]) -> dict[str,
     try:
         key = json.loads(urlsafe_b64decode(cursor.encode("ascii")))
         sound = set(key) == set(keys) and all(
-            isinstance(key[name]["S"], str) and value in {None, key[name]["S"]}
+            key[name]["S"].encode() and value in {None, key[name]["S"]}
             for name, value in keys.items()
         )
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         sound = False
     if not sound:
-        raise InvalidInput("this is no cursor of this list", field="cursor")
+        raise _no_cursor()
     return {"ExclusiveStartKey": {name: {"S": key[name]["S"]} for name in keys}}
+
+
+def _no_cursor() -> InvalidInput:
+    return InvalidInput("this is no cursor of this list", field="cursor")
+
+
+@contextmanager
+def continuing(cursor: str | None) -> Iterator[None]:
+    """A key that DynamoDB cannot go on from was made up by the caller: InvalidInput."""
+    try:
+        yield
+    except ClientError as error:
+        if cursor is not None and error_code(error) == "ValidationException":
+            raise _no_cursor() from None
+        raise

@@ -287,7 +287,8 @@ class DynamoLedger:
         }
         while True:
             start = dynamo.read_cursor(cursor, {"touchpoint_id": None})
-            answer = self._client.scan(**parameters, **start)
+            with dynamo.continuing(cursor):
+                answer = self._client.scan(**parameters, **start)
             cursor = dynamo.write_cursor(answer.get("LastEvaluatedKey"))
             if answer["Items"] or cursor is None:
                 return [dynamo.plain(item) for item in answer["Items"]], cursor
@@ -315,16 +316,17 @@ class DynamoLedger:
         start = dynamo.read_cursor(
             cursor, {partition: str(value), sort: None, "touchpoint_id": None}
         )
-        answer = self._client.query(
-            TableName=self._table,
-            IndexName=index,
-            KeyConditionExpression=condition,
-            ExpressionAttributeNames=names,
-            ExpressionAttributeValues=dynamo.attributes(values),
-            ScanIndexForward=forward,
-            Limit=limit,
-            **start,
-        )
+        with dynamo.continuing(cursor):
+            answer = self._client.query(
+                TableName=self._table,
+                IndexName=index,
+                KeyConditionExpression=condition,
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=dynamo.attributes(values),
+                ScanIndexForward=forward,
+                Limit=limit,
+                **start,
+            )
         ids = [TouchpointId(item["touchpoint_id"]["S"]) for item in answer["Items"]]
         return ids, dynamo.write_cursor(answer.get("LastEvaluatedKey"))
 

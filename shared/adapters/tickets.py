@@ -296,16 +296,17 @@ class DynamoTicketStore:
         names = {"#partition": partition} | ({"#sort": sort} if begins_with else {})
         values = {":value": value, ":prefix": begins_with or None}
         start = dynamo.read_cursor(cursor, {partition: value, sort: None, "pk": None, "sk": None})
-        answer = self._client.query(
-            TableName=self._table,
-            IndexName=index,
-            KeyConditionExpression=f"#partition = :value{prefix}",
-            ExpressionAttributeNames=names,
-            ExpressionAttributeValues=dynamo.attributes(values),
-            ScanIndexForward=not newest_first,
-            Limit=limit,
-            **start,
-        )
+        with dynamo.continuing(cursor):
+            answer = self._client.query(
+                TableName=self._table,
+                IndexName=index,
+                KeyConditionExpression=f"#partition = :value{prefix}",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=dynamo.attributes(values),
+                ScanIndexForward=not newest_first,
+                Limit=limit,
+                **start,
+            )
         order = [(item["pk"]["S"], item["sk"]["S"]) for item in answer["Items"]]
         found = {
             (item["pk"], item["sk"]): item

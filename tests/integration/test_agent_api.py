@@ -1,6 +1,9 @@
 """The agents' API on the real tables: what fakes cannot show are the cursors and the keys."""
 
+import json
+from base64 import urlsafe_b64encode
 from datetime import timedelta
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -123,6 +126,31 @@ def test_a_cursor_that_belongs_elsewhere(client: Client, opened: list[Ticket]) -
         for cursor in (another_lists, "garbage", "\x00é", "W10="):
             answer = client.get(path, cursor=cursor, **query)
             assert (answer.status, answer.fields) == (400, ["cursor"]), (path, cursor)
+
+
+@pytest.mark.parametrize("made_up", ["", "x", "\x00", "é" * 600, "\ud800"])
+def test_a_cursor_that_was_made_up(client: Client, opened: list[Ticket], made_up: str) -> None:
+    """DynamoDB takes no empty key and none that is too long, and none from outside the list."""
+    whose = builders.profile_id()
+    known = {
+        "profile_id": whose,
+        "trouble": "failed",
+        "worklist": "follow_up/scheduled",
+    }
+    rest = ("made", "due", "timeline", "received_at", "touchpoint_id", "pk", "sk")
+    lists = {
+        f"/v1/profiles/{whose}/timeline": ("profile_id", "timeline", "touchpoint_id"),
+        "/v1/touchpoints?state=failed": ("trouble", "received_at", "touchpoint_id"),
+        "/v1/touchpoints?state=received": ("touchpoint_id",),
+        f"/v1/tickets?profile={whose}": ("profile_id", "made", "pk", "sk"),
+        "/v1/follow-ups?state=scheduled": ("worklist", "due", "pk", "sk"),
+    }
+    for where, names in lists.items():
+        path, _, query = where.partition("?")
+        key = {name: {"S": made_up if name in rest else known[name]} for name in names}
+        cursor = urlsafe_b64encode(json.dumps(key).encode()).decode()
+        answer = client.get(path, cursor=cursor[:2000], **dict(parse_qsl(query)))
+        assert answer.status == 200 or answer.fields == ["cursor"], (where, answer.body)
 
 
 def test_odd_values_find_nothing_and_break_nothing(client: Client) -> None:
