@@ -60,6 +60,10 @@ LARGEST_CALL = 32 * 1024
 LARGEST_BATCH = 500_000
 MOST_CALLS = 2_500
 """Segment's own limits: bytes of one call, bytes of a batch, calls in a batch."""
+LARGEST_SPREAD = 10 * MEGABYTE
+"""Bytes that a context stated once for all calls may become: each call then has it as its own. A
+batch of two kilobytes, packed, would else unpack to a gigabyte of touchpoints.
+"""
 
 ORDER_EVENTS: dict[str, Literal["placed", "cancelled", "refunded"]] = {
     "order completed": "placed",
@@ -243,6 +247,8 @@ def _parts(request: WebhookRequest) -> list[Part]:
         raise MalformedPayload(f"batch: {MOST_CALLS} calls at most")
     common = document.get("context")
     if isinstance(common, dict):
+        if len(calls) * len(json.dumps(common)) > LARGEST_SPREAD:
+            raise MalformedPayload("context: too large for so many calls")
         calls = [_with_context(call, common) for call in calls]
     return [Part(call, raw) for call, raw in zip(calls, _slices(body.decode()), strict=True)]
 

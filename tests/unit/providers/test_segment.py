@@ -141,6 +141,15 @@ def test_a_full_batch_is_taken_and_one_call_more_is_not() -> None:
         parse(request(batch(*calls, track())))
 
 
+def test_a_common_context_multiplies_only_so_far() -> None:
+    calls = [track(messageId=str(n)) for n in range(1_000)]
+    usual = {"context": {"traits": {"plan": "x" * 5_000}}}
+    assert len(parse(request(batch(*calls, **usual)))) == 1_000
+    bomb = {"context": {"traits": {"plan": "x" * 20_000}}}
+    with pytest.raises(MalformedPayload, match="context"):
+        parse(request(batch(*calls, **bomb)))
+
+
 def test_what_is_too_large_is_answered_with_400() -> None:
     with pytest.raises(MalformedPayload):
         parse(request(batch(track(), padding="x" * LARGEST_BATCH)))
