@@ -1,4 +1,4 @@
-# The verbs of the house. A machine needs make and Python 3.11 or later; everything else is
+# The verbs of the house. A machine needs make and Python 3.11 to 3.13; everything else is
 # installed into .venv and .build on first use, and from then on no verb but `lock` and `deploy`
 # needs a network.
 

@@ -29,7 +29,7 @@ class SendTemplate(Model):
 
 
 class Escalate(Model):
-    """Raise the ticket's priority by one step and tell the queue."""
+    """Raise the ticket's priority by one step, which TicketChanged tells."""
 
     do: Literal["escalate"] = "escalate"
 
