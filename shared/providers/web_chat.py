@@ -52,6 +52,10 @@ AUDIENCE = "web_chat"
 
 LIFETIME = timedelta(days=7)
 LONGEST_TEXT = 4096
+LONGEST_ON_THE_WAY = timedelta(hours=1)
+"""How long ago a message may claim to be written. Promises count from then: who could claim last
+year would stand before everybody else, and one whose clock is slow would have answered in vain.
+"""
 
 _HEADER = b'{"alg":"HS256","typ":"JWT"}'
 _TOKEN = re.compile(r"[\w-]{1,200}\.[\w-]{1,2000}\.[\w-]{1,100}", re.ASCII)
@@ -151,7 +155,7 @@ class WebChat(Provider[WebChatSecret]):
             provider_event_id=f"{claims.sid}:{sent.id}",
             channel=Channel.WEB_CHAT,
             direction=Direction.INBOUND,
-            occurred_at=believable(_moment(sent.sent_at), received_at),
+            occurred_at=_written_at(sent.sent_at, received_at),
             received_at=received_at,
             content=Message(text=sent.text),
             identifiers=_identifiers(claims),
@@ -224,6 +228,11 @@ def _endpoint(claims: Claims, secret: WebChatSecret) -> Endpoint:
     return Endpoint(
         channel=Channel.WEB_CHAT, provider=NAME, account=secret.account, address=claims.sid
     )
+
+
+def _written_at(stated: str, received_at: datetime) -> datetime:
+    at = believable(_moment(stated), received_at)
+    return at if received_at - at <= LONGEST_ON_THE_WAY else received_at
 
 
 def _moment(text: str) -> datetime | None:

@@ -48,6 +48,24 @@ def said(token: str, text: str = "Hello") -> Touchpoint:
     return observed.touchpoint
 
 
+@pytest.mark.parametrize(
+    ("ago", "believed"),
+    [
+        (timedelta(0), True),
+        (timedelta(hours=1), True),
+        (timedelta(hours=1, seconds=1), False),
+        (timedelta(days=365), False),
+    ],
+)
+def test_nobody_comes_first_by_claiming_to_have_written_long_ago(
+    ago: timedelta, believed: bool
+) -> None:
+    sent = {"id": "m1", "text": "Hello", "sent_at": (NOW - ago).isoformat()}
+    request = call("POST", "messages", sent, token=opened()["token"])
+    [observed] = PROVIDER.parse(request, SECRET, NOW)
+    assert observed.touchpoint.occurred_at == (NOW - ago if believed else NOW)
+
+
 def token_with(**claims: Any) -> str:
     usual = {"aud": "web_chat", "sid": "session-1", "exp": NOW + timedelta(hours=1)}
     return jwt.encode({**usual, **claims}, KEY, algorithm="HS256")
