@@ -77,11 +77,12 @@ class Mail(NamedTuple):
 
     def mailboxes(self, name: str) -> list[Mailbox]:
         """Those of every header of that name; what is no address is left out."""
-        return [
-            box
-            for value in self.headers.get(name, [])[:_MOST_OF_A_NAME]
-            for box in _mailboxes(value)
-        ]
+        found: list[Mailbox] = []
+        left = LONGEST_HEADER
+        for value in self.headers.get(name, [])[:_MOST_OF_A_NAME]:
+            found += _mailboxes(value[:left])
+            left = max(0, left - len(value))
+        return found
 
     def message_ids(self, name: str) -> tuple[str, ...]:
         """`<…>` each, in order."""
