@@ -9,9 +9,8 @@ from typing import Any
 from shared.adapters import dynamo
 from shared.adapters.ledger import DynamoLedger
 from shared.adapters.profiles import DynamoProfileStore
-from shared.domain.follow_up import FollowUp
+from shared.adapters.tickets import follow_up_of, ticket_of
 from shared.domain.model import ProfileId
-from shared.domain.ticket import Ticket
 
 State = dict[str, Any]
 
@@ -44,9 +43,7 @@ def state_of(client: Any, *, touchpoints: str, profiles: str, tickets: str) -> S
             if item["sk"].startswith("suggestion#")
         ),
         "tickets": {
-            item["pk"]: Ticket.model_validate_json(item["ticket"]).model_dump(
-                mode="json", exclude={"version"}
-            )
+            item["pk"]: ticket_of(item).model_dump(mode="json", exclude={"version"})
             for item in ticket_items
             if item["sk"] == "ticket"
         },
@@ -56,7 +53,7 @@ def state_of(client: Any, *, touchpoints: str, profiles: str, tickets: str) -> S
             if item["sk"].startswith("queue#")
         },
         "follow_ups": {
-            item["sk"]: FollowUp.model_validate_json(item["follow_up"]).model_dump(mode="json")
+            item["sk"]: follow_up_of(item).model_dump(mode="json")
             for item in ticket_items
             if item["sk"].startswith("follow_up#")
         },

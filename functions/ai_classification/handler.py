@@ -21,4 +21,4 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         policies=read_policies(),
         clock=wiring.clock(),
     )
-    return step.model_dump(mode="json")
+    return step.model_dump(mode="json", exclude_none=True)

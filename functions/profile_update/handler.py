@@ -20,4 +20,4 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         policy=read_policies().identity,
         phone_numbers=wiring.phone_numbers(),
     )
-    return step.model_dump(mode="json")
+    return step.model_dump(mode="json", exclude_none=True)

@@ -1,6 +1,9 @@
 """Whose touchpoint this is: find or create the profile, and tie the two together once."""
 
 from collections.abc import Mapping
+from datetime import datetime
+
+from pydantic import JsonValue
 
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.identity import (
@@ -90,9 +93,11 @@ def _attach(
     owners = profiles.find(identifiers)
     known = [owners[one] for one in identifiers if one in owners]
     profile_id = known[0] if known else profile_id_from(identifiers[0])
-    profile = profiles.read(profile_id) if known else None
-    new_identifiers = _that_fit([one for one in identifiers if one not in owners], profile)
-    traits = _newer_traits(touchpoint, profile)
+    new = [one for one in identifiers if one not in owners]
+    stated = _stated(touchpoint)
+    profile = profiles.read(profile_id) if known and (new or stated) else None
+    new_identifiers = _that_fit(new, profile)
+    traits = _newer_traits(stated, touchpoint.occurred_at, profile)
     profiles.attach(
         Attachment(
             touchpoint=touchpoint,
@@ -103,7 +108,11 @@ def _attach(
             suggestion=_suggestion(touchpoint, identifiers, owners),
             finished=not touchpoint.needs_understanding,
             event=_event(
-                touchpoint, profile_id, is_new=not known, new=new_identifiers, traits=traits
+                touchpoint,
+                profile_id,
+                is_new=not known,
+                is_identified=bool(new_identifiers),
+                is_changed=_say_something_new(traits, profile),
             ),
         )
     )
@@ -133,17 +142,22 @@ def _kinds(owners: Mapping[Identifier, ProfileId], profile_id: ProfileId) -> str
     return ", ".join(sorted(kinds))
 
 
-def _newer_traits(touchpoint: Touchpoint, profile: Profile | None) -> dict[str, Trait]:
-    """What this touchpoint states and nothing later has stated."""
-    stated = (
-        dict(touchpoint.content.traits) if isinstance(touchpoint.content, Identification) else {}
-    )
+def _stated(touchpoint: Touchpoint) -> dict[str, JsonValue]:
+    """What this touchpoint tells of the person, by name."""
+    content = touchpoint.content
+    stated = dict(content.traits) if isinstance(content, Identification) else {}
     if touchpoint.name:
         stated.setdefault("name", touchpoint.name)
     if touchpoint.language:
         stated.setdefault("language", touchpoint.language)
+    return stated
+
+
+def _newer_traits(
+    stated: Mapping[str, JsonValue], at: datetime, profile: Profile | None
+) -> dict[str, Trait]:
+    """What is stated and nothing later has stated."""
     known = profile.traits if profile else {}
-    at = touchpoint.occurred_at
     newer = {
         name: Trait(value=value, at=at)
         for name, value in stated.items()
@@ -158,6 +172,12 @@ def _newer_traits(touchpoint: Touchpoint, profile: Profile | None) -> dict[str, 
             fitting[name] = trait
             room -= growth
     return fitting
+
+
+def _say_something_new(traits: Mapping[str, Trait], profile: Profile | None) -> bool:
+    """The same value again only moves its time, so that a late older one does not replace it."""
+    known = profile.traits if profile else {}
+    return any(name not in known or known[name].value != one.value for name, one in traits.items())
 
 
 def _size(name: str, trait: Trait) -> int:
@@ -192,12 +212,12 @@ def _event(
     profile_id: ProfileId,
     *,
     is_new: bool,
-    new: tuple[Identifier, ...],
-    traits: Mapping[str, Trait],
+    is_identified: bool,
+    is_changed: bool,
 ) -> ProfileUpdated | None:
-    if not (is_new or new or traits):
+    if not (is_new or is_identified or is_changed):
         return None
-    change = "created" if is_new else "identified" if new else "traits"
+    change = "created" if is_new else "identified" if is_identified else "traits"
     return ProfileUpdated.model_validate(
         {"profile_id": profile_id, "touchpoint_id": touchpoint.touchpoint_id, "change": change}
     )

@@ -6,7 +6,6 @@ index.
 """
 
 import json
-import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -71,8 +70,7 @@ class DynamoLedger:
             "received_at": isoformat(touchpoint.received_at),
             "deliveries": 1,
             "event": event.carried(),
-            **self._stored("touchpoint", touchpoint.touchpoint_id, _canonical(touchpoint)),
-            **self._stored("raw", touchpoint.touchpoint_id, observed.raw),
+            **self._kept(touchpoint.touchpoint_id, _canonical(touchpoint), observed.raw),
         }
         # An update, since a delivery status may have made the item already; `state` says that a
         # touchpoint is in it.
@@ -108,17 +106,26 @@ class DynamoLedger:
             touchpoint=observed.touchpoint.model_copy(update={"content": content})
         )
 
+    def _kept(self, key: str, canonical: bytes, raw: bytes) -> dict[str, object]:
+        """The touchpoint and its evidence: a line of JSON and the request, compressed as one, since
+        each says much of the other. Where that is too large, the request goes its own way.
+        """
+        together = canonical + b"\n" + raw
+        if len(together) <= INLINE_LIMIT:
+            return {"touchpoint": dynamo.compressed(together)}
+        return {**self._stored("touchpoint", key, canonical), **self._stored("raw", key, raw)}
+
     def _stored(self, name: str, key: str, content: bytes) -> dict[str, object]:
         """The attribute that holds `content`, compressed, or the one that points to it in S3."""
         if len(content) <= INLINE_LIMIT:
-            return {name: zlib.compress(content, 9)}
+            return {name: dynamo.compressed(content)}
         object_key = f"{name}/{key}"
         self._s3().put_object(Bucket=self._bucket, Key=object_key, Body=content)
         return {f"{name}_key": object_key}
 
     def _loaded(self, item: Mapping[str, Any], name: str) -> bytes:
         if name in item:
-            return zlib.decompress(item[name])
+            return dynamo.decompressed(item[name])
         body: bytes = (
             self._s3().get_object(Bucket=self._bucket, Key=item[f"{name}_key"])["Body"].read()
         )
@@ -332,8 +339,12 @@ class DynamoLedger:
 
     def raw(self, touchpoint_id: TouchpointId) -> bytes | None:
         """The part of the request this touchpoint came from, as the provider sent it."""
-        item = self._items([touchpoint_id]).get(touchpoint_id)
-        return self._loaded(item, "raw") if item and _holds_touchpoint(item) else None
+        item = self._items([touchpoint_id]).get(touchpoint_id, {})
+        if not _holds_touchpoint(item):
+            return None
+        if "raw" in item or "raw_key" in item:
+            return self._loaded(item, "raw")
+        return self._loaded(item, "touchpoint").partition(b"\n")[2]
 
     def quarantined_request(self, touchpoint_id: TouchpointId) -> tuple[str, WebhookRequest] | None:
         item = self._items([touchpoint_id]).get(touchpoint_id)
@@ -377,8 +388,9 @@ class DynamoLedger:
         )
 
     def _entry(self, item: dict[str, Any]) -> LedgerEntry:
+        canonical, _, _ = self._loaded(item, "touchpoint").partition(b"\n")
         return LedgerEntry(
-            touchpoint=Touchpoint.model_validate_json(self._loaded(item, "touchpoint")),
+            touchpoint=Touchpoint.model_validate_json(canonical),
             state=item["state"],
             deliveries=item.get("deliveries", 1),
             profile_id=item.get("profile_id"),
@@ -406,7 +418,7 @@ def outbound_values(touchpoint: Touchpoint, profile_id: ProfileId) -> dict[str, 
         "profile_id": profile_id,
         "timeline": timeline_key(touchpoint),
         "mailbox": touchpoint.endpoint.key if waits and touchpoint.endpoint else None,
-        "touchpoint": zlib.compress(_canonical(touchpoint), 9),
+        "touchpoint": dynamo.compressed(_canonical(touchpoint)),
     }
 
 
@@ -415,6 +427,7 @@ def _holds_touchpoint(item: Mapping[str, Any]) -> bool:
 
 
 def _canonical(touchpoint: Touchpoint) -> bytes:
+    """One line of JSON."""
     content = {"content": {"kind": touchpoint.content.kind}}
     dumped = touchpoint.model_dump(mode="json", exclude_defaults=True)
     dumped["content"] |= content["content"]

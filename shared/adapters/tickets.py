@@ -45,7 +45,7 @@ class DynamoTicketStore:
 
     def read(self, ticket_id: TicketId) -> Ticket | None:
         item = self._get(_ticket_key(ticket_id))
-        return _ticket(item) if item else None
+        return ticket_of(item) if item else None
 
     def of_profile(self, profile_id: ProfileId) -> tuple[dict[str, int], list[Ticket]]:
         answer = self._client.query(
@@ -60,7 +60,7 @@ class DynamoTicketStore:
             pointer["sk"].removeprefix("queue#"): pointer["sequence"] for pointer in pointers
         }
         return sequences, [
-            _ticket(item) for item in self._items(map(_ticket_key, open_ids), consistent=True)
+            ticket_of(item) for item in self._items(map(_ticket_key, open_ids), consistent=True)
         ]
 
     def open(self, ticket: Ticket, event: Event, log: LogEntry) -> None:
@@ -144,7 +144,7 @@ class DynamoTicketStore:
         self, queue: str, *, ended: bool = False, limit: int = 50, cursor: str | None = None
     ) -> Page[Ticket]:
         worklist = _worklist(queue, ended)
-        return self._page("by_worklist", worklist, _ticket, limit=limit, cursor=cursor)
+        return self._page("by_worklist", worklist, ticket_of, limit=limit, cursor=cursor)
 
     def by_profile(
         self, profile_id: ProfileId, *, limit: int = 50, cursor: str | None = None
@@ -152,7 +152,7 @@ class DynamoTicketStore:
         return self._page(
             "by_profile",
             profile_id,
-            _ticket,
+            ticket_of,
             begins_with="ticket#",
             limit=limit,
             cursor=cursor,
@@ -162,7 +162,7 @@ class DynamoTicketStore:
     def by_assignee(
         self, assignee: str, *, limit: int = 50, cursor: str | None = None
     ) -> Page[Ticket]:
-        return self._page("by_assignee", assignee, _ticket, limit=limit, cursor=cursor)
+        return self._page("by_assignee", assignee, ticket_of, limit=limit, cursor=cursor)
 
     def log(self, ticket_id: TicketId) -> list[LogEntry]:
         return self._part(ticket_id, "log#", lambda item: LogEntry.model_validate_json(item["log"]))
@@ -190,10 +190,10 @@ class DynamoTicketStore:
 
     def read_follow_up(self, ticket_id: TicketId, follow_up_id: FollowUpId) -> FollowUp | None:
         item = self._get(_follow_up_key(ticket_id, follow_up_id))
-        return _follow_up(item) if item else None
+        return follow_up_of(item) if item else None
 
     def follow_ups_of_ticket(self, ticket_id: TicketId) -> list[FollowUp]:
-        return self._part(ticket_id, "follow_up#", _follow_up)
+        return self._part(ticket_id, "follow_up#", follow_up_of)
 
     def follow_ups_of_profile(
         self, profile_id: ProfileId, *, limit: int = 50, cursor: str | None = None
@@ -201,7 +201,7 @@ class DynamoTicketStore:
         return self._page(
             "by_profile",
             profile_id,
-            _follow_up,
+            follow_up_of,
             begins_with="follow_up#",
             limit=limit,
             cursor=cursor,
@@ -212,7 +212,7 @@ class DynamoTicketStore:
         self, state: FollowUpState, *, limit: int = 50, cursor: str | None = None
     ) -> Page[FollowUp]:
         worklist = f"follow_up/{state}"
-        return self._page("by_worklist", worklist, _follow_up, limit=limit, cursor=cursor)
+        return self._page("by_worklist", worklist, follow_up_of, limit=limit, cursor=cursor)
 
     def move(self, follow_up: FollowUp, expected: FollowUpState) -> None:
         with dynamo.contention():
@@ -340,7 +340,7 @@ def _ticket_key(ticket_id: TicketId) -> dict[str, str]:
 def _ticket_item(ticket: Ticket) -> dict[str, object]:
     return {
         **_ticket_key(ticket.ticket_id),
-        "ticket": ticket.model_dump_json(exclude_defaults=True),
+        "ticket": dynamo.compressed(ticket.model_dump_json(exclude_defaults=True)),
         "version": ticket.version,
         "worklist": _worklist(ticket.queue, ticket.is_ended),
         "due": isoformat(ticket.due_at),
@@ -350,8 +350,8 @@ def _ticket_item(ticket: Ticket) -> dict[str, object]:
     }
 
 
-def _ticket(item: Mapping[str, Any]) -> Ticket:
-    return Ticket.model_validate_json(item["ticket"])
+def ticket_of(item: Mapping[str, Any]) -> Ticket:
+    return Ticket.model_validate_json(dynamo.decompressed(item["ticket"]))
 
 
 def _log_item(ticket_id: TicketId, entry: LogEntry) -> dict[str, object]:
@@ -372,7 +372,7 @@ def _follow_up_key(ticket_id: TicketId, follow_up_id: FollowUpId) -> dict[str, s
 def _follow_up_item(follow_up: FollowUp) -> dict[str, object]:
     return {
         **_follow_up_key(follow_up.ticket_id, follow_up.follow_up_id),
-        "follow_up": follow_up.model_dump_json(exclude_none=True),
+        "follow_up": dynamo.compressed(follow_up.model_dump_json(exclude_none=True)),
         "state": follow_up.state,
         "worklist": f"follow_up/{follow_up.state}",
         "since": isoformat(follow_up.since),
@@ -382,5 +382,5 @@ def _follow_up_item(follow_up: FollowUp) -> dict[str, object]:
     }
 
 
-def _follow_up(item: Mapping[str, Any]) -> FollowUp:
-    return FollowUp.model_validate_json(item["follow_up"])
+def follow_up_of(item: Mapping[str, Any]) -> FollowUp:
+    return FollowUp.model_validate_json(dynamo.decompressed(item["follow_up"]))
