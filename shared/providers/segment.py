@@ -81,6 +81,11 @@ class WriteKey(BaseModel):
 
     source: str = Field(min_length=1, max_length=200)
     key: str = Field(min_length=1)
+    trusted: bool = False
+    """Whether only the company itself can call with this key, or its pages say of people nothing
+    but what they proved. A browser's key is public: with it anybody could claim another's phone or
+    mail address, and be answered in their place. Untrusted calls identify by web ids alone.
+    """
 
 
 class SegmentSecret(Secret):
@@ -171,10 +176,10 @@ class Segment(Provider[SegmentSecret]):
 # Proof
 
 
-def _source(request: WebhookRequest, secret: SegmentSecret) -> str | None:
+def _source(request: WebhookRequest, secret: SegmentSecret) -> WriteKey | None:
     """The source whose write key the request carries. Every key is compared, whichever fits."""
     key = _write_key(request)
-    matching = [one.source for one in secret.write_keys if same(one.key, key)]
+    matching = [one for one in secret.write_keys if same(one.key, key)]
     return matching[0] if matching else None
 
 
@@ -202,12 +207,11 @@ def _user_name(credentials: str) -> str:
         return ""
 
 
-def _only_source(secret: SegmentSecret) -> str:
+def _only_source(secret: SegmentSecret) -> WriteKey:
     """For a request out of quarantine, which is kept without its authorization header."""
-    sources = {one.source for one in secret.write_keys}
-    if len(sources) > 1:
+    if len({(one.source, one.trusted) for one in secret.write_keys}) > 1:
         raise MalformedPayload("nothing in the request says which source it came from")
-    return sources.pop()
+    return secret.write_keys[0]
 
 
 # Reading
@@ -298,7 +302,7 @@ def _skip(document: str, position: int) -> int:
 # Meaning
 
 
-def _touchpoint(part: Part, source: str, received_at: datetime) -> Touchpoint:
+def _touchpoint(part: Part, source: WriteKey, received_at: datetime) -> Touchpoint:
     """One call as a touchpoint. One that cannot be read is kept, and costs the others nothing."""
     try:
         if len(part.raw) > LARGEST_CALL:
@@ -307,7 +311,7 @@ def _touchpoint(part: Part, source: str, received_at: datetime) -> Touchpoint:
     except MalformedPayload as error:
         return Touchpoint(
             provider=Segment.name,
-            account=source,
+            account=source.source,
             provider_event_id=_digest(part.raw),
             channel=Channel.WEB,
             direction=Direction.PASSIVE,
@@ -321,11 +325,11 @@ def _digest(raw: bytes) -> str:
     return f"sha256:{sha256(raw).hexdigest()}"
 
 
-def _understood(call: Call, raw: bytes, source: str, received_at: datetime) -> Touchpoint:
+def _understood(call: Call, raw: bytes, source: WriteKey, received_at: datetime) -> Touchpoint:
     occurred_at = believable(_moment(call.timestamp or call.original_timestamp), received_at)
     return Touchpoint(
         provider=Segment.name,
-        account=source,
+        account=source.source,
         provider_event_id=call.message_id or _digest(raw),
         channel=_channel(call),
         direction=Direction.PASSIVE,
@@ -470,17 +474,18 @@ def _person_name(traits: Bag) -> str | None:
     return name.strip()[:200] or None
 
 
-def _identifiers(call: Call, source: str) -> tuple[Identifier, ...]:
+def _identifiers(call: Call, source: WriteKey) -> tuple[Identifier, ...]:
     traits = _person_traits(call)
+    scope = source.source
     previous = call.previous_id if call.type == "alias" else None
     # An alias does not say of what kind the previous id was, so it is looked for as both.
     candidates = (
-        (IdentifierType.WEB_USER, source, call.user_id),
-        (IdentifierType.EMAIL, "", _email(traits.get("email"))),
-        (IdentifierType.PHONE, "", _phone(traits.get("phone"))),
-        (IdentifierType.WEB_ANONYMOUS, source, call.anonymous_id),
-        (IdentifierType.WEB_USER, source, previous),
-        (IdentifierType.WEB_ANONYMOUS, source, previous),
+        (IdentifierType.WEB_USER, scope, call.user_id),
+        (IdentifierType.EMAIL, "", _email(traits.get("email")) if source.trusted else None),
+        (IdentifierType.PHONE, "", _phone(traits.get("phone")) if source.trusted else None),
+        (IdentifierType.WEB_ANONYMOUS, scope, call.anonymous_id),
+        (IdentifierType.WEB_USER, scope, previous),
+        (IdentifierType.WEB_ANONYMOUS, scope, previous),
     )
     return tuple(
         dict.fromkeys(

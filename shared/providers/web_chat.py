@@ -113,8 +113,9 @@ class WebChat(Provider[WebChatSecret]):
         if opening.user_id is not None:
             _check_customer(opening.user_id, opening.user_hash, secret)
         customer = opening.user_id or (earlier.sub if earlier else None)
-        # Another customer at the same browser must not read what the first one was answered.
-        same_person = earlier is not None and earlier.sub in {None, customer}
+        # Whoever sat at this browser before, named or not, must not read what this customer is
+        # answered: who signs in begins a session of their own.
+        same_person = earlier is not None and earlier.sub == customer
         session = earlier.sid if earlier and same_person else secrets.token_urlsafe(24)
         expires_at = request.arrived_at + LIFETIME
         claims = {"aud": AUDIENCE, "sid": session, "exp": int(expires_at.timestamp())}

@@ -22,6 +22,7 @@ SECRET = PROVIDER.read_secret(
             {"source": "site", "key": "new"},
             {"source": "site", "key": "old"},
             {"source": "app", "key": "of-the-app"},
+            {"source": "crm", "key": "of-a-server", "trusted": True},
         ]
     }
 )
@@ -279,3 +280,17 @@ def test_two_hundred_levels_are_read_and_more_are_malformed() -> None:
     assert_sound(lambda: parse(request(deep, "v1/track", authorization=basic("new"))))
     with pytest.raises(MalformedPayload):
         parse(request(b"[" * 5_000 + b"]" * 5_000, authorization=basic("new")))
+
+
+def test_only_a_trusted_key_may_say_whose_phone_and_mail_it_is() -> None:
+    """A browser's key is public: with it anybody could claim another person's address."""
+    claim = {
+        "type": "identify",
+        "userId": "u-1",
+        "messageId": "m-1",
+        "traits": {"email": "lea@example.com", "phone": "+33612345678"},
+    }
+    (public,) = parse(request(batch(claim)))
+    assert [one.type for one in public.touchpoint.identifiers] == ["web_user"]
+    (told,) = parse(request(batch(claim, writeKey="of-a-server")))
+    assert [one.type for one in told.touchpoint.identifiers] == ["web_user", "email", "phone"]

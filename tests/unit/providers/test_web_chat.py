@@ -119,10 +119,10 @@ def test_without_identity_secrets_nobody_is_known() -> None:
         PROVIDER.challenge(call("POST", "sessions", CUSTOMER), PROVIDER.read_secret(content))
 
 
-def test_a_visitor_who_signs_in_goes_on_with_the_session() -> None:
+def test_a_visitor_who_signs_in_begins_a_session_nobody_else_has_the_token_of() -> None:
     anonymous = opened()
     known = opened(CUSTOMER, token=anonymous["token"])
-    assert known["session"] == anonymous["session"]
+    assert known["session"] != anonymous["session"]
     assert said(known["token"]).identifiers[0].value == "C-4711"
 
 
