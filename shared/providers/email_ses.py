@@ -58,8 +58,10 @@ Refusing what is older matters although duplicates are harmless: a request caugh
 bring back a person who has been erased since.
 https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
 """
-LONGEST_IN_QUEUES = timedelta(days=5)
-"""How long mail servers try (RFC 5321, 4.5.4.1): a Date older than that is a wrong clock."""
+LONGEST_IN_QUEUES = timedelta(hours=1)
+"""A Date is the sender's own word: an older one would put a mail at the head of the queue, its
+answer overdue. Whatever waited longer with a mail server counts from when Amazon SES had it.
+"""
 
 _CONFIRMED = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 SIGNED_FIELDS = {
