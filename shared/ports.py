@@ -100,6 +100,8 @@ class Ledger(Protocol):
 
     def read(self, touchpoint_id: TouchpointId) -> LedgerEntry | None: ...
 
+    def read_quarantined(self, touchpoint_id: TouchpointId) -> Quarantined | None: ...
+
     def read_many(self, touchpoint_ids: Sequence[TouchpointId]) -> list[LedgerEntry]:
         """In the order asked; the unknown ones are left out."""
 

@@ -163,6 +163,12 @@ class FakeLedger:
             return entry
         return entry.model_copy(update={"delivery": self._delivery[touchpoint_id]})
 
+    def read_quarantined(self, touchpoint_id: TouchpointId) -> Quarantined | None:
+        if touchpoint_id in self._released:
+            return None
+        kept = self._quarantined.get(touchpoint_id)
+        return kept[0] if kept else None
+
     def read_many(self, touchpoint_ids: Sequence[TouchpointId]) -> list[LedgerEntry]:
         found = (self.read(one) for one in touchpoint_ids)
         return [entry for entry in found if entry is not None]

@@ -35,5 +35,5 @@ def list_touchpoints(
     operation_id="read_touchpoint",
     summary="A touchpoint: what it says, what was decided, what became of it",
 )
-def read_touchpoint(touchpoint_id: PathId, ledger: LedgerPort) -> TouchpointView:
+def read_touchpoint(touchpoint_id: PathId, ledger: LedgerPort) -> TouchpointView | QuarantinedView:
     return logic.read_touchpoint(TouchpointId(touchpoint_id), ledger=ledger)

@@ -216,6 +216,11 @@ class DynamoLedger:
         item = dynamo.plain(answer.get("Item", {}))
         return self._entry(item) if _holds_touchpoint(item) else None
 
+    def read_quarantined(self, touchpoint_id: TouchpointId) -> Quarantined | None:
+        item = self._items([touchpoint_id]).get(touchpoint_id, {})
+        found = self._either(item) if item.get("state") == TouchpointState.QUARANTINED else None
+        return found if isinstance(found, Quarantined) else None
+
     def read_many(self, touchpoint_ids: Sequence[TouchpointId]) -> list[LedgerEntry]:
         items = self._items(touchpoint_ids)
         return [

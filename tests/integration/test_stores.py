@@ -163,6 +163,7 @@ class TestLedger:
         assert stores.ledger.quarantine("whatsapp_cloud", request, "not JSON", NOON) == key
         (found,) = stores.ledger.in_state(TouchpointState.QUARANTINED).items
         assert isinstance(found, Quarantined) and found.deliveries == 2
+        assert stores.ledger.read_quarantined(key) == found
         kept = stores.ledger.quarantined_request(key)
         assert kept is not None
         assert kept[0] == "whatsapp_cloud"
@@ -171,6 +172,7 @@ class TestLedger:
         balance = stores.ledger.balance()
         assert (balance.received, balance.duplicate, balance.quarantined) == (2, 1, 1)
         stores.ledger.release(key)
+        assert stores.ledger.read_quarantined(key) is None
         assert stores.ledger.in_state(TouchpointState.QUARANTINED).items == []
         assert stores.ledger.balance().holds
 

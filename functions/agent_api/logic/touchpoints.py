@@ -134,11 +134,13 @@ def _outcome(journey: JourneyState | None) -> OutcomeView | None:
     )
 
 
-def read_touchpoint(touchpoint_id: TouchpointId, *, ledger: Ledger) -> TouchpointView:
-    entry = ledger.read(touchpoint_id)
-    if entry is None:
+def read_touchpoint(
+    touchpoint_id: TouchpointId, *, ledger: Ledger
+) -> TouchpointView | QuarantinedView:
+    found = ledger.read(touchpoint_id) or ledger.read_quarantined(touchpoint_id)
+    if found is None:
         raise NotFound("there is no such touchpoint")
-    return touchpoint_view(entry)
+    return _either(found)
 
 
 def list_touchpoints(

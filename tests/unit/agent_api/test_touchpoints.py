@@ -106,6 +106,7 @@ def test_quarantined_requests(world: World, client: Client) -> None:
     assert item["reason"] == "From: missing"
     assert item["state"] == "quarantined"
     assert item["deliveries"] == 2
+    assert client.get(f"/v1/touchpoints/{item['touchpoint_id']}").body == item
 
 
 @pytest.mark.parametrize("since", ["2026-11-23T13:05:00+01:00", "2026-11-23T13:05:00 01:00"])
