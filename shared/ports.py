@@ -154,7 +154,7 @@ class Ledger(Protocol):
         """Count the whole ledger."""
 
 
-class Attachment(NamedTuple):
+class ProfileTie(NamedTuple):
     """What `profile_update` decided to write, all at once or not at all."""
 
     touchpoint: Touchpoint
@@ -174,7 +174,7 @@ class ProfileStore(Protocol):
 
     def read(self, profile_id: ProfileId) -> Profile | None: ...
 
-    def attach(self, attachment: Attachment) -> None:
+    def attach(self, tie: ProfileTie) -> None:
         """Tie a touchpoint to its profile: links, counter, traits, suggestion and the ledger entry
         in one transaction.
 

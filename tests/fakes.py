@@ -38,7 +38,6 @@ from shared.domain.touchpoint import (
 from shared.events.catalogue import TouchpointReceived
 from shared.events.envelope import Event
 from shared.ports import (
-    Attachment,
     Balance,
     Bus,
     Classifier,
@@ -49,6 +48,7 @@ from shared.ports import (
     Page,
     PhoneNumbers,
     ProfileStore,
+    ProfileTie,
     Quarantined,
     Secrets,
     Sender,
@@ -330,37 +330,37 @@ class FakeProfileStore:
     def read(self, profile_id: ProfileId) -> Profile | None:
         return self._profiles.get(profile_id)
 
-    def attach(self, attachment: Attachment) -> None:
-        id_, whose = attachment.touchpoint.touchpoint_id, attachment.profile_id
+    def attach(self, tie: ProfileTie) -> None:
+        id_, whose = tie.touchpoint.touchpoint_id, tie.profile_id
         if id_ in self._attached:
             raise Conflict("this touchpoint has its profile already")
-        self._refuse_stale(attachment)
+        self._refuse_stale(tie)
         before = self._profiles.get(whose) or Profile(
-            profile_id=whose, created_at=attachment.touchpoint.received_at
+            profile_id=whose, created_at=tie.touchpoint.received_at
         )
-        self._profiles[whose] = _with_contact(before, attachment.touchpoint).model_copy(
+        self._profiles[whose] = _with_contact(before, tie.touchpoint).model_copy(
             update={
-                "identifiers": before.identifiers + attachment.new_identifiers,
-                "traits": before.traits | dict(attachment.traits),
+                "identifiers": before.identifiers + tie.new_identifiers,
+                "traits": before.traits | dict(tie.traits),
             }
         )
-        self._links |= dict.fromkeys(attachment.new_identifiers, whose)
+        self._links |= dict.fromkeys(tie.new_identifiers, whose)
         self._attached[id_] = whose
-        if attachment.suggestion is not None:
-            self._suggestions.setdefault(attachment.suggestion.profile_ids, attachment.suggestion)
+        if tie.suggestion is not None:
+            self._suggestions.setdefault(tie.suggestion.profile_ids, tie.suggestion)
         if self._ledger is not None:
             self._ledger.change(id_, profile_id=whose)
-            if attachment.finished:
+            if tie.finished:
                 self._ledger.change(id_, state=TouchpointState.PROCESSED)
-        if attachment.event is not None:
-            self.events.append(attachment.event)
+        if tie.event is not None:
+            self.events.append(tie.event)
 
-    def _refuse_stale(self, attachment: Attachment) -> None:
-        known = self._profiles.get(attachment.profile_id)
-        if any(one in self._links for one in attachment.new_identifiers):
+    def _refuse_stale(self, tie: ProfileTie) -> None:
+        known = self._profiles.get(tie.profile_id)
+        if any(one in self._links for one in tie.new_identifiers):
             raise Contention("an identifier was linked by another journey")
         newer = known.traits if known is not None else {}
-        for name, trait in attachment.traits.items():
+        for name, trait in tie.traits.items():
             if name in newer and newer[name].at >= trait.at:
                 raise Contention("a statement of this trait that is as new is there")
 

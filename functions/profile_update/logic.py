@@ -19,7 +19,7 @@ from shared.domain.model import ProfileId
 from shared.domain.profile import MergeSuggestion, Profile, Trait
 from shared.domain.touchpoint import DeliveryStatus, Identification, Touchpoint, TouchpointState
 from shared.events.catalogue import ProfileUpdated
-from shared.ports import Attachment, Ledger, LedgerEntry, PhoneNumbers, ProfileStore
+from shared.ports import Ledger, LedgerEntry, PhoneNumbers, ProfileStore, ProfileTie
 
 NOBODY = ProfileId("")
 LARGEST_TRAIT = 2_000
@@ -99,7 +99,7 @@ def _attach(
     new_identifiers = _that_fit(new, profile)
     traits = _newer_traits(stated, touchpoint.occurred_at, profile)
     profiles.attach(
-        Attachment(
+        ProfileTie(
             touchpoint=touchpoint,
             profile_id=profile_id,
             new_identifiers=new_identifiers,

@@ -18,7 +18,7 @@ from shared.domain.identity import Identifier
 from shared.domain.model import ProfileId, TouchpointId, isoformat
 from shared.domain.profile import LearnedLanguage, MergeSuggestion, Profile, Suppression, Trait
 from shared.domain.touchpoint import Channel, Direction, Endpoint, Touchpoint, TouchpointState
-from shared.ports import Attachment
+from shared.ports import ProfileTie
 
 _COUNT = "count#"
 _TRAIT = "trait#"
@@ -44,11 +44,11 @@ class DynamoProfileStore:
         )
         return _profile(profile_id, dynamo.plain(answer["Item"])) if "Item" in answer else None
 
-    def attach(self, attachment: Attachment) -> None:
-        touchpoint = attachment.touchpoint
+    def attach(self, tie: ProfileTie) -> None:
+        touchpoint = tie.touchpoint
         writes = [
-            {"Update": self._touchpoint_update(attachment)},
-            {"Update": self._profile_update(attachment)},
+            {"Update": self._touchpoint_update(tie)},
+            {"Update": self._profile_update(tie)},
             *(
                 {
                     "Put": {
@@ -56,7 +56,7 @@ class DynamoProfileStore:
                         "Item": dynamo.attributes(
                             _link_key(identifier)
                             | {
-                                "profile_id": attachment.profile_id,
+                                "profile_id": tie.profile_id,
                                 "touchpoint_id": touchpoint.touchpoint_id,
                                 "at": isoformat(touchpoint.occurred_at),
                             }
@@ -64,43 +64,41 @@ class DynamoProfileStore:
                         "ConditionExpression": "attribute_not_exists(pk)",
                     }
                 }
-                for identifier in attachment.new_identifiers
+                for identifier in tie.new_identifiers
             ),
         ]
-        if attachment.suggestion is not None:
-            writes += self._suggestion_puts(attachment.suggestion)
+        if tie.suggestion is not None:
+            writes += self._suggestion_puts(tie.suggestion)
         taken = Conflict("this touchpoint has its profile already")
         dynamo.transact(self._client, writes, refusals={0: taken})
 
-    def _touchpoint_update(self, attachment: Attachment) -> dict[str, Any]:
+    def _touchpoint_update(self, tie: ProfileTie) -> dict[str, Any]:
         return dynamo.update(
-            {"touchpoint_id": attachment.touchpoint.touchpoint_id},
+            {"touchpoint_id": tie.touchpoint.touchpoint_id},
             table=self._touchpoints_table,
             set_={
-                "profile_id": attachment.profile_id,
-                "timeline": timeline_key(attachment.touchpoint),
-                "state": TouchpointState.PROCESSED if attachment.finished else None,
+                "profile_id": tie.profile_id,
+                "timeline": timeline_key(tie.touchpoint),
+                "state": TouchpointState.PROCESSED if tie.finished else None,
             },
             remove=["event"],
             condition="attribute_not_exists(#profile_id)",
         )
 
-    def _profile_update(self, attachment: Attachment) -> dict[str, Any]:
-        touchpoint = attachment.touchpoint
+    def _profile_update(self, tie: ProfileTie) -> dict[str, Any]:
+        touchpoint = tie.touchpoint
         add: dict[str, object] = {_count_name(touchpoint): 1}
-        if attachment.new_identifiers:
-            add["identifiers"] = frozenset(one.key for one in attachment.new_identifiers)
-        traits = {
-            f"{_TRAIT}{name}": trait.model_dump_json() for name, trait in attachment.traits.items()
-        }
-        stamps = {f"at#{name}": isoformat(trait.at) for name, trait in attachment.traits.items()}
+        if tie.new_identifiers:
+            add["identifiers"] = frozenset(one.key for one in tie.new_identifiers)
+        traits = {f"{_TRAIT}{name}": trait.model_dump_json() for name, trait in tie.traits.items()}
+        stamps = {f"at#{name}": isoformat(trait.at) for name, trait in tie.traits.items()}
         newer = [
             f"(attribute_not_exists({token}) OR {token} < :{token[1:]})"
             for token in map(dynamo.token, stamps)
         ]
-        event = attachment.event.carried() if attachment.event else None
+        event = tie.event.carried() if tie.event else None
         return dynamo.update(
-            _profile_key(attachment.profile_id),
+            _profile_key(tie.profile_id),
             table=self._table,
             set_={**traits, **stamps, "event": event},
             set_once={"created_at": isoformat(touchpoint.received_at)},

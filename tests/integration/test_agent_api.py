@@ -12,7 +12,7 @@ from shared.domain.follow_up import FollowUpState
 from shared.domain.model import ProfileId
 from shared.domain.ticket import Ticket
 from shared.events.catalogue import TicketOpened
-from shared.ports import Attachment, LogEntry
+from shared.ports import LogEntry, ProfileTie
 from tests import builders
 from tests.builders import NOON
 from tests.fakes import World
@@ -36,7 +36,7 @@ def arrived(stores: Stores, n: int, whose: ProfileId) -> Ticket:
     said = builders.whatsapp_message(f"message {n}", at=NOON + timedelta(minutes=n))
     stores.ledger.record([builders.observed(said)])
     stores.profiles.attach(
-        Attachment(
+        ProfileTie(
             touchpoint=said,
             profile_id=whose,
             new_identifiers=(builders.identifier(),) if n == 0 else (),

@@ -29,11 +29,11 @@ from tests.builders import (
 from tests.integration.conftest import Stores
 from tests.integration.test_stores import (
     OPENED,
-    attachment,
     changed_event,
     done_event,
     open_one,
     scheduled_event,
+    tie,
 )
 
 
@@ -153,9 +153,9 @@ def test_every_call_of_a_ticket_costs_what_dynamodb_says(
         ledger.record([observed(one, raw=one.model_dump_json().encode())])
     ledger.record([observed(seen)])
     profiles.find([identifier()])
-    profiles.attach(attachment(seen))
+    profiles.attach(tie(seen))
     assert profiles.find([identifier()]) == {identifier(): profile_id()}
-    profiles.attach(attachment(large, new_identifiers=(), is_new=False, finished=True))
+    profiles.attach(tie(large, new_identifiers=(), is_new=False, finished=True))
     profiles.learn_language(profile_id(), "fr", NOON)
     profiles.suppression(endpoint())
     tickets.of_profile(profile_id())

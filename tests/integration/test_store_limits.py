@@ -7,7 +7,7 @@ from shared.domain.follow_up import FollowUpState
 from shared.domain.profile import Trait
 from shared.domain.touchpoint import Channel, Direction, Message
 from shared.events.catalogue import FollowUpDone
-from shared.ports import Attachment
+from shared.ports import ProfileTie
 from tests.builders import (
     NOON,
     endpoint,
@@ -29,7 +29,7 @@ def test_a_profile_takes_the_most_traits_under_the_longest_names(real_stores: St
     trait = Trait(value="é" * LARGEST_TRAIT, at=NOON)
     traits = {f"{n:02} {'é' * 97}": trait for n in range(MOST_TRAITS)}
     real_stores.profiles.attach(
-        Attachment(
+        ProfileTie(
             touchpoint=seen,
             profile_id=profile_id(),
             new_identifiers=(identifier(),),

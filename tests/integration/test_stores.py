@@ -24,7 +24,7 @@ from shared.domain.touchpoint import (
     TouchpointState,
 )
 from shared.events.catalogue import FollowUpDone, FollowUpScheduled, TicketChanged, TicketOpened
-from shared.ports import Attachment, LedgerEntry, LogEntry, Quarantined
+from shared.ports import LedgerEntry, LogEntry, ProfileTie, Quarantined
 from shared.providers.base import File
 from tests.builders import (
     NOON,
@@ -44,7 +44,7 @@ from tests.integration.conftest import Stores
 OPENED = LogEntry(at=NOON, what="opened", by="policy")
 
 
-def attachment(seen: Touchpoint, **overrides: object) -> Attachment:
+def tie(seen: Touchpoint, **overrides: object) -> ProfileTie:
     fields = {
         "touchpoint": seen,
         "profile_id": profile_id(),
@@ -55,7 +55,7 @@ def attachment(seen: Touchpoint, **overrides: object) -> Attachment:
         "finished": False,
         "event": None,
     }
-    return Attachment(**(fields | overrides))  # type: ignore[arg-type]  # fields vary by test
+    return ProfileTie(**(fields | overrides))  # type: ignore[arg-type]  # fields vary by test
 
 
 def opened_event(of: Ticket) -> TicketOpened:
@@ -194,7 +194,7 @@ class TestLedger:
         assert stores.ledger.send_again(seen.touchpoint_id)
         entry = stores.ledger.read(seen.touchpoint_id)
         assert entry is not None and entry.attempt == 2
-        stores.profiles.attach(attachment(seen, finished=True))
+        stores.profiles.attach(tie(seen, finished=True))
         assert not stores.ledger.send_again(seen.touchpoint_id)
 
     def test_states_can_be_listed(self, stores: Stores) -> None:
@@ -221,7 +221,7 @@ class TestProfiles:
         seen = whatsapp_message()
         stores.ledger.record([observed(seen)])
         name = Trait(value="Awa", at=NOON)
-        stores.profiles.attach(attachment(seen, traits={"name": name}, finished=True))
+        stores.profiles.attach(tie(seen, traits={"name": name}, finished=True))
         assert stores.profiles.find([identifier()]) == {identifier(): profile_id()}
         profile = stores.profiles.read(profile_id())
         assert profile is not None
@@ -236,18 +236,18 @@ class TestProfiles:
     def test_attaching_twice_is_a_conflict_and_counts_once(self, stores: Stores) -> None:
         seen = whatsapp_message()
         stores.ledger.record([observed(seen)])
-        stores.profiles.attach(attachment(seen))
+        stores.profiles.attach(tie(seen))
         with pytest.raises(Conflict):
-            stores.profiles.attach(attachment(seen, new_identifiers=()))
+            stores.profiles.attach(tie(seen, new_identifiers=()))
         profile = stores.profiles.read(profile_id())
         assert profile is not None and sum(profile.contacts.values()) == 1
 
     def test_an_identifier_somebody_else_took_first_writes_nothing(self, stores: Stores) -> None:
         first, second = whatsapp_message("un"), whatsapp_message("deux")
         stores.ledger.record([observed(first), observed(second)])
-        stores.profiles.attach(attachment(first))
+        stores.profiles.attach(tie(first))
         with pytest.raises(Contention):
-            stores.profiles.attach(attachment(second, profile_id=ProfileId("another")))
+            stores.profiles.attach(tie(second, profile_id=ProfileId("another")))
         assert stores.profiles.read(ProfileId("another")) is None
         entry = stores.ledger.read(second.touchpoint_id)
         assert entry is not None and entry.profile_id is None
@@ -255,17 +255,17 @@ class TestProfiles:
     def test_an_older_trait_is_refused(self, stores: Stores) -> None:
         first, second = whatsapp_message("un"), whatsapp_message("deux")
         stores.ledger.record([observed(first), observed(second)])
-        stores.profiles.attach(attachment(first, traits={"first name": Trait(value="A", at=NOON)}))
+        stores.profiles.attach(tie(first, traits={"first name": Trait(value="A", at=NOON)}))
         older = {"first name": Trait(value="B", at=NOON - timedelta(days=1))}
         with pytest.raises(Contention):
-            stores.profiles.attach(attachment(second, new_identifiers=(), traits=older))
+            stores.profiles.attach(tie(second, new_identifiers=(), traits=older))
         profile = stores.profiles.read(profile_id())
         assert profile is not None and profile.traits["first name"].value == "A"
 
     def test_the_latest_language_stays(self, stores: Stores) -> None:
         seen = whatsapp_message()
         stores.ledger.record([observed(seen)])
-        stores.profiles.attach(attachment(seen))
+        stores.profiles.attach(tie(seen))
         stores.profiles.learn_language(profile_id(), "fr", NOON)
         stores.profiles.learn_language(profile_id(), "en", NOON - timedelta(hours=1))
         profile = stores.profiles.read(profile_id())
@@ -291,7 +291,7 @@ class TestProfiles:
                 profile_ids=pair, touchpoint_id=seen.touchpoint_id, reason="both", at=NOON
             )
             new = (identifier(),) if seen == one else ()
-            stores.profiles.attach(attachment(seen, suggestion=suggestion, new_identifiers=new))
+            stores.profiles.attach(tie(seen, suggestion=suggestion, new_identifiers=new))
         for profile in pair:
             (kept,) = stores.profiles.suggestions(profile)
             assert kept.profile_ids == pair
@@ -304,7 +304,7 @@ class TestProfiles:
         ]
         seen = whatsapp_message()
         stores.ledger.record([observed(seen)])
-        stores.profiles.attach(attachment(seen, new_identifiers=tuple(awkward[:1])))
+        stores.profiles.attach(tie(seen, new_identifiers=tuple(awkward[:1])))
         assert list(stores.profiles.find(awkward)) == awkward[:1]
 
 
@@ -314,7 +314,7 @@ class TestTimeline:
         for one in seen:
             stores.ledger.record([observed(one)])
             new = (identifier(),) if one is seen[0] else ()
-            stores.profiles.attach(attachment(one, new_identifiers=new))
+            stores.profiles.attach(tie(one, new_identifiers=new))
         found: list[Touchpoint] = []
         cursor = None
         while True:
@@ -343,7 +343,7 @@ class TestTickets:
     def test_not_for_a_touchpoint_whose_journey_has_ended(self, stores: Stores) -> None:
         seen = whatsapp_message()
         stores.ledger.record([observed(seen)])
-        stores.profiles.attach(attachment(seen, finished=True))
+        stores.profiles.attach(tie(seen, finished=True))
         with pytest.raises(Conflict):
             open_one(stores, seen)
         assert stores.tickets.of_profile(profile_id()) == ({}, [])
@@ -422,7 +422,7 @@ class TestFollowUps:
     def test_claimed_by_one_and_ended_with_what_it_did(self, stores: Stores) -> None:
         seen = whatsapp_message()
         stores.ledger.record([observed(seen)])
-        stores.profiles.attach(attachment(seen))
+        stores.profiles.attach(tie(seen))
         opened = open_one(stores, seen)
         promised = follow_up(opened)
         stores.tickets.promise(promised, scheduled_event(promised))
@@ -454,7 +454,7 @@ class TestFollowUps:
         line = endpoint(Channel.WEB_CHAT, provider="web_chat", account="web", address="s1")
         seen = whatsapp_message()
         stores.ledger.record([observed(seen)])
-        stores.profiles.attach(attachment(seen))
+        stores.profiles.attach(tie(seen))
         promised = follow_up(open_one(stores, seen))
         stores.tickets.promise(promised, scheduled_event(promised))
         sent = touchpoint(

@@ -261,11 +261,11 @@ def test_the_step_stays_small(world: World) -> None:
 
 def attach(world: World, seen: Touchpoint) -> None:
     """Tie the touchpoint to its profile, as the step before does."""
-    from shared.ports import Attachment
+    from shared.ports import ProfileTie
 
     world.ledger.record([builders.observed(seen)])
     world.profiles.attach(
-        Attachment(
+        ProfileTie(
             touchpoint=seen,
             profile_id=builders.profile_id(),
             new_identifiers=(builders.identifier(),),

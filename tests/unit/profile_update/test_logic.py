@@ -34,7 +34,7 @@ from shared.domain.touchpoint import (
     TouchpointState,
 )
 from shared.events.catalogue import ProfileUpdated
-from shared.ports import Attachment
+from shared.ports import ProfileTie
 from tests.builders import (
     NOON,
     PHONE,
@@ -303,13 +303,13 @@ class TestOnceIsOnce:
 class Overtaken(FakeProfileStore):
     """Another execution of the same journey ties the touchpoint just before this one writes."""
 
-    def attach(self, attachment: Attachment) -> None:
-        super().attach(attachment)
-        super().attach(attachment)
+    def attach(self, tie: ProfileTie) -> None:
+        super().attach(tie)
+        super().attach(tie)
 
 
 class Contended(FakeProfileStore):
-    def attach(self, attachment: Attachment) -> None:
+    def attach(self, tie: ProfileTie) -> None:
         raise Contention("an identifier was linked by another journey")
 
 
