@@ -13,7 +13,9 @@ from shared.domain.touchpoint import Identification, TrackedEvent
 from shared.providers.base import Outcome, WebhookRequest
 from shared.providers.segment import PROVIDER
 
-SECRET = PROVIDER.read_secret({"write_keys": [{"source": "shop", "key": "a-write-key"}]})
+SECRET = PROVIDER.read_secret(
+    {"write_keys": [{"source": "shop", "key": "a-write-key", "trusted": True}]}
+)
 WRITTEN_AT = datetime(2026, 11, 20, 9, tzinfo=UTC)
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
