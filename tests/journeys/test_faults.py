@@ -112,7 +112,10 @@ def test_nothing_is_lost_and_nothing_doubled(template: dict[str, Any], seed: int
         wild = state(cloud)
         for part in calm:
             assert wild[part] == calm[part], (part, happened)
-        assert cloud.stories.balance()["holds"]
+        balance = cloud.stories.balance()
+        assert balance["processed"] == PEOPLE * 4
+        assert (balance["in_flight"], balance["quarantined"]) == (0, 0)
+        assert balance["received"] - balance["duplicate"] == PEOPLE * 4
 
         with faults(cloud, seed + 100):
             cloud.advance(timedelta(hours=72))
