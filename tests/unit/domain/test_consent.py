@@ -1,0 +1,141 @@
+from datetime import timedelta
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.consent import Consent, ConsentState, consent_stated, standing
+from shared.domain.model import isoformat
+from shared.domain.touchpoint import Channel, ConsentStatement, Direction
+from tests.builders import NOON, touchpoint
+
+LATER = NOON + timedelta(days=30)
+
+
+def consent(state: ConsentState = ConsentState.GRANTED, **fields: object) -> Consent:
+    usual = {"purpose": "marketing", "state": state, "source": "agent:1", "at": NOON}
+    return Consent.model_validate(usual | fields)
+
+
+consents = st.builds(
+    Consent,
+    purpose=st.sampled_from(["marketing", "surveys"]),
+    channel=st.sampled_from([None, Channel.SMS, Channel.EMAIL]),
+    state=st.sampled_from(ConsentState),
+    source=st.sampled_from(["agent:1", "preference_page"]),
+    proof=st.none(),
+    # Few moments, so that many statements meet at the same one.
+    at=st.integers(0, 4).map(lambda hours: NOON + timedelta(hours=hours)),
+    expires_at=st.sampled_from([None, NOON + timedelta(hours=3), LATER + timedelta(days=1)]),
+)
+asked = st.tuples(
+    st.sampled_from(["marketing", "surveys"]), st.sampled_from([None, Channel.SMS, Channel.EMAIL])
+)
+
+
+@given(st.lists(consents, max_size=8), asked, st.randoms())
+def test_what_stands_does_not_depend_on_the_order_of_arrival(
+    said: list[Consent], question: tuple[str, Channel | None], random: Random
+) -> None:
+    shuffled = random.sample(said, len(said))
+    assert standing(said, *question, LATER) == standing(shuffled, *question, LATER)
+
+
+@given(st.lists(consents, max_size=8), asked)
+def test_what_stands_is_the_latest_that_applies_and_a_withdrawal_at_the_same_instant_wins(
+    said: list[Consent], question: tuple[str, Channel | None]
+) -> None:
+    purpose, channel = question
+    found = standing(said, purpose, channel, LATER)
+    applying = [one for one in said if one.purpose == purpose and one.channel in {None, channel}]
+    newest = max((one.at for one in applying), default=None)
+    if found is None:
+        last = [one for one in applying if one.at == newest]
+        assert not last or any(one.expires_at and one.expires_at <= LATER for one in last)
+        return
+    assert found in applying
+    assert all(one.at <= found.at for one in applying)
+    if found.state is ConsentState.GRANTED:
+        assert not [
+            one for one in applying if one.at == found.at and one.state is ConsentState.WITHDRAWN
+        ]
+
+
+@given(st.lists(consents, max_size=8), asked, consents)
+def test_a_statement_older_than_what_stands_changes_nothing(
+    said: list[Consent], question: tuple[str, Channel | None], late: Consent
+) -> None:
+    before = standing(said, *question, LATER)
+    if before is not None and late.at < before.at:
+        assert standing([*said, late], *question, LATER) == before
+
+
+def test_nothing_said_is_nothing() -> None:
+    assert standing([], "marketing", Channel.SMS, NOON) is None
+
+
+def test_a_statement_about_every_channel_holds_on_each() -> None:
+    everywhere = consent()
+    assert standing([everywhere], "marketing", Channel.SMS, NOON) == everywhere
+    assert standing([everywhere], "surveys", Channel.SMS, NOON) is None
+
+
+def test_a_later_word_on_every_channel_silences_the_channel_that_was_allowed() -> None:
+    allowed = consent(channel=Channel.SMS)
+    silenced = consent(ConsentState.WITHDRAWN, at=NOON + timedelta(hours=1))
+    opened = consent(channel=Channel.SMS, at=NOON + timedelta(hours=2))
+    assert standing([allowed, silenced], "marketing", Channel.SMS, LATER) == silenced
+    assert standing([allowed, silenced, opened], "marketing", Channel.SMS, LATER) == opened
+    assert standing([allowed, silenced, opened], "marketing", Channel.EMAIL, LATER) == silenced
+
+
+def test_of_all_channels_together_only_what_was_said_of_all_counts() -> None:
+    assert standing([consent(channel=Channel.SMS)], "marketing", None, NOON) is None
+
+
+def test_what_has_expired_says_nothing_and_brings_nothing_back() -> None:
+    forever = consent()
+    for_a_day = consent(at=NOON + timedelta(hours=1), expires_at=NOON + timedelta(days=1))
+    assert standing([forever, for_a_day], "marketing", None, NOON + timedelta(hours=2)) == for_a_day
+    assert standing([forever, for_a_day], "marketing", None, NOON + timedelta(days=1)) is None
+
+
+@given(consents, consents)
+def test_the_same_statement_has_the_same_key_and_keys_sort_by_time(
+    one: Consent, other: Consent
+) -> None:
+    assert (one.key == other.key) == (one == other)
+    if one.at < other.at:
+        assert one.key < other.key
+
+
+def test_a_touchpoint_states_a_consent() -> None:
+    said = touchpoint(
+        ConsentStatement(
+            purpose="marketing", channel=Channel.EMAIL, state="granted", wording="terms of May"
+        ),
+        direction=Direction.PASSIVE,
+    )
+    stated = consent_stated(said)
+    assert stated is not None
+    assert stated.model_dump() == {
+        "purpose": "marketing",
+        "channel": Channel.EMAIL,
+        "state": ConsentState.GRANTED,
+        "source": f"touchpoint:{said.touchpoint_id}",
+        "proof": "terms of May",
+        "at": NOON,
+        "expires_at": None,
+    }
+    assert stated.key.startswith(isoformat(NOON))
+
+
+def test_a_message_states_none() -> None:
+    assert consent_stated(touchpoint()) is None
+
+
+@pytest.mark.parametrize("purpose", ["", "Marketing", "a b", "x" * 51])
+def test_a_purpose_is_a_name(purpose: str) -> None:
+    with pytest.raises(ValueError, match="purpose"):
+        consent(purpose=purpose)
