@@ -96,4 +96,44 @@ class StepFailed(Event):
     error: str
 
 
+class ConsentStated(Event):
+    """Somebody allowed or forbade a purpose; the ledger of consents tells what stands."""
+
+    profile_id: ProfileId
+    purpose: str
+    channel: str | None = None
+    state: str
+
+
+class EndpointSuppressed(Event):
+    """Nothing, or no marketing, may be sent any more to an endpoint, an address or a person.
+
+    `touchpoint_id` is what said so; `confirm` asks that its sender be told.
+    """
+
+    kind: str
+    classes: str
+    channel: str | None = None
+    touchpoint_id: TouchpointId | None = None
+    profile_id: ProfileId | None = None
+    confirm: bool = False
+
+
+class EndpointReleased(Event):
+    """What stopped messages to an endpoint, an address or a person was lifted."""
+
+    kind: str
+    channel: str | None = None
+    touchpoint_id: TouchpointId | None = None
+    profile_id: ProfileId | None = None
+    confirm: bool = False
+
+
+class HelpRequested(Event):
+    """Somebody sent the word that asks what this number is for; the carriers want it answered."""
+
+    touchpoint_id: TouchpointId
+    channel: str
+
+
 EVENTS: tuple[type[Event], ...] = tuple(Event.__subclasses__())
