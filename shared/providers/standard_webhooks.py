@@ -32,8 +32,10 @@ from shared.domain.touchpoint import (
     Appointment,
     Channel,
     Content,
+    Contract,
     Direction,
     Endpoint,
+    GoodsReturn,
     Line,
     Message,
     Order,
@@ -42,6 +44,7 @@ from shared.domain.touchpoint import (
     SurveyAnswer,
     Touchpoint,
     Unsupported,
+    WarrantyClaim,
 )
 from shared.providers.base import (
     MEGABYTE,
@@ -229,6 +232,7 @@ class OrderData(Data):
 
 class AppointmentData(Data):
     number: Number
+    updated_at: Moment | None = None
     starts_at: Moment
     place: str | None = None
     purpose: str | None = None
@@ -238,9 +242,70 @@ class AppointmentData(Data):
             {
                 "number": self.number,
                 "status": what,
+                "version_at": self.updated_at or at,
                 "starts_at": self.starts_at,
                 "place": self.place,
                 "purpose": self.purpose,
+            }
+        )
+
+
+class ContractData(Data):
+    usual_channel = Channel.WEB
+
+    number: Number
+    updated_at: Moment | None = None
+    product: Short | None = None
+    ends_at: Moment | None = None
+
+    def content(self, what: str, at: datetime) -> Content:
+        return Contract.model_validate(
+            {
+                "number": self.number,
+                "status": what,
+                "version_at": self.updated_at or at,
+                "product": self.product,
+                "ends_at": self.ends_at,
+            }
+        )
+
+
+class ReturnData(Data):
+    usual_channel = Channel.WEB
+
+    number: Number
+    updated_at: Moment | None = None
+    order_number: Number | None = None
+    reason: Short | None = None
+
+    def content(self, what: str, at: datetime) -> Content:
+        return GoodsReturn.model_validate(
+            {
+                "number": self.number,
+                "status": what,
+                "version_at": self.updated_at or at,
+                "order_number": self.order_number,
+                "reason": self.reason,
+            }
+        )
+
+
+class WarrantyClaimData(Data):
+    usual_channel = Channel.WEB
+
+    number: Number
+    updated_at: Moment | None = None
+    product: Short | None = None
+    reason: Short | None = None
+
+    def content(self, what: str, at: datetime) -> Content:
+        return WarrantyClaim.model_validate(
+            {
+                "number": self.number,
+                "status": what,
+                "version_at": self.updated_at or at,
+                "product": self.product,
+                "reason": self.reason,
             }
         )
 
@@ -296,11 +361,17 @@ SCALES = {"csat": (1, 5), "nps": (0, 10), "ces": (1, 7)}
 
 ORDER_STATUSES = ("placed", "paid", "shipped", "delivered", "cancelled", "returned", "refunded")
 APPOINTMENT_STATUSES = ("booked", "moved", "cancelled", "kept", "missed")
+CONTRACT_STATUSES = ("proposed", "active", "suspended", "ended")
+RETURN_STATUSES = ("requested", "approved", "received", "refunded", "refused")
+WARRANTY_CLAIM_STATUSES = ("opened", "accepted", "repaired", "replaced", "refused", "closed")
 
 TYPES: Mapping[str, type[Data]] = {
     "purchase.completed": PurchaseData,
     **{f"order.{status}": OrderData for status in ORDER_STATUSES},
     **{f"appointment.{status}": AppointmentData for status in APPOINTMENT_STATUSES},
+    **{f"contract.{status}": ContractData for status in CONTRACT_STATUSES},
+    **{f"return.{status}": ReturnData for status in RETURN_STATUSES},
+    **{f"warranty_claim.{status}": WarrantyClaimData for status in WARRANTY_CLAIM_STATUSES},
     "review.posted": ReviewData,
     "survey.answered": SurveyData,
     "message.received": MessageData,

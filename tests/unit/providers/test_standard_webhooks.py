@@ -4,7 +4,7 @@ import json
 import re
 from base64 import b64encode
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -262,6 +262,35 @@ def test_a_way_back_that_leads_nowhere_is_malformed(source: str, data: dict[str,
 def test_an_error_names_the_field(field: str, body: bytes) -> None:
     with pytest.raises(MalformedPayload, match=f"^{re.escape(field)}[:.]"):
         PROVIDER.parse(request(body), SECRET, NOON)
+
+
+@pytest.mark.parametrize(
+    ("type_", "data", "facts"),
+    [
+        ("contract.active", {"product": "Fibre"}, {"kind": "contract", "product": "Fibre"}),
+        (
+            "contract.ended",
+            {"ends_at": "2027-01-01T00:00:00+01:00"},
+            {"ends_at": datetime(2026, 12, 31, 23, tzinfo=UTC)},
+        ),
+        ("return.approved", {"order_number": 4512}, {"kind": "return", "order_number": "4512"}),
+        ("warranty_claim.opened", {"reason": "noise"}, {"reason": "noise", "product": None}),
+        ("appointment.kept", {"starts_at": "2026-11-20T09:00:00Z"}, {"kind": "appointment"}),
+    ],
+)
+def test_records_are_told_in_versions(
+    type_: str, data: dict[str, Any], facts: dict[str, Any]
+) -> None:
+    def told(**more: Any) -> dict[str, Any]:
+        seen = PROVIDER.parse(request(event(type_, **data, **more)), SECRET, NOON)[0].touchpoint
+        return seen.content.model_dump()
+
+    status = type_.partition(".")[2]
+    versioned = told(updated_at="2026-11-21T10:00:00+01:00")
+    assert versioned["version_at"] == datetime(2026, 11, 21, 9, tzinfo=UTC)
+    assert told()["version_at"] == datetime(2026, 11, 22, 11, 59, tzinfo=UTC)
+    assert {name: versioned[name] for name in facts} == facts
+    assert (versioned["number"], versioned["status"]) == ("R-1", status)
 
 
 def test_an_older_version_of_an_order_stays_older_though_it_arrives_later() -> None:
