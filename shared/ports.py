@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -21,9 +21,20 @@ from shared.domain.touchpoint import (
 # Every function imports this module; those that know nothing of tickets need not build theirs.
 if TYPE_CHECKING:
     from shared.domain.classification import Classification
+    from shared.domain.consent import Consent
     from shared.domain.follow_up import FollowUp, FollowUpState
     from shared.domain.identity import Identifier
-    from shared.domain.profile import MergeSuggestion, Profile, Suppression, Trait
+    from shared.domain.identity_graph import IdentityGraph
+    from shared.domain.privacy import Erasure, ErasureId, ErasureProof, Export, ExportId, Search
+    from shared.domain.profile import MergeSuggestion, Profile, Trait
+    from shared.domain.segment import Membership, SegmentState
+    from shared.domain.suppression import (
+        Notice,
+        NoticeState,
+        Release,
+        Suppression,
+        SuppressionRecord,
+    )
     from shared.domain.ticket import Ticket
     from shared.events.envelope import Event
     from shared.providers.base import Observed, Outgoing, WebhookRequest
@@ -107,13 +118,16 @@ class Ledger(Protocol):
 
     def timeline(
         self,
-        profile_id: ProfileId,
+        profile_ids: Sequence[ProfileId],
         *,
         since: datetime | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[LedgerEntry]:
-        """A profile's touchpoints, newest first."""
+        """The touchpoints of all profiles of a person, newest first.
+
+        A cursor is bound to the first of them.
+        """
 
     def in_state(
         self,
@@ -154,33 +168,78 @@ class Ledger(Protocol):
         """Count the whole ledger."""
 
 
+class StoredGraph(NamedTuple):
+    """`version` counts its writes: whoever writes it next must have read this one."""
+
+    graph_id: str
+    version: int
+    graph: IdentityGraph
+
+
+class GraphChange(NamedTuple):
+    """Identity graphs that become one, or one that changes."""
+
+    before: tuple[StoredGraph, ...]
+    after: IdentityGraph
+    event: Event | None
+    """Where persons merged or separated by it."""
+
+
+class Known(NamedTuple):
+    """What the store holds of some profiles. Strongly consistent."""
+
+    profiles: Mapping[ProfileId, Profile]
+    """Each by itself, where it has a history."""
+    graphs: Mapping[ProfileId, StoredGraph]
+    """Of those whose identifier is tied to another."""
+
+
 class ProfileTie(NamedTuple):
     """What `profile_update` decided to write, all at once or not at all."""
 
     touchpoint: Touchpoint
-    profile_id: ProfileId
-    new_identifiers: tuple[Identifier, ...]
-    is_new: bool
+    home: Identifier
+    profile: Profile | None
+    """The home's, as it was read; None where this touchpoint is its first."""
+    graph_id: str | None
+    """The identity graph that the home was in when it was read."""
+    graph: GraphChange | None
     traits: Mapping[str, Trait]
-    suggestion: MergeSuggestion | None
+    suggestions: tuple[MergeSuggestion, ...]
     finished: bool
     """Whether the touchpoint's journey ends here."""
     event: Event | None
 
+    @property
+    def profile_id(self) -> ProfileId:
+        return self.home.profile_id
+
 
 class ProfileStore(Protocol):
-    def find(self, identifiers: Sequence[Identifier]) -> dict[Identifier, ProfileId]:
-        """Whose each identifier is; the unknown ones are left out. Strongly consistent."""
+    def known(self, profile_ids: Sequence[ProfileId]) -> Known:
+        """Each profile by itself, and the identity graphs they are in.
 
-    def read(self, profile_id: ProfileId) -> Profile | None: ...
+        Raises Contention where a graph was changed while it was read.
+        """
+
+    def read(self, profile_id: ProfileId) -> Profile | None:
+        """The person behind this profile: all that is theirs, under the id they are known by."""
 
     def attach(self, tie: ProfileTie) -> None:
-        """Tie a touchpoint to its profile: links, counter, traits, suggestion and the ledger entry
-        in one transaction.
+        """Tie a touchpoint to its home: counters, traits, identity graph, suggestions and the
+        ledger entry in one transaction.
 
         Raises Contention when another journey changed one of them first, Conflict when this
         touchpoint already has its profile.
         """
+
+    def change_graph(self, change: GraphChange) -> None:
+        """Write what a person decided.
+
+        Raises Contention when a graph or one of its profiles is no longer as it was read.
+        """
+
+    def was_erased(self, profile_id: ProfileId) -> bool: ...
 
     def finish(self, touchpoint_id: TouchpointId) -> None:
         """End the journey of a touchpoint that no profile can be tied to."""
@@ -188,11 +247,16 @@ class ProfileStore(Protocol):
     def learn_language(self, profile_id: ProfileId, language: str, at: datetime) -> None:
         """Keep it unless a later message already taught one."""
 
-    def suppress(self, suppression: Suppression) -> None: ...
+    def suggest(self, suggestion: MergeSuggestion) -> bool:
+        """False where the two are one person already, or somebody decided that they are not."""
 
-    def suppression(self, endpoint: Endpoint) -> Suppression | None: ...
+    def suggestions(self, profile_ids: Sequence[ProfileId]) -> list[MergeSuggestion]:
+        """Those still open that name one of these profiles."""
 
-    def suggestions(self, profile_id: ProfileId) -> list[MergeSuggestion]: ...
+    def suggestions_open(
+        self, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[MergeSuggestion]:
+        """The review queue, the most probable first. A page may be shorter than its limit."""
 
 
 class LogEntry(Model):
@@ -207,8 +271,9 @@ class LogEntry(Model):
 class TicketStore(Protocol):
     def read(self, ticket_id: TicketId) -> Ticket | None: ...
 
-    def of_profile(self, profile_id: ProfileId) -> tuple[dict[str, int], list[Ticket]]:
-        """The last sequence used in each queue, and the tickets that are open now.
+    def of_profiles(self, profile_ids: Sequence[ProfileId]) -> tuple[dict[str, int], list[Ticket]]:
+        """The last sequence the first of them used in each queue, and the tickets of all that are
+        open now.
 
         Strongly consistent.
         """
@@ -232,8 +297,8 @@ class TicketStore(Protocol):
     ) -> Page[Ticket]:
         """Ordered by what is due next."""
 
-    def by_profile(
-        self, profile_id: ProfileId, *, limit: int = 50, cursor: str | None = None
+    def by_profiles(
+        self, profile_ids: Sequence[ProfileId], *, limit: int = 50, cursor: str | None = None
     ) -> Page[Ticket]:
         """Newest first."""
 
@@ -254,8 +319,8 @@ class TicketStore(Protocol):
 
     def follow_ups_of_ticket(self, ticket_id: TicketId) -> list[FollowUp]: ...
 
-    def follow_ups_of_profile(
-        self, profile_id: ProfileId, *, limit: int = 50, cursor: str | None = None
+    def follow_ups_of_profiles(
+        self, profile_ids: Sequence[ProfileId], *, limit: int = 50, cursor: str | None = None
     ) -> Page[FollowUp]: ...
 
     def follow_ups_in_state(
@@ -278,6 +343,82 @@ class TicketStore(Protocol):
         """End a follow-up together with what it did: the outbound touchpoint, the ticket (after,
         before). One transaction.
         """
+
+
+class ConsentStore(Protocol):
+    """What people allowed and forbade, and what stops a message."""
+
+    def state(self, profile_id: ProfileId, consent: Consent) -> None:
+        """Add a statement to the ledger of consents. The same one again changes nothing."""
+
+    def of(self, profile_ids: Sequence[ProfileId]) -> list[Consent]:
+        """Everything ever stated for these profiles, oldest first. Strongly consistent."""
+
+    def records(self, subjects: Sequence[str]) -> dict[str, SuppressionRecord]:
+        """What was said of sending to each subject; those nobody spoke of are left out.
+
+        Strongly consistent.
+        """
+
+    def tell(
+        self,
+        subject: str,
+        *statements: Suppression | Release,
+        notice: Notice | None = None,
+        event: Event | None = None,
+    ) -> bool:
+        """Fold statements into a subject's record, whatever order they come in.
+
+        Only where that changes what is stopped, `notice` becomes due and `event` leaves; then True.
+        Raises Contention where others keep writing the same record.
+        """
+
+    def call_for_help(self, subject: str, notice: Notice, event: Event) -> bool:
+        """Make a notice due, unless it is known or another was called for shortly before."""
+
+    def move_notice(self, subject: str, notice: Notice, expected: NoticeState) -> None:
+        """Replace a notice that is still the subject's, and still in `expected`.
+
+        Raises Contention.
+        """
+
+    def end_notice(
+        self, subject: str, notice: Notice, *, sent: Touchpoint, profile_id: ProfileId | None
+    ) -> None:
+        """Keep what left, with the touchpoint it became, even where another notice is due by now.
+
+        Raises Contention.
+        """
+
+
+class SegmentStore(Protocol):
+    def remember(
+        self, profile_id: ProfileId, name: str, at: datetime, touchpoint_id: TouchpointId
+    ) -> None:
+        """Keep that a named event happened, once for each touchpoint; of each name the newest."""
+
+    def states(self, profile_ids: Sequence[ProfileId]) -> dict[ProfileId, SegmentState]:
+        """Of each of these, in their order. Strongly consistent."""
+
+    def enter(self, membership: Membership, event: Event) -> bool:
+        """False where they are in already: then nothing is written."""
+
+    def leave(self, profile_id: ProfileId, segment: str, at: datetime, event: Event) -> bool:
+        """False where they are not in: then nothing is written."""
+
+    def expect(self, profile_id: ProfileId, at: datetime, before: datetime | None) -> None:
+        """Keep when the timer of this profile fires next.
+
+        Raises Contention where that is no longer `before`.
+        """
+
+    def memberships(self, profile_id: ProfileId) -> list[Membership]:
+        """Those of now, by name."""
+
+    def members(
+        self, segment: str, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[Membership]:
+        """In the order of their ids. A page may be shorter than its limit."""
 
 
 class Timer(Protocol):
@@ -318,9 +459,120 @@ class Sender(Protocol):
 
 class PhoneNumbers(Protocol):
     def e164(self, value: str, region: str | None = None) -> str | None:
-        """`+33612345678`, or None when it is no possible number."""
+        """`+33612345678`, the one form of a number that can be one person's; else None.
+
+        `region`: the ISO 3166 country in which a number without a country code was written.
+        """
+
+    def time_zone(self, e164: str) -> str | None:
+        """The IANA time zone of the number's country, where it keeps one time; else None."""
+
+
+class MailAddresses(Protocol):
+    def normal(self, value: str) -> str | None:
+        """`name@example.com`, the one form of an address; None when it is none."""
+
+
+class IdentifierForms(Protocol):
+    def normal(self, identifier: Identifier, region: str) -> Identifier | None:
+        """The one form of an identifier as a provider gave it; None when it is none of its type.
+
+        `region`: the ISO 3166 country in which a phone number without a country code is read.
+        """
 
 
 class Bus(Protocol):
     def publish(self, events: Iterable[tuple[str, Mapping[str, Any]]]) -> list[bool]:
         """Put each (detail-type, detail) on the bus; True where the bus took it."""
+
+
+class Cleared(NamedTuple):
+    """What one bounded piece of an erasure deleted, and whether there may be more of its kind."""
+
+    deleted: int
+    more: bool
+
+
+class PrivacyRequests(Protocol):
+    """Erasures and exports under way, and the proofs of what was erased."""
+
+    def begin_erasure(self, erasure: Erasure, event: Event) -> Erasure:
+        """Write it with its event, unless an erasure of this profile is under way.
+
+        Returns the one that stands.
+        """
+
+    def read_erasure(self, erasure_id: ErasureId) -> Erasure | ErasureProof | None:
+        """The request while it is under way, the proof afterwards."""
+
+    def save_erasure(self, erasure: Erasure, event: Event | None = None) -> None:
+        """Keep how far it is; its counts are kept by `PersonalData`.
+
+        Raises NotFound where it has ended meanwhile.
+        """
+
+    def mark(self, erasure: Erasure) -> None:
+        """Mark each of its profiles, so that a second request finds this one."""
+
+    def end_erasure(self, proof: ErasureProof, erasure: Erasure, event: Event) -> None:
+        """Keep the proof, in the table and in a file that no restored table takes back, and forget
+        whom it speaks of. Each part of it may be repeated.
+        """
+
+    def proofs(self) -> Iterator[ErasureProof]:
+        """Of all erasures, from the files."""
+
+    def begin_export(self, export: Export, event: Event) -> None: ...
+
+    def read_export(self, export_id: ExportId) -> Export | None: ...
+
+    def save_export(self, export: Export, event: Event | None = None) -> None:
+        """Keep how far it is. Raises NotFound where the person was erased meanwhile."""
+
+    def keep_part(self, export: Export, part: Mapping[str, Any]) -> None:
+        """One collected page, under the number of parts there are before it."""
+
+    def parts(self, export: Export) -> Iterator[dict[str, Any]]:
+        """The collected pages, in order."""
+
+    def keep_archive(self, export: Export, files: Iterable[tuple[str, Iterable[bytes]]]) -> None:
+        """One ZIP of files, each a name and its content piece by piece."""
+
+    def link(self, export: Export) -> str:
+        """An address at which the archive can be fetched for a few minutes."""
+
+
+class PersonalData(Protocol):
+    """What the stores hold of a person: found by whose it is, and by value.
+
+    What is deleted and what is counted are written together: a piece that is repeated finds nothing
+    and counts nothing. Raises Contention where somebody changes the same items at that moment,
+    NotFound where the erasure has ended.
+    """
+
+    def erase_tickets(self, erasure: Erasure) -> Cleared:
+        """Tickets, their logs and follow-ups with their schedules, and what points to them."""
+
+    def erase_touchpoints(self, erasure: Erasure) -> Cleared:
+        """Touchpoints, the statuses of their delivery, and their files."""
+
+    def leave_graph(self, erasure: Erasure, stored: StoredGraph, left: IdentityGraph | None) -> None:
+        """Replace a graph by what is left of it."""
+
+    def erase_profiles(self, erasure: Erasure) -> Cleared:
+        """Everything under their profiles, and what points to them from elsewhere."""
+
+    def erase_unclaimed(self, erasure: Erasure, search: Search) -> tuple[Erasure, bool]:
+        """Go on through the ledger, deleting what is nobody's and names them.
+
+        Returns how far it is, and whether there is more to look through.
+        """
+
+    def items(self, profile_id: ProfileId) -> list[dict[str, Any]]:
+        """Everything under a profile, each item as JSON can hold it."""
+
+    def raw(self, touchpoint_ids: Sequence[TouchpointId]) -> dict[TouchpointId, bytes]:
+        """The requests that touchpoints came from."""
+
+    def file(self, object_key: str) -> Iterator[bytes]:
+        """A stored attachment, piece by piece."""

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, TypeVar
 from shared.domain.classification import Classification
 from shared.domain.errors import Conflict, Contention, InvalidInput, NotFound, PasserelleError
 from shared.domain.follow_up import FollowUp, FollowUpState
-from shared.domain.identity import Identifier
 from shared.domain.journey import JourneyState
 from shared.domain.model import (
     FollowUpId,
@@ -24,7 +23,6 @@ from shared.domain.model import (
     derived_id,
     isoformat,
 )
-from shared.domain.profile import LearnedLanguage, MergeSuggestion, Profile, Suppression
 from shared.domain.ticket import Ticket
 from shared.domain.touchpoint import (
     Channel,
@@ -48,7 +46,6 @@ from shared.ports import (
     Page,
     PhoneNumbers,
     ProfileStore,
-    ProfileTie,
     Quarantined,
     Secrets,
     Sender,
@@ -57,6 +54,7 @@ from shared.ports import (
 )
 from shared.providers.base import Observed, Outgoing, WebhookRequest
 from tests import builders
+from tests.fake_profiles import FakeProfileStore
 
 T = TypeVar("T")
 
@@ -175,7 +173,7 @@ class FakeLedger:
 
     def timeline(
         self,
-        profile_id: ProfileId,
+        profile_ids: Sequence[ProfileId],
         *,
         since: datetime | None = None,
         limit: int = 50,
@@ -184,7 +182,7 @@ class FakeLedger:
         mine = [
             entry
             for entry in self.read_many(list(self._entries))
-            if entry.profile_id == profile_id
+            if entry.profile_id in profile_ids
             and (since is None or entry.touchpoint.occurred_at >= since)
         ]
         return _page(mine, _occurred, limit=limit, cursor=cursor, newest_first=True)
@@ -303,112 +301,6 @@ def _received(one: LedgerEntry | Quarantined) -> str:
     return f"{isoformat(_received_at(one))} {of.touchpoint_id}"
 
 
-class FakeProfileStore:
-    """`len` counts profiles; `in` asks for a profile id or an identifier.
-
-    Ties touchpoints in `ledger` where one is given.
-    """
-
-    def __init__(self, ledger: FakeLedger | None = None, events: list[Event] | None = None) -> None:
-        self.events: list[Event] = events if events is not None else []
-        self._ledger = ledger
-        self._profiles: dict[ProfileId, Profile] = {}
-        self._links: dict[Identifier, ProfileId] = {}
-        self._attached: dict[TouchpointId, ProfileId] = {}
-        self._suggestions: dict[tuple[ProfileId, ProfileId], MergeSuggestion] = {}
-        self._suppressions: dict[str, Suppression] = {}
-
-    def __len__(self) -> int:
-        return len(self._profiles)
-
-    def __contains__(self, one: object) -> bool:
-        return one in self._links or one in self._profiles
-
-    def find(self, identifiers: Sequence[Identifier]) -> dict[Identifier, ProfileId]:
-        return {one: self._links[one] for one in identifiers if one in self._links}
-
-    def read(self, profile_id: ProfileId) -> Profile | None:
-        return self._profiles.get(profile_id)
-
-    def attach(self, tie: ProfileTie) -> None:
-        id_, whose = tie.touchpoint.touchpoint_id, tie.profile_id
-        if id_ in self._attached:
-            raise Conflict("this touchpoint has its profile already")
-        self._refuse_stale(tie)
-        before = self._profiles.get(whose) or Profile(
-            profile_id=whose, created_at=tie.touchpoint.received_at
-        )
-        self._profiles[whose] = _with_contact(before, tie.touchpoint).model_copy(
-            update={
-                "identifiers": before.identifiers + tie.new_identifiers,
-                "traits": before.traits | dict(tie.traits),
-            }
-        )
-        self._links |= dict.fromkeys(tie.new_identifiers, whose)
-        self._attached[id_] = whose
-        if tie.suggestion is not None:
-            self._suggestions.setdefault(tie.suggestion.profile_ids, tie.suggestion)
-        if self._ledger is not None:
-            self._ledger.change(id_, profile_id=whose)
-            if tie.finished:
-                self._ledger.change(id_, state=TouchpointState.PROCESSED)
-        if tie.event is not None:
-            self.events.append(tie.event)
-
-    def _refuse_stale(self, tie: ProfileTie) -> None:
-        known = self._profiles.get(tie.profile_id)
-        if any(one in self._links for one in tie.new_identifiers):
-            raise Contention("an identifier was linked by another journey")
-        newer = known.traits if known is not None else {}
-        for name, trait in tie.traits.items():
-            if name in newer and newer[name].at >= trait.at:
-                raise Contention("a statement of this trait that is as new is there")
-
-    def finish(self, touchpoint_id: TouchpointId) -> None:
-        if self._ledger is not None:
-            self._ledger.change(touchpoint_id, state=TouchpointState.PROCESSED)
-
-    def learn_language(self, profile_id: ProfileId, language: str, at: datetime) -> None:
-        profile = self._profiles.get(profile_id)
-        if profile is None:
-            return
-        learned = profile.learned_language
-        if learned is None or learned.at < at:
-            taught = LearnedLanguage(language=language, at=at)
-            self._profiles[profile_id] = profile.model_copy(update={"learned_language": taught})
-
-    def count_contact(self, profile_id: ProfileId, touchpoint: Touchpoint) -> None:
-        """One more contact on a profile, as a part of another's transaction."""
-        profile = self._profiles.get(profile_id)
-        if profile is not None:
-            self._profiles[profile_id] = _with_contact(profile, touchpoint)
-
-    def suppress(self, suppression: Suppression) -> None:
-        self._suppressions[suppression.endpoint.key] = suppression
-
-    def suppression(self, endpoint: Endpoint) -> Suppression | None:
-        return self._suppressions.get(endpoint.key)
-
-    def suggestions(self, profile_id: ProfileId) -> list[MergeSuggestion]:
-        return [one for pair, one in self._suggestions.items() if profile_id in pair]
-
-    # What a test begins with.
-
-    def put(self, profile: Profile) -> None:
-        """A profile that is there already, with the links of its identifiers."""
-        self._profiles[profile.profile_id] = profile
-        self._links |= dict.fromkeys(profile.identifiers, profile.profile_id)
-
-    def suggest(self, suggestion: MergeSuggestion) -> None:
-        self._suggestions[suggestion.profile_ids] = suggestion
-
-
-def _with_contact(profile: Profile, touchpoint: Touchpoint) -> Profile:
-    counted = (touchpoint.direction, touchpoint.channel)
-    number = profile.contacts.get(counted, 0) + 1
-    return profile.model_copy(update={"contacts": profile.contacts | {counted: number}})
-
-
 class _Pointer(NamedTuple):
     """Which ticket is, or was last, the open one of a profile in a queue."""
 
@@ -446,10 +338,14 @@ class FakeTicketStore:
     def read(self, ticket_id: TicketId) -> Ticket | None:
         return self._tickets.get(ticket_id)
 
-    def of_profile(self, profile_id: ProfileId) -> tuple[dict[str, int], list[Ticket]]:
-        mine = {queue: one for (whose, queue), one in self._pointers.items() if whose == profile_id}
-        sequences = {queue: pointer.sequence for queue, pointer in mine.items()}
-        return sequences, [self._tickets[one.ticket_id] for one in mine.values() if one.is_open]
+    def of_profiles(self, profile_ids: Sequence[ProfileId]) -> tuple[dict[str, int], list[Ticket]]:
+        sequences = {
+            queue: pointer.sequence
+            for (whose, queue), pointer in self._pointers.items()
+            if whose == profile_ids[0]
+        }
+        theirs = [one for (whose, _), one in self._pointers.items() if whose in profile_ids]
+        return sequences, [self._tickets[one.ticket_id] for one in theirs if one.is_open]
 
     def open(self, ticket: Ticket, event: Event, log: LogEntry) -> None:
         if self._ledger is not None:
@@ -470,7 +366,7 @@ class FakeTicketStore:
         if known is None or known.version != before.version:
             raise Contention("the ticket was changed by somebody else")
         if ticket.queue != before.queue:
-            sequences, _ = self.of_profile(ticket.profile_id)
+            sequences, _ = self.of_profiles([ticket.profile_id])
             ticket = ticket.model_copy(update={"sequence": sequences.get(ticket.queue, 0) + 1})
         taken = self._pointers.get((ticket.profile_id, ticket.queue))
         beside = taken is not None and taken.is_open and taken.ticket_id != ticket.ticket_id
@@ -501,10 +397,10 @@ class FakeTicketStore:
         found = [t for t in self._tickets.values() if t.queue == queue and t.is_ended is ended]
         return _page(found, _ticket_due, limit=limit, cursor=cursor)
 
-    def by_profile(
-        self, profile_id: ProfileId, *, limit: int = 50, cursor: str | None = None
+    def by_profiles(
+        self, profile_ids: Sequence[ProfileId], *, limit: int = 50, cursor: str | None = None
     ) -> Page[Ticket]:
-        found = [one for one in self._tickets.values() if one.profile_id == profile_id]
+        found = [one for one in self._tickets.values() if one.profile_id in profile_ids]
         return _page(found, _ticket_opened, limit=limit, cursor=cursor, newest_first=True)
 
     def by_assignee(
@@ -534,10 +430,10 @@ class FakeTicketStore:
         found = [one for one in self._follow_ups.values() if one.ticket_id == ticket_id]
         return sorted(found, key=_follow_up_due)
 
-    def follow_ups_of_profile(
-        self, profile_id: ProfileId, *, limit: int = 50, cursor: str | None = None
+    def follow_ups_of_profiles(
+        self, profile_ids: Sequence[ProfileId], *, limit: int = 50, cursor: str | None = None
     ) -> Page[FollowUp]:
-        found = [one for one in self._follow_ups.values() if one.profile_id == profile_id]
+        found = [one for one in self._follow_ups.values() if one.profile_id in profile_ids]
         return _page(found, _follow_up_due, limit=limit, cursor=cursor, newest_first=True)
 
     def follow_ups_in_state(
@@ -688,6 +584,7 @@ class FakePhoneNumbers:
     """Reads international numbers, and national ones of a few countries by their trunk zero."""
 
     _CALLING_CODES: Mapping[str, str] = {"FR": "+33", "BE": "+32", "GB": "+44"}
+    _TIME_ZONES: Mapping[str, str] = {"+33": "Europe/Paris", "+225": "Africa/Abidjan"}
     _SHORTEST, _LONGEST = 8, 15
 
     def e164(self, value: str, region: str | None = None) -> str | None:
@@ -698,6 +595,10 @@ class FakePhoneNumbers:
         digits = compact.removeprefix("+")
         is_number = digits.isdecimal() and digits.isascii() and compact.startswith("+")
         return compact if is_number and self._SHORTEST <= len(digits) <= self._LONGEST else None
+
+    def time_zone(self, e164: str) -> str | None:
+        zones = (zone for code, zone in self._TIME_ZONES.items() if e164.startswith(code))
+        return next(zones, None)
 
 
 class FakeBus:

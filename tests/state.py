@@ -7,6 +7,7 @@ see or owe stays.
 from typing import Any
 
 from shared.adapters import dynamo
+from shared.adapters.identity_graphs import stored_graph
 from shared.adapters.ledger import DynamoLedger
 from shared.adapters.profiles import DynamoProfileStore
 from shared.adapters.tickets import follow_up_of, ticket_of
@@ -34,9 +35,14 @@ def state_of(client: Any, *, touchpoints: str, profiles: str, tickets: str) -> S
         "profiles": {
             item["pk"]: _profile(store, ProfileId(item["pk"].removeprefix("profile#")))
             for item in profile_items
-            if item["sk"] == "profile"
+            if item["sk"] == "profile" and "created_at" in item
         },
-        "links": {item["pk"]: item["profile_id"] for item in profile_items if item["sk"] == "link"},
+        "persons": sorted(
+            sorted(person.identifiers)
+            for item in profile_items
+            if item["sk"] == "graph"
+            for person in stored_graph(item).graph.persons
+        ),
         "suggestions": sorted(
             (item["pk"], item["sk"])
             for item in profile_items

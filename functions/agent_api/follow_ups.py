@@ -9,7 +9,7 @@ from functions.agent_api.logic import follow_ups as logic
 from functions.agent_api.logic.follow_ups import FollowUpView
 from functions.agent_api.logic.paging import Listing
 from functions.agent_api.parameters import DEFAULT_LIMIT, Cursor, Id, Limit
-from functions.agent_api.ports import TicketsPort
+from functions.agent_api.ports import ProfilesPort, TicketsPort
 from shared.domain.follow_up import FollowUpState
 from shared.domain.model import ProfileId, TicketId
 
@@ -24,6 +24,7 @@ router = Router()
 )
 def list_follow_ups(
     tickets: TicketsPort,
+    profiles: ProfilesPort,
     ticket: Id = None,
     profile: Id = None,
     state: Annotated[FollowUpState | None, Query(description="How it stands.")] = None,
@@ -37,4 +38,5 @@ def list_follow_ups(
         limit=limit,
         cursor=cursor,
         tickets=tickets,
+        profiles=profiles,
     )

@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Request
 from aws_lambda_powertools.event_handler.depends import Depends
 
 from shared.policies.reader import Policies, read_policies
-from shared.ports import Clock, Ledger, PhoneNumbers, ProfileStore, TicketStore
+from shared.ports import Clock, IdentifierForms, Ledger, ProfileStore, TicketStore
 from shared.runtime import wiring
 from shared.runtime.settings import AgentApiSettings
 
@@ -32,7 +32,7 @@ def agent(request: Request) -> str:
 LedgerPort = Annotated[Ledger, Depends(ledger)]
 ProfilesPort = Annotated[ProfileStore, Depends(profiles)]
 TicketsPort = Annotated[TicketStore, Depends(tickets)]
-PhoneNumbersPort = Annotated[PhoneNumbers, Depends(wiring.phone_numbers)]
+IdentifierFormsPort = Annotated[IdentifierForms, Depends(wiring.identifier_forms)]
 ClockPort = Annotated[Clock, Depends(wiring.clock)]
 CompanyPolicies = Annotated[Policies, Depends(read_policies)]
 Agent = Annotated[str, Depends(agent)]

@@ -3,15 +3,25 @@
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
-from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
+from functions.agent_api.logic import merges
 from functions.agent_api.logic import profiles as logic
+from functions.agent_api.logic.merges import MergeRequest, SeparationRequest, TieView
 from functions.agent_api.logic.paging import Listing
 from functions.agent_api.logic.profiles import ProfileView
 from functions.agent_api.logic.touchpoints import TouchpointView
 from functions.agent_api.parameters import DEFAULT_LIMIT, Cursor, Limit, PathId, Since
-from functions.agent_api.ports import CompanyPolicies, LedgerPort, PhoneNumbersPort, ProfilesPort
+from functions.agent_api.ports import (
+    Agent,
+    ClockPort,
+    CompanyPolicies,
+    IdentifierFormsPort,
+    LedgerPort,
+    ProfilesPort,
+)
 from shared.domain.model import ProfileId
+from shared.domain.profile import MergeSuggestion
 
 router = Router()
 TAGS = ["profiles"]
@@ -41,14 +51,14 @@ IdentifierQuery = Annotated[
 def find_profiles(
     identifier: IdentifierQuery,
     policies: CompanyPolicies,
-    phone_numbers: PhoneNumbersPort,
+    forms: IdentifierFormsPort,
     profiles: ProfilesPort,
     ledger: LedgerPort,
 ) -> Listing[ProfileView]:
     return logic.find_profiles(
         identifier,
         policy=policies.identity,
-        phone_numbers=phone_numbers,
+        forms=forms,
         profiles=profiles,
         ledger=ledger,
     )
@@ -85,4 +95,62 @@ def read_timeline(
         cursor=cursor,
         profiles=profiles,
         ledger=ledger,
+    )
+
+
+@router.get(
+    "/v1/profiles/<profile_id>/merges",
+    tags=TAGS,
+    operation_id="read_merges",
+    summary="What ties this person's identifiers together, and to others'",
+)
+def read_merges(profile_id: PathId, profiles: ProfilesPort) -> Listing[TieView]:
+    return merges.read_merges(ProfileId(profile_id), profiles=profiles)
+
+
+@router.get(
+    "/v1/merge-suggestions",
+    tags=TAGS,
+    operation_id="list_merge_suggestions",
+    summary="Profiles that may be one person's, the most probable first",
+)
+def list_suggestions(
+    profiles: ProfilesPort, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Listing[MergeSuggestion]:
+    return merges.list_suggestions(limit=limit, cursor=cursor, profiles=profiles)
+
+
+@router.post(
+    "/v1/merges",
+    tags=TAGS,
+    operation_id="merge_profiles",
+    summary="Make two profiles one person's; nothing is moved, and it can be undone",
+)
+def merge_profiles(
+    asked: Annotated[MergeRequest, Body()],
+    agent: Agent,
+    profiles: ProfilesPort,
+    policies: CompanyPolicies,
+    clock: ClockPort,
+) -> TieView:
+    return merges.merge_profiles(
+        asked, agent=agent, profiles=profiles, policy=policies.identity, clock=clock
+    )
+
+
+@router.post(
+    "/v1/separations",
+    tags=TAGS,
+    operation_id="separate_profiles",
+    summary="Undo a merge, or refuse a suggestion: two profiles are two people's",
+)
+def separate_profiles(
+    asked: Annotated[SeparationRequest, Body()],
+    agent: Agent,
+    profiles: ProfilesPort,
+    policies: CompanyPolicies,
+    clock: ClockPort,
+) -> TieView:
+    return merges.separate_profiles(
+        asked, agent=agent, profiles=profiles, policy=policies.identity, clock=clock
     )

@@ -21,6 +21,7 @@ from functions.agent_api.ports import (
     ClockPort,
     CompanyPolicies,
     LedgerPort,
+    ProfilesPort,
     TicketsPort,
 )
 from shared.domain.model import ProfileId, TicketId
@@ -64,6 +65,7 @@ EditBody = Annotated[
 )
 def list_tickets(
     tickets: TicketsPort,
+    profiles: ProfilesPort,
     policies: CompanyPolicies,
     clock: ClockPort,
     queue: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
@@ -81,6 +83,7 @@ def list_tickets(
         limit=limit,
         cursor=cursor,
         tickets=tickets,
+        profiles=profiles,
         policies=policies,
         clock=clock,
     )
@@ -93,9 +96,15 @@ def list_tickets(
     summary="A ticket: clocks, log, follow-ups, touchpoints",
 )
 def read_ticket(
-    ticket_id: PathId, tickets: TicketsPort, ledger: LedgerPort, clock: ClockPort
+    ticket_id: PathId,
+    tickets: TicketsPort,
+    profiles: ProfilesPort,
+    ledger: LedgerPort,
+    clock: ClockPort,
 ) -> TicketDetail:
-    return logic.read_ticket(TicketId(ticket_id), tickets=tickets, ledger=ledger, clock=clock)
+    return logic.read_ticket(
+        TicketId(ticket_id), tickets=tickets, profiles=profiles, ledger=ledger, clock=clock
+    )
 
 
 @router.post(

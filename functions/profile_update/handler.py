@@ -18,6 +18,6 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         ledger=wiring.ledger(settings),
         profiles=wiring.profiles(settings),
         policy=read_policies().identity,
-        phone_numbers=wiring.phone_numbers(),
+        forms=wiring.identifier_forms(),
     )
     return step.model_dump(mode="json", exclude_none=True)

@@ -6,20 +6,23 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from shared.domain.errors import Conflict, NotFound
-from shared.domain.identity import (
-    LONGEST_VALUE,
-    Identifier,
-    IdentifierType,
-    IdentityPolicy,
-    profile_id_from,
-    strongest_first,
-)
+from shared.domain.identity import Identifier, IdentityPolicy
+from shared.domain.identity_graph import Claims, IdentityGraph, TieKind, claims_of, with_claims
 from shared.domain.journey import JourneyState, ProfileStep
 from shared.domain.model import ProfileId
 from shared.domain.profile import MergeSuggestion, Profile, Trait
 from shared.domain.touchpoint import DeliveryStatus, Identification, Touchpoint, TouchpointState
 from shared.events.catalogue import ProfileUpdated
-from shared.ports import Ledger, LedgerEntry, PhoneNumbers, ProfileStore, ProfileTie
+from shared.merging import graph_change
+from shared.ports import (
+    IdentifierForms,
+    Known,
+    Ledger,
+    LedgerEntry,
+    ProfileStore,
+    ProfileTie,
+    StoredGraph,
+)
 
 NOBODY = ProfileId("")
 LARGEST_TRAIT = 2_000
@@ -27,11 +30,13 @@ LARGEST_TRAIT = 2_000
 MOST_TRAITS = 40
 """Taken from one touchpoint; an UpdateItem holds no more."""
 LARGEST_TRAITS = 100_000
-LARGEST_IDENTIFIERS = 60_000
 """Bytes of all a profile holds. An item of DynamoDB has 400 KB; were it full, every journey of this
 person would fail for ever, and anybody who can state traits could fill it. The rest is room for
 journeys that race.
 """
+MOST_SUGGESTIONS = 10
+"""Made by one touchpoint; the others come up as these are decided."""
+SHARED = "but what they have in common is several people's"
 
 
 def update_profile(
@@ -40,7 +45,7 @@ def update_profile(
     ledger: Ledger,
     profiles: ProfileStore,
     policy: IdentityPolicy,
-    phone_numbers: PhoneNumbers,
+    forms: IdentifierForms,
 ) -> ProfileStep:
     """Tie a touchpoint to its profile.
 
@@ -54,92 +59,124 @@ def update_profile(
     if isinstance(touchpoint.content, DeliveryStatus):
         return _advance_delivery(touchpoint, touchpoint.content, ledger=ledger, profiles=profiles)
     if entry.profile_id is not None:
-        return _already_tied(entry)
-    identifiers = normalise(touchpoint, policy=policy, phone_numbers=phone_numbers)
-    if not identifiers:
+        return _already_tied(entry, profiles)
+    identifiers, unread = normalise(touchpoint, policy=policy, forms=forms)
+    claims = claims_of(touchpoint, identifiers, policy)
+    if claims is None:
         return _without_profile(touchpoint, profiles)
     try:
-        return _attach(touchpoint, identifiers, profiles=profiles)
+        return _attach(touchpoint, claims, unread, profiles=profiles, policy=policy)
     except Conflict:
         tied = ledger.read(step.touchpoint_id)
         assert tied is not None, "nothing removes a touchpoint while its journey runs"
-        return _already_tied(tied)
+        return _already_tied(tied, profiles)
 
 
 def normalise(
-    touchpoint: Touchpoint, *, policy: IdentityPolicy, phone_numbers: PhoneNumbers
-) -> tuple[Identifier, ...]:
-    """The touchpoint's identifiers in the one form each has.
-
-    What cannot be read identifies nobody.
+    touchpoint: Touchpoint, *, policy: IdentityPolicy, forms: IdentifierForms
+) -> tuple[tuple[Identifier, ...], dict[str, JsonValue]]:
+    """The touchpoint's identifiers in the one form each has, and as traits those without one:
+    they identify nobody, and a person may still read them.
     """
     region = policy.region_of(touchpoint.account)
-    found = []
+    found: list[Identifier] = []
+    unread: dict[str, JsonValue] = {}
     for identifier in touchpoint.identifiers:
-        value: str | None = identifier.value.strip()
-        if identifier.type is IdentifierType.PHONE:
-            value = phone_numbers.e164(identifier.value, region)
-        elif identifier.type is IdentifierType.EMAIL:
-            value = identifier.value.strip().lower()
-        # A few capitals are two letters when small (İ), so a value may have grown.
-        if value and len(value) <= LONGEST_VALUE:
-            found.append(identifier.model_copy(update={"value": value}))
-    return strongest_first(tuple(found))
+        normal = forms.normal(identifier, region)
+        if normal is None:
+            unread[f"unread_{identifier.type.value}"] = identifier.value
+        else:
+            found.append(normal)
+    return tuple(found), unread
 
 
 def _attach(
-    touchpoint: Touchpoint, identifiers: tuple[Identifier, ...], *, profiles: ProfileStore
+    touchpoint: Touchpoint,
+    claims: Claims,
+    unread: Mapping[str, JsonValue],
+    *,
+    profiles: ProfileStore,
+    policy: IdentityPolicy,
 ) -> ProfileStep:
-    owners = profiles.find(identifiers)
-    known = [owners[one] for one in identifiers if one in owners]
-    profile_id = known[0] if known else profile_id_from(identifiers[0])
-    new = [one for one in identifiers if one not in owners]
-    stated = _stated(touchpoint)
-    profile = profiles.read(profile_id) if known and (new or stated) else None
-    new_identifiers = _that_fit(new, profile)
-    traits = _newer_traits(stated, touchpoint.occurred_at, profile)
+    home = claims.home
+    known = profiles.known([home.profile_id, *(one.profile_id for one in claims.others)])
+    profile = known.profiles.get(home.profile_id)
+    stored = known.graphs.get(home.profile_id)
+    graph = _graph_with(claims, known, policy)
+    is_changed = len(graph.identifiers) > 1 and (stored is None or stored.graph != graph)
+    by = f"touchpoint:{touchpoint.touchpoint_id}"
+    traits = _newer_traits({**unread, **_stated(touchpoint)}, touchpoint.occurred_at, profile)
     profiles.attach(
         ProfileTie(
             touchpoint=touchpoint,
-            profile_id=profile_id,
-            new_identifiers=new_identifiers,
-            is_new=not known,
+            home=home,
+            profile=profile,
+            graph_id=stored.graph_id if stored else None,
+            graph=graph_change(_within(known, graph), graph, by=by) if is_changed else None,
             traits=traits,
-            suggestion=_suggestion(touchpoint, identifiers, owners),
+            suggestions=_suggestions(graph, stored) if is_changed else (),
             finished=not touchpoint.needs_understanding,
             event=_event(
                 touchpoint,
-                profile_id,
-                is_new=not known,
-                is_identified=bool(new_identifiers),
+                home.profile_id,
+                is_new=profile is None,
+                is_identified=is_changed,
                 is_changed=_say_something_new(traits, profile),
             ),
         )
     )
-    why = (
-        "created from its first identifier"
-        if not known
-        else f"found by {_kinds(owners, profile_id)}"
+    person = graph.person_of(home.key)
+    others = tuple(one for one in person.profile_ids if one != home.profile_id)
+    return _step(
+        touchpoint,
+        (home.profile_id, *others),
+        _why(claims, is_new=profile is None, is_alone=not others),
     )
-    return _step(touchpoint, profile_id, why)
 
 
-def _that_fit(new: list[Identifier], profile: Profile | None) -> tuple[Identifier, ...]:
-    """Those a profile has room for. The others point to nobody: it is found by what it has."""
-    room = LARGEST_IDENTIFIERS - sum(
-        len(one.key.encode()) for one in (profile.identifiers if profile else ())
+def _graph_with(claims: Claims, known: Known, policy: IdentityPolicy) -> IdentityGraph:
+    named = (claims.home, *claims.others)
+    return with_claims(
+        claims,
+        {
+            one.key: known.graphs[one.profile_id].graph
+            for one in named
+            if one.profile_id in known.graphs
+        },
+        frozenset(one.key for one in named if one.profile_id in known.profiles),
+        policy,
     )
-    fitting = []
-    for one in new:
-        if (size := len(one.key.encode())) <= room:
-            fitting.append(one)
-            room -= size
-    return tuple(fitting)
 
 
-def _kinds(owners: Mapping[Identifier, ProfileId], profile_id: ProfileId) -> str:
-    kinds = {one.type.value for one, owner in owners.items() if owner == profile_id}
-    return ", ".join(sorted(kinds))
+def _within(known: Known, graph: IdentityGraph) -> Known:
+    """What is part of the graph: a tie for which it had no room left the other one out."""
+    profile_ids = {Identifier.from_key(key).profile_id for key in graph.identifiers}
+    return Known(
+        {key: one for key, one in known.profiles.items() if key in profile_ids},
+        {key: one for key, one in known.graphs.items() if key in profile_ids},
+    )
+
+
+def _suggestions(graph: IdentityGraph, stored: StoredGraph | None) -> tuple[MergeSuggestion, ...]:
+    """For each tie that could join two people with a history, and does not, once."""
+    before = stored.graph.suggested() if stored else []
+    return tuple(
+        MergeSuggestion(
+            profile_ids=one.profile_ids,
+            reason=one.reason if one.kind is TieKind.STATED else f"{one.reason}; {SHARED}",
+            by=one.by,
+            at=one.at,
+        )
+        for one in graph.suggested()
+        if one not in before
+    )[:MOST_SUGGESTIONS]
+
+
+def _why(claims: Claims, *, is_new: bool, is_alone: bool) -> str:
+    kind = claims.home.type.value.replace("_", " ")
+    proof = "proved" if claims.is_proven else "stated"
+    person = "" if is_alone else ", one person with other profiles"
+    return f"{'created from' if is_new else 'found by'} a {proof} {kind}{person}"
 
 
 def _stated(touchpoint: Touchpoint) -> dict[str, JsonValue]:
@@ -162,7 +199,7 @@ def _newer_traits(
         name: Trait(value=value, at=at)
         for name, value in stated.items()
         if 0 < len(name) <= 100 and len(str(value)) <= LARGEST_TRAIT
-        if name not in known or known[name].at < at
+        if name not in known or known[name].stamp < Trait(value=value, at=at).stamp
     }
     room = LARGEST_TRAITS - sum(_size(name, trait) for name, trait in known.items())
     fitting = {}
@@ -185,28 +222,6 @@ def _size(name: str, trait: Trait) -> int:
     return 2 * len(name.encode()) + len(trait.model_dump_json().encode())
 
 
-def _suggestion(
-    touchpoint: Touchpoint,
-    identifiers: tuple[Identifier, ...],
-    owners: Mapping[Identifier, ProfileId],
-) -> MergeSuggestion | None:
-    """Two profiles named in one breath may be one person.
-
-    Of three it is always the same two; the third comes up once those are one.
-    """
-    named = {owners[one]: one.type.value for one in reversed(identifiers) if one in owners}
-    if len(named) < 2:
-        return None
-    one, other = sorted(named)[:2]
-    reason = f"one touchpoint carried a {named[one]} of the one and a {named[other]} of the other"
-    return MergeSuggestion(
-        profile_ids=(one, other),
-        touchpoint_id=touchpoint.touchpoint_id,
-        reason=reason,
-        at=touchpoint.occurred_at,
-    )
-
-
 def _event(
     touchpoint: Touchpoint,
     profile_id: ProfileId,
@@ -223,27 +238,38 @@ def _event(
     )
 
 
-def _step(touchpoint: Touchpoint, profile_id: ProfileId, why: str) -> ProfileStep:
+def _step(touchpoint: Touchpoint, profile_ids: tuple[ProfileId, ...], why: str) -> ProfileStep:
     next_step = "ai_classification" if touchpoint.needs_understanding else "nothing"
     return ProfileStep.model_validate(
-        {"profile_id": profile_id, "next_step": next_step, "why": why}
+        {
+            "profile_id": profile_ids[0] if profile_ids else NOBODY,
+            "profile_ids": profile_ids,
+            "next_step": next_step,
+            "why": why,
+        }
     )
 
 
-def _already_tied(entry: LedgerEntry) -> ProfileStep:
+def _already_tied(entry: LedgerEntry, profiles: ProfileStore) -> ProfileStep:
     assert entry.profile_id is not None
     if entry.state is TouchpointState.PROCESSED:
         return ProfileStep(
             profile_id=entry.profile_id, next_step="nothing", why="its journey ended before"
         )
-    return _step(entry.touchpoint, entry.profile_id, "tied before")
+    profile = profiles.read(entry.profile_id)
+    others = () if profile is None else profile.profile_ids
+    return _step(
+        entry.touchpoint,
+        (entry.profile_id, *(one for one in others if one != entry.profile_id)),
+        "tied before",
+    )
 
 
 def _without_profile(touchpoint: Touchpoint, profiles: ProfileStore) -> ProfileStep:
     """Nobody to tie it to: a message is understood all the same, anything else ends here."""
     if not touchpoint.needs_understanding:
         profiles.finish(touchpoint.touchpoint_id)
-    return _step(touchpoint, NOBODY, "it names nobody")
+    return _step(touchpoint, (), "it names nobody")
 
 
 def _advance_delivery(
@@ -252,4 +278,4 @@ def _advance_delivery(
     """A delivery status belongs to the message it speaks of, not to a person's timeline."""
     ledger.advance_delivery(touchpoint.provider, touchpoint.account, status)
     profiles.finish(touchpoint.touchpoint_id)
-    return _step(touchpoint, NOBODY, f"the message is {status.status}")
+    return _step(touchpoint, (), f"the message is {status.status}")

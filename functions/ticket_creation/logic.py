@@ -40,7 +40,8 @@ def create_ticket(
     classification = step.ai_classification.classification
     now = clock.now()
     word, priority = _customer_word(entry.touchpoint, classification, policies, now)
-    sequences, open_tickets = tickets.of_profile(profile_id)
+    whose = step.profile_update.profile_ids or (profile_id,)
+    sequences, open_tickets = tickets.of_profiles(whose)
     queue = policies.routing.queue_for(classification.intent)
     ticket = _ticket_to_join(queue, classification.intent, open_tickets, policies)
     decisions = (priority, _routing(classification.intent, queue, ticket, now))

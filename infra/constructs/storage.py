@@ -37,7 +37,10 @@ TABLES = {
             "by_mailbox": Index(Key("mailbox", "timeline"), "a web chat page fetching its answers"),
         },
     ),
-    "profiles": TableShape(Key("pk", "sk"), {}),
+    "profiles": TableShape(
+        Key("pk", "sk"),
+        {"by_review": Index(Key("review", "ranked"), "merge suggestions nobody decided on yet")},
+    ),
     "tickets": TableShape(
         Key("pk", "sk"),
         {

@@ -109,8 +109,8 @@ class Stories:
             profile = known.profiles[profile_id]
             suggestions = [
                 one
-                for one in store.suggestions(profile_id)
-                if one.touchpoint_id == entry.touchpoint.touchpoint_id
+                for one in store.suggestions([profile_id])
+                if one.by == f"touchpoint:{entry.touchpoint.touchpoint_id}"
             ]
         if ticket_id:
             ticket = self._ticket(ticket_id, known)

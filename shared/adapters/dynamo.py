@@ -20,7 +20,7 @@ Attribute = dict[str, Any]
 Item = dict[str, Attribute]
 
 BATCH_GET_LIMIT = 100
-_NAMES = re.compile(r"#[a-z_]+")
+_NAMES = re.compile(r"#[a-z_]+\b")
 _CONFLICTS = {
     "TransactionConflict",
     "TransactionConflictException",
@@ -95,9 +95,9 @@ def update(
     """The parameters of one UpdateItem. None in `set_` is left out; every name is escaped.
 
     `condition` may use `:a` of `values`, and the tokens `#name` and `:name` of whatever is set or
-    removed.
+    removed; any other `#name` in it stands for the attribute of that name.
     """
-    used_names: dict[str, str] = {}
+    used_names: dict[str, str] = {name: name[1:] for name in _NAMES.findall(condition)}
     used_values = attributes({f":{name}": value for name, value in (values or {}).items()})
 
     def place(name: str) -> str:
@@ -268,3 +268,58 @@ def continuing(cursor: str | None) -> Iterator[None]:
         if cursor is not None and error_code(error) == "ValidationException":
             raise _no_cursor() from None
         raise
+
+
+def query_index(
+    client: Any,
+    *,
+    table: str,
+    index: str,
+    partition: str,
+    values: Sequence[str],
+    sort: str,
+    keys: Sequence[str],
+    newest_first: bool,
+    limit: int,
+    cursor: str | None = None,
+    since: str | None = None,
+    begins_with: str = "",
+) -> tuple[list[dict[str, Any]], str | None]:
+    """One page of several partitions of an index, as if they were one, and the cursor after it.
+
+    `keys` are the table's own key attributes, `since` the smallest and `begins_with` the beginning
+    of the sort key. A cursor holds the last item's place and the first partition's name. Raises
+    InvalidInput for one that is of another list.
+    """
+    start = read_cursor(cursor, {partition: values[0], sort: None, **dict.fromkeys(keys)})
+    found: list[dict[str, Any]] = []
+    more = False
+    for value in values:
+        condition = "#partition = :value"
+        held = {":value": value}
+        if begins_with:
+            condition, held[":sort"] = f"{condition} AND begins_with(#sort, :sort)", begins_with
+        elif since is not None:
+            condition, held[":sort"] = f"{condition} AND #sort >= :sort", since
+        if start:
+            start["ExclusiveStartKey"][partition] = attribute(value)
+        with continuing(cursor):
+            answer = client.query(
+                TableName=table,
+                IndexName=index,
+                KeyConditionExpression=condition,
+                ExpressionAttributeNames={"#partition": partition}
+                | ({"#sort": sort} if ":sort" in held else {}),
+                ExpressionAttributeValues=attributes(held),
+                ScanIndexForward=not newest_first,
+                Limit=limit,
+                **start,
+            )
+        found += [plain(item) for item in answer["Items"]]
+        more = more or "LastEvaluatedKey" in answer
+    found.sort(key=lambda item: (item[sort], *(item[key] for key in keys)), reverse=newest_first)
+    page = found[:limit]
+    if not page or not (more or len(found) > limit):
+        return page, None
+    place = {name: page[-1][name] for name in (sort, *keys)}
+    return page, write_cursor(attributes({partition: values[0], **place}))

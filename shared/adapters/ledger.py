@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 from botocore.exceptions import ClientError
 
@@ -236,7 +236,7 @@ class DynamoLedger:
 
     def timeline(
         self,
-        profile_id: ProfileId,
+        profile_ids: Sequence[ProfileId],
         *,
         since: datetime | None = None,
         limit: int = 50,
@@ -244,7 +244,7 @@ class DynamoLedger:
     ) -> Page[LedgerEntry]:
         keys, next_cursor = self._query(
             "by_profile",
-            profile_id=profile_id,
+            profile_id=profile_ids,
             timeline=since,
             forward=False,
             limit=limit,
@@ -254,7 +254,11 @@ class DynamoLedger:
 
     def mailbox(self, endpoint: Endpoint, *, after: datetime | None = None) -> list[LedgerEntry]:
         newest_first, _ = self._query(
-            "by_mailbox", mailbox=endpoint.key, timeline=after, forward=False, limit=_MAILBOX_SHOWS
+            "by_mailbox",
+            mailbox=[endpoint.key],
+            timeline=after,
+            forward=False,
+            limit=_MAILBOX_SHOWS,
         )
         entries = self.read_many(newest_first[::-1])
         return [one for one in entries if after is None or one.touchpoint.occurred_at > after]
@@ -270,7 +274,7 @@ class DynamoLedger:
         if state in _IN_TROUBLE:
             keys, next_cursor = self._query(
                 "by_trouble",
-                trouble=state,
+                trouble=[state],
                 received_at=since,
                 forward=True,
                 limit=limit,
@@ -312,35 +316,27 @@ class DynamoLedger:
         forward: bool,
         limit: int,
         cursor: str | None = None,
-        **keys: str | datetime | None,
+        **keys: Sequence[str] | datetime | None,
     ) -> tuple[list[TouchpointId], str | None]:
-        """The ids in one index partition, from a moment on.
+        """The ids in some partitions of an index, from a moment on.
 
         The first of `keys` is the partition's, the second sorts.
         """
-        (partition, value), (sort, since) = keys.items()
-        condition = "#partition = :partition" + (" AND #sort >= :since" if since else "")
-        names = {"#partition": partition} | ({"#sort": sort} if since else {})
-        values = {
-            ":partition": str(value),
-            ":since": isoformat(since) if isinstance(since, datetime) else None,
-        }
-        start = dynamo.read_cursor(
-            cursor, {partition: str(value), sort: None, "touchpoint_id": None}
+        (partition, values), (sort, since) = keys.items()
+        items, next_cursor = dynamo.query_index(
+            self._client,
+            table=self._table,
+            index=index,
+            partition=partition,
+            values=[str(value) for value in cast(Sequence[str], values)],
+            sort=sort,
+            keys=("touchpoint_id",),
+            since=isoformat(since) if isinstance(since, datetime) else None,
+            newest_first=not forward,
+            limit=limit,
+            cursor=cursor,
         )
-        with dynamo.continuing(cursor):
-            answer = self._client.query(
-                TableName=self._table,
-                IndexName=index,
-                KeyConditionExpression=condition,
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues=dynamo.attributes(values),
-                ScanIndexForward=forward,
-                Limit=limit,
-                **start,
-            )
-        ids = [TouchpointId(item["touchpoint_id"]["S"]) for item in answer["Items"]]
-        return ids, dynamo.write_cursor(answer.get("LastEvaluatedKey"))
+        return [TouchpointId(item["touchpoint_id"]) for item in items], next_cursor
 
     def raw(self, touchpoint_id: TouchpointId) -> bytes | None:
         """The part of the request this touchpoint came from, as the provider sent it."""

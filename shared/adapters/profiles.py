@@ -1,10 +1,10 @@
-"""Profiles on DynamoDB: one item a profile, one an identifier, one a suggestion, one a suppressed
-endpoint.
+"""Profiles on DynamoDB: each identifier's own, under a key that derives from it.
 
 Counters are one number each, so that they change by atomic addition and two journeys of one person
-commute.
+commute. What makes several profiles one person stands in their identity graph.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -12,16 +12,31 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from shared.adapters import dynamo
+from shared.adapters.identity_graphs import (
+    graph_id_after,
+    graph_key,
+    graph_writes,
+    profile_key,
+    stored_graph,
+)
 from shared.adapters.ledger import timeline_key
-from shared.domain.errors import Conflict
+from shared.domain.errors import Conflict, Contention
 from shared.domain.identity import Identifier
 from shared.domain.model import ProfileId, TouchpointId, isoformat
-from shared.domain.profile import LearnedLanguage, MergeSuggestion, Profile, Suppression, Trait
+from shared.domain.profile import (
+    LearnedLanguage,
+    MergeSuggestion,
+    Profile,
+    Suppression,
+    Trait,
+    as_one,
+)
 from shared.domain.touchpoint import Channel, Direction, Endpoint, Touchpoint, TouchpointState
-from shared.ports import ProfileTie
+from shared.ports import GraphChange, Known, Page, ProfileTie
 
 _COUNT = "count#"
 _TRAIT = "trait#"
+_STAMP = "at#"
 
 
 class DynamoProfileStore:
@@ -30,45 +45,57 @@ class DynamoProfileStore:
         self._table = table
         self._touchpoints_table = touchpoints_table
 
-    def find(self, identifiers: Sequence[Identifier]) -> dict[Identifier, ProfileId]:
-        keys = [_link_key(identifier) for identifier in identifiers]
-        items = dynamo.batch_get(self._client, self._table, keys, consistent=True)
-        owners = {item["pk"]: ProfileId(item["profile_id"]) for item in items}
-        return {one: owners[pk] for one in identifiers if (pk := _link_key(one)["pk"]) in owners}
+    # Reading
+
+    def known(self, profile_ids: Sequence[ProfileId]) -> Known:
+        items = self._items([profile_key(one) for one in profile_ids])
+        graph_ids = sorted({item["graph"] for item in items.values() if "graph" in item})
+        graphs = {
+            item["pk"].removeprefix("graph#"): stored_graph(item)
+            for item in self._items([graph_key(one) for one in graph_ids]).values()
+        }
+        if len(graphs) < len(graph_ids):
+            raise Contention("an identity graph became part of another while it was read")
+        by_id = {ProfileId(pk.removeprefix("profile#")): item for (pk, _), item in items.items()}
+        return Known(
+            {key: _profile(key, item) for key, item in by_id.items() if "created_at" in item},
+            {key: graphs[item["graph"]] for key, item in by_id.items() if "graph" in item},
+        )
 
     def read(self, profile_id: ProfileId) -> Profile | None:
-        answer = self._client.get_item(
-            TableName=self._table,
-            Key=dynamo.attributes(_profile_key(profile_id)),
-            ConsistentRead=True,
-        )
-        return _profile(profile_id, dynamo.plain(answer["Item"])) if "Item" in answer else None
+        known = self.known([profile_id])
+        stored = known.graphs.get(profile_id)
+        person = stored.graph.person_with(profile_id) if stored else None
+        if stored is None or person is None:
+            alone = known.profiles.get(profile_id)
+            return self._with_learned([alone])[0] if alone else None
+        others = [one for one in person.profile_ids if one not in known.profiles]
+        found = {**known.profiles, **self.known(others).profiles}
+        mine = [found[one] for one in person.profile_ids if one in found]
+        return as_one(person, stored.graph, self._with_learned(mine)) if mine else None
+
+    def _with_learned(self, profiles: Sequence[Profile]) -> list[Profile]:
+        items = self._items([_learned_key(one.profile_id) for one in profiles])
+        return [
+            one.model_copy(update=_learned(item))
+            if (item := items.get((f"profile#{one.profile_id}", "learned")))
+            else one
+            for one in profiles
+        ]
+
+    def _items(self, keys: Sequence[dict[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
+        found = dynamo.batch_get(self._client, self._table, keys, consistent=True)
+        return {(item["pk"], item["sk"]): item for item in found}
+
+    # Writing
 
     def attach(self, tie: ProfileTie) -> None:
-        touchpoint = tie.touchpoint
         writes = [
             {"Update": self._touchpoint_update(tie)},
             {"Update": self._profile_update(tie)},
-            *(
-                {
-                    "Put": {
-                        "TableName": self._table,
-                        "Item": dynamo.attributes(
-                            _link_key(identifier)
-                            | {
-                                "profile_id": tie.profile_id,
-                                "touchpoint_id": touchpoint.touchpoint_id,
-                                "at": isoformat(touchpoint.occurred_at),
-                            }
-                        ),
-                        "ConditionExpression": "attribute_not_exists(pk)",
-                    }
-                }
-                for identifier in tie.new_identifiers
-            ),
+            *(graph_writes(self._table, tie.graph, besides=tie.profile_id) if tie.graph else []),
+            *(put for one in tie.suggestions for put in self._suggestion_puts(one)),
         ]
-        if tie.suggestion is not None:
-            writes += self._suggestion_puts(tie.suggestion)
         taken = Conflict("this touchpoint has its profile already")
         dynamo.transact(self._client, writes, refusals={0: taken})
 
@@ -86,36 +113,45 @@ class DynamoProfileStore:
         )
 
     def _profile_update(self, tie: ProfileTie) -> dict[str, Any]:
+        """What was read must still be so where something was concluded from it: that the profile
+        is there or not, in which graph it is, and that no later statement of a trait came.
+        """
         touchpoint = tie.touchpoint
-        add: dict[str, object] = {_count_name(touchpoint): 1}
-        if tie.new_identifiers:
-            add["identifiers"] = frozenset(one.key for one in tie.new_identifiers)
-        traits = {f"{_TRAIT}{name}": trait.model_dump_json() for name, trait in tie.traits.items()}
-        stamps = {f"at#{name}": isoformat(trait.at) for name, trait in tie.traits.items()}
-        newer = [
+        traits = {f"{_TRAIT}{name}": json.dumps(one.value) for name, one in tie.traits.items()}
+        stamps = {f"{_STAMP}{name}": one.stamp for name, one in tie.traits.items()}
+        conditions = [
             f"(attribute_not_exists({token}) OR {token} < :{token[1:]})"
             for token in map(dynamo.token, stamps)
         ]
+        values: dict[str, object] = {}
+        graph_id = graph_id_after(tie.graph) if tie.graph else None
+        if tie.profile is None:
+            conditions.append("attribute_not_exists(#created_at)")
+        if tie.profile is None or (graph_id is not None and graph_id != tie.graph_id):
+            conditions.append(
+                "#graph = :was_in" if tie.graph_id else "attribute_not_exists(#graph)"
+            )
+            values = {"was_in": tie.graph_id} if tie.graph_id else {}
         event = tie.event.carried() if tie.event else None
         return dynamo.update(
-            _profile_key(tie.profile_id),
+            profile_key(tie.profile_id),
             table=self._table,
-            set_={**traits, **stamps, "event": event},
-            set_once={"created_at": isoformat(touchpoint.received_at)},
-            add=add,
+            set_={**traits, **stamps, "event": event, "graph": graph_id},
+            set_once={
+                "created_at": isoformat(touchpoint.received_at),
+                "identifier": tie.home.key,
+            },
+            add={_count_name(touchpoint): 1},
             remove=[] if event else ["event"],
-            condition=" AND ".join(newer),
+            condition=" AND ".join(conditions),
+            values=values,
         )
 
-    def _suggestion_puts(self, suggestion: MergeSuggestion) -> list[dict[str, Any]]:
-        """One item under each of the two, so that both show it."""
-        one, other = suggestion.profile_ids
-        kept = suggestion.model_dump_json()
-        items = [
-            {"pk": f"profile#{here}", "sk": f"suggestion#{there}", "suggestion": kept}
-            for here, there in ((one, other), (other, one))
-        ]
-        return [{"Put": dynamo.put(item, table=self._table)} for item in items]
+    def change_graph(self, change: GraphChange) -> None:
+        dynamo.transact(self._client, graph_writes(self._table, change), refusals={})
+
+    def was_erased(self, profile_id: ProfileId) -> bool:
+        return bool(self._items([{"pk": f"profile#{profile_id}", "sk": "erased"}]))
 
     def finish(self, touchpoint_id: TouchpointId) -> None:
         self._client.update_item(
@@ -132,12 +168,10 @@ class DynamoProfileStore:
         try:
             self._client.update_item(
                 **dynamo.update(
-                    _profile_key(profile_id),
+                    _learned_key(profile_id),
                     table=self._table,
                     set_={"language": language, "language_at": isoformat(at)},
-                    remove=["event"],
-                    condition="attribute_exists(pk) AND "
-                    "(attribute_not_exists(#language_at) OR #language_at < :language_at)",
+                    condition="attribute_not_exists(#language_at) OR #language_at < :language_at",
                 )
             )
         except ClientError as error:
@@ -145,6 +179,8 @@ class DynamoProfileStore:
             if not dynamo.condition_failed(error):
                 with dynamo.contention():
                     raise
+
+    # Suppressions
 
     def suppress(self, suppression: Suppression) -> None:
         item = {
@@ -163,27 +199,82 @@ class DynamoProfileStore:
             return None
         return Suppression.model_validate_json(answer["Item"]["suppression"]["S"])
 
-    def suggestions(self, profile_id: ProfileId) -> list[MergeSuggestion]:
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
-            ExpressionAttributeValues=dynamo.attributes(
-                {":pk": f"profile#{profile_id}", ":sk": "suggestion#"}
-            ),
-        )
-        return [
-            MergeSuggestion.model_validate_json(item["suggestion"]["S"])
-            for page in pages
-            for item in page["Items"]
+    # Suggestions
+
+    def suggest(self, suggestion: MergeSuggestion) -> bool:
+        known = self.known(suggestion.profile_ids)
+        if not _is_open(suggestion, known):
+            return False
+        for put in self._suggestion_puts(suggestion):
+            self._client.put_item(**put["Put"])
+        return True
+
+    def _suggestion_puts(self, suggestion: MergeSuggestion) -> list[dict[str, Any]]:
+        """One item under each of the two, so that both show it; the first is the one in review."""
+        one, other = suggestion.profile_ids
+        kept = suggestion.model_dump_json(exclude_none=True)
+        items: list[dict[str, object]] = [
+            {"pk": f"profile#{here}", "sk": f"suggestion#{there}", "suggestion": kept}
+            for here, there in ((one, other), (other, one))
         ]
+        items[0] |= {"review": "open", "ranked": f"{suggestion.score or 0:.6f}#{one}#{other}"}
+        return [{"Put": dynamo.put(item, table=self._table)} for item in items]
+
+    def suggestions(self, profile_ids: Sequence[ProfileId]) -> list[MergeSuggestion]:
+        found = {}
+        for profile_id in profile_ids:
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+                ExpressionAttributeValues=dynamo.attributes(
+                    {":pk": f"profile#{profile_id}", ":sk": "suggestion#"}
+                ),
+            )
+            for item in (item for page in pages for item in page["Items"]):
+                one = MergeSuggestion.model_validate_json(item["suggestion"]["S"])
+                found[one.profile_ids] = one
+        return self._open(list(found.values()))
+
+    def suggestions_open(
+        self, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[MergeSuggestion]:
+        places, next_cursor = dynamo.query_index(
+            self._client,
+            table=self._table,
+            index="by_review",
+            partition="review",
+            values=["open"],
+            sort="ranked",
+            keys=("pk", "sk"),
+            newest_first=True,
+            limit=limit,
+            cursor=cursor,
+        )
+        order = [(item["pk"], item["sk"]) for item in places]
+        items = self._items([{"pk": pk, "sk": sk} for pk, sk in order])
+        found = [
+            MergeSuggestion.model_validate_json(items[key]["suggestion"])
+            for key in order
+            if key in items
+        ]
+        return Page(self._open(found), next_cursor)
+
+    def _open(self, suggestions: Sequence[MergeSuggestion]) -> list[MergeSuggestion]:
+        """Without those that became one person since, or of which somebody decided."""
+        known = self.known(sorted({key for one in suggestions for key in one.profile_ids}))
+        return [one for one in suggestions if _is_open(one, known)]
 
 
-def _profile_key(profile_id: ProfileId) -> dict[str, str]:
-    return {"pk": f"profile#{profile_id}", "sk": "profile"}
+def _is_open(suggestion: MergeSuggestion, known: Known) -> bool:
+    one, other = suggestion.profile_ids
+    if not {one, other} <= set(known.profiles):
+        return False
+    graph = known.graphs.get(one)
+    return graph is None or not graph.graph.is_decided(one, other)
 
 
-def _link_key(identifier: Identifier) -> dict[str, str]:
-    return {"pk": f"identifier#{identifier.key}", "sk": "link"}
+def _learned_key(profile_id: ProfileId) -> dict[str, str]:
+    return {"pk": f"profile#{profile_id}", "sk": "learned"}
 
 
 def _suppression_key(endpoint: Endpoint) -> dict[str, str]:
@@ -197,8 +288,16 @@ def _count_name(touchpoint: Touchpoint) -> str:
 def count_update(profile_id: ProfileId, touchpoint: Touchpoint, *, table: str) -> dict[str, Any]:
     """One more contact on a profile that exists, as a part of another's transaction."""
     return dynamo.update(
-        _profile_key(profile_id), table=table, add={_count_name(touchpoint): 1}, remove=["event"]
+        profile_key(profile_id), table=table, add={_count_name(touchpoint): 1}, remove=["event"]
     )
+
+
+def _learned(item: dict[str, Any]) -> dict[str, object]:
+    return {"learned_language": LearnedLanguage(language=item["language"], at=item["language_at"])}
+
+
+def _moment(item: dict[str, Any], trait: str) -> Any:
+    return item[f"{_STAMP}{trait}"].split("#")[0]
 
 
 def _profile(profile_id: ProfileId, item: dict[str, Any]) -> Profile:
@@ -207,20 +306,16 @@ def _profile(profile_id: ProfileId, item: dict[str, Any]) -> Profile:
         if name.startswith(_COUNT):
             direction, channel = name.removeprefix(_COUNT).split("#")
             contacts[Direction(direction), Channel(channel)] = value
-    learned = (
-        LearnedLanguage(language=item["language"], at=item["language_at"])
-        if "language" in item
-        else None
-    )
     return Profile(
         profile_id=profile_id,
+        profile_ids=(profile_id,),
         created_at=item["created_at"],
-        identifiers=tuple(Identifier.from_key(key) for key in sorted(item.get("identifiers", ()))),
+        identifiers=(Identifier.from_key(item["identifier"]),),
         traits={
-            name.removeprefix(_TRAIT): Trait.model_validate_json(value)
-            for name, value in sorted(item.items())
-            if name.startswith(_TRAIT)
+            name: Trait(value=json.loads(item[f"{_TRAIT}{name}"]), at=_moment(item, name))
+            for name in sorted(
+                one.removeprefix(_TRAIT) for one in item if one.startswith(_TRAIT)
+            )
         },
         contacts=contacts,
-        learned_language=learned,
     )

@@ -5,7 +5,7 @@ profile and queue says which ticket is open there.
 assignee.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -47,21 +47,27 @@ class DynamoTicketStore:
         item = self._get(_ticket_key(ticket_id))
         return ticket_of(item) if item else None
 
-    def of_profile(self, profile_id: ProfileId) -> tuple[dict[str, int], list[Ticket]]:
+    def of_profiles(self, profile_ids: Sequence[ProfileId]) -> tuple[dict[str, int], list[Ticket]]:
+        pointers = [pointer for one in profile_ids for pointer in self._pointers_of(one)]
+        mine = _pointers(profile_ids[0])
+        sequences = {
+            pointer["sk"].removeprefix("queue#"): pointer["sequence"]
+            for pointer in pointers
+            if pointer["pk"] == mine
+        }
+        open_ids = [pointer["ticket_id"] for pointer in pointers if pointer["open"]]
+        return sequences, [
+            ticket_of(item) for item in self._items(map(_ticket_key, open_ids), consistent=True)
+        ]
+
+    def _pointers_of(self, profile_id: ProfileId) -> list[dict[str, Any]]:
         answer = self._client.query(
             TableName=self._table,
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues=dynamo.attributes({":pk": _pointers(profile_id)}),
             ConsistentRead=True,
         )
-        pointers = [dynamo.plain(item) for item in answer["Items"]]
-        open_ids = [pointer["ticket_id"] for pointer in pointers if pointer["open"]]
-        sequences = {
-            pointer["sk"].removeprefix("queue#"): pointer["sequence"] for pointer in pointers
-        }
-        return sequences, [
-            ticket_of(item) for item in self._items(map(_ticket_key, open_ids), consistent=True)
-        ]
+        return [dynamo.plain(item) for item in answer["Items"]]
 
     def open(self, ticket: Ticket, event: Event, log: LogEntry) -> None:
         still_in_flight = {
@@ -102,7 +108,7 @@ class DynamoTicketStore:
     ) -> tuple[Ticket, list[Write]]:
         pointers: list[Write] = []
         if ticket.queue != before.queue:
-            sequences, _ = self.of_profile(ticket.profile_id)
+            sequences, _ = self.of_profiles([ticket.profile_id])
             ticket = ticket.model_copy(update={"sequence": sequences.get(ticket.queue, 0) + 1})
         moved = (ticket.queue, ticket.sequence) != (before.queue, before.sequence)
         if not before.is_ended and (ticket.is_ended or moved):
@@ -144,14 +150,14 @@ class DynamoTicketStore:
         self, queue: str, *, ended: bool = False, limit: int = 50, cursor: str | None = None
     ) -> Page[Ticket]:
         worklist = _worklist(queue, ended)
-        return self._page("by_worklist", worklist, ticket_of, limit=limit, cursor=cursor)
+        return self._page("by_worklist", [worklist], ticket_of, limit=limit, cursor=cursor)
 
-    def by_profile(
-        self, profile_id: ProfileId, *, limit: int = 50, cursor: str | None = None
+    def by_profiles(
+        self, profile_ids: Sequence[ProfileId], *, limit: int = 50, cursor: str | None = None
     ) -> Page[Ticket]:
         return self._page(
             "by_profile",
-            profile_id,
+            profile_ids,
             ticket_of,
             begins_with="ticket#",
             limit=limit,
@@ -162,7 +168,7 @@ class DynamoTicketStore:
     def by_assignee(
         self, assignee: str, *, limit: int = 50, cursor: str | None = None
     ) -> Page[Ticket]:
-        return self._page("by_assignee", assignee, ticket_of, limit=limit, cursor=cursor)
+        return self._page("by_assignee", [assignee], ticket_of, limit=limit, cursor=cursor)
 
     def log(self, ticket_id: TicketId) -> list[LogEntry]:
         return self._part(ticket_id, "log#", lambda item: LogEntry.model_validate_json(item["log"]))
@@ -195,12 +201,12 @@ class DynamoTicketStore:
     def follow_ups_of_ticket(self, ticket_id: TicketId) -> list[FollowUp]:
         return self._part(ticket_id, "follow_up#", follow_up_of)
 
-    def follow_ups_of_profile(
-        self, profile_id: ProfileId, *, limit: int = 50, cursor: str | None = None
+    def follow_ups_of_profiles(
+        self, profile_ids: Sequence[ProfileId], *, limit: int = 50, cursor: str | None = None
     ) -> Page[FollowUp]:
         return self._page(
             "by_profile",
-            profile_id,
+            profile_ids,
             follow_up_of,
             begins_with="follow_up#",
             limit=limit,
@@ -212,7 +218,7 @@ class DynamoTicketStore:
         self, state: FollowUpState, *, limit: int = 50, cursor: str | None = None
     ) -> Page[FollowUp]:
         worklist = f"follow_up/{state}"
-        return self._page("by_worklist", worklist, follow_up_of, limit=limit, cursor=cursor)
+        return self._page("by_worklist", [worklist], follow_up_of, limit=limit, cursor=cursor)
 
     def move(self, follow_up: FollowUp, expected: FollowUpState) -> None:
         with dynamo.contention():
@@ -282,7 +288,7 @@ class DynamoTicketStore:
     def _page(
         self,
         index: str,
-        value: str,
+        values: Sequence[str],
         read: Callable[[dict[str, Any]], T],
         *,
         begins_with: str = "",
@@ -290,30 +296,27 @@ class DynamoTicketStore:
         cursor: str | None,
         newest_first: bool = False,
     ) -> Page[T]:
-        """One page of an index partition, of the items whose sort key begins so."""
+        """One page of index partitions, of the items whose sort key begins so."""
         partition, sort = _INDEX_KEYS[index]
-        prefix = " AND begins_with(#sort, :prefix)" if begins_with else ""
-        names = {"#partition": partition} | ({"#sort": sort} if begins_with else {})
-        values = {":value": value, ":prefix": begins_with or None}
-        start = dynamo.read_cursor(cursor, {partition: value, sort: None, "pk": None, "sk": None})
-        with dynamo.continuing(cursor):
-            answer = self._client.query(
-                TableName=self._table,
-                IndexName=index,
-                KeyConditionExpression=f"#partition = :value{prefix}",
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues=dynamo.attributes(values),
-                ScanIndexForward=not newest_first,
-                Limit=limit,
-                **start,
-            )
-        order = [(item["pk"]["S"], item["sk"]["S"]) for item in answer["Items"]]
+        places, next_cursor = dynamo.query_index(
+            self._client,
+            table=self._table,
+            index=index,
+            partition=partition,
+            values=values,
+            sort=sort,
+            keys=("pk", "sk"),
+            begins_with=begins_with,
+            newest_first=newest_first,
+            limit=limit,
+            cursor=cursor,
+        )
+        order = [(item["pk"], item["sk"]) for item in places]
         found = {
             (item["pk"], item["sk"]): item
             for item in self._items([{"pk": pk, "sk": sk} for pk, sk in order], consistent=False)
         }
-        items = [read(found[key]) for key in order if key in found]
-        return Page(items, dynamo.write_cursor(answer.get("LastEvaluatedKey")))
+        return Page([read(found[key]) for key in order if key in found], next_cursor)
 
     def _items(
         self, keys: Iterable[Mapping[str, str]], *, consistent: bool

@@ -1,26 +1,33 @@
-"""Identifiers: what points to a person, within which scope, and how strongly."""
+"""Identifiers: what points to a person, within which scope, how strongly, and when it is proven.
 
+Each identifier has a profile of its own, whose id derives from it: two first contacts agree on it,
+and no index is needed to find it. What makes several of them one person is told in
+`identity_graph`.
+"""
+
+from collections.abc import Mapping
 from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.domain.model import Model, ProfileId, derived_id
 
 
 class IdentifierType(StrEnum):
-    """In order of strength: the first one a touchpoint carries decides whose it is."""
-
     CUSTOMER_NUMBER = "customer_number"
+    WEB_USER = "web_user"
+    WHATSAPP_USER = "whatsapp_user"
+    MESSENGER_USER = "messenger_user"
+    INSTAGRAM_USER = "instagram_user"
+    TELEGRAM_USER = "telegram_user"
+    LOYALTY_CARD = "loyalty_card"
     PHONE = "phone"
     EMAIL = "email"
-    LOYALTY_CARD = "loyalty_card"
-    WHATSAPP_USER = "whatsapp_user"
-    WEB_USER = "web_user"
-    WEB_CHAT_SESSION = "web_chat_session"
+    ORDER_NUMBER = "order_number"
     WEB_ANONYMOUS = "web_anonymous"
-
-
-_STRENGTH = {kind: rank for rank, kind in enumerate(IdentifierType)}
+    WEB_CHAT_SESSION = "web_chat_session"
 
 
 LONGEST_SCOPE = 200
@@ -53,6 +60,10 @@ class Identifier(Model):
         )
         return cls(type=IdentifierType(type_), scope=scope, value=value)
 
+    @property
+    def profile_id(self) -> ProfileId:
+        return profile_id_from(self)
+
 
 def email_identifier(address: str) -> Identifier | None:
     """A mail address in small letters; None where that is too long to be one.
@@ -65,25 +76,83 @@ def email_identifier(address: str) -> Identifier | None:
     return Identifier(type=IdentifierType.EMAIL, value=value)
 
 
-def strongest_first(identifiers: tuple[Identifier, ...]) -> tuple[Identifier, ...]:
-    """Without doubles, strongest type first; a stable order whatever order they came in."""
-    return tuple(sorted(set(identifiers), key=lambda one: (_STRENGTH[one.type], one.key)))
-
-
 def profile_id_from(identifier: Identifier) -> ProfileId:
-    """The id of the profile that this identifier creates: two concurrent first contacts agree on
-    it.
-    """
+    """The id of this identifier's own profile."""
     return ProfileId(derived_id("profile", identifier.key))
 
 
+class Proof(StrEnum):
+    """How a touchpoint's sender proved more than that the provider delivered it."""
+
+    DMARC = "dmarc"
+    """The mail's From passed DMARC: its domain vouches for it."""
+    SIGNED_USER = "signed_user"
+    """The company's own server signed who sits at the browser."""
+    TRUSTED_KEY = "trusted_key"
+    """The company's own server spoke, with a key that no browser has."""
+    CONFIRMED = "confirmed"
+    """The person followed a link or typed a code sent to this address."""
+
+
+class Source(Model):
+    """Touchpoints of one origin; what is not said may be anything."""
+
+    type: IdentifierType | None = None
+    provider: str | None = None
+    account: str | None = None
+    channel: str | None = None
+    direction: str | None = None
+    proof: Proof | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("a row that names nothing would hold for everything")
+        return self
+
+
 class IdentityPolicy(Model):
-    """How identifiers are read (`policies/identity.yaml`)."""
+    """What identifies, and how strongly (`policies/identity.yaml`)."""
 
     default_region: str = Field(pattern=r"^[A-Z]{2}$")
     """ISO 3166 country in which a phone number without a country code is read."""
     regions: dict[str, str] = {}
     """The same for single accounts: account to country."""
+    priority: tuple[IdentifierType, ...] = tuple(IdentifierType)
+    """Strongest first: whose a touchpoint is, and by which profile a person is known."""
+    verified_by: tuple[Source, ...] = ()
+    """Touchpoints that prove an identifier. Two that one touchpoint proves are one person's."""
+    at_most: dict[IdentifierType, int] = {}
+    """Values of a type, within a scope, that one person may hold before it is no longer certain
+    that they are one.
+    """
+    blocked: dict[IdentifierType, tuple[str, ...]] = {}
+    """Values that never identify, with `*` for anything: noreply@*, the company's own addresses."""
+    shared: dict[IdentifierType, tuple[str, ...]] = {}
+    """Values behind which several people stand (support@*): a profile of their own, which nothing
+    joins.
+    """
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        missing = sorted(set(IdentifierType) - set(self.priority))
+        if missing or len(self.priority) != len(IdentifierType):
+            raise ValueError(f"priority must name each type once; missing: {missing}")
+        return self
 
     def region_of(self, account: str) -> str:
         return self.regions.get(account, self.default_region)
+
+    def strength(self, identifier: Identifier) -> tuple[int, str]:
+        """Sorts strongest first, in a stable order."""
+        return self.priority.index(identifier.type), identifier.key
+
+    def is_blocked(self, identifier: Identifier) -> bool:
+        return _matches(identifier, self.blocked)
+
+    def is_shared(self, identifier: Identifier) -> bool:
+        return _matches(identifier, self.shared)
+
+
+def _matches(identifier: Identifier, values: Mapping[IdentifierType, tuple[str, ...]]) -> bool:
+    return any(fnmatchcase(identifier.value, one) for one in values.get(identifier.type, ()))

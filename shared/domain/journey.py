@@ -16,7 +16,9 @@ class ProfileStep(Model):
     """
 
     profile_id: ProfileId
-    """Empty when the touchpoint names nobody."""
+    """Of the touchpoint's home, for good. Empty when the touchpoint names nobody."""
+    profile_ids: tuple[ProfileId, ...] = ()
+    """All profiles of that person, the home first."""
     next_step: Literal["ai_classification", "nothing"]
     why: str
 

@@ -1,10 +1,26 @@
-"""The one view of a person."""
+"""The one view of a person.
+
+Each identifier has a profile of its own, which nothing moves; a person is known by one of them and
+holds what all of theirs hold (`as_one`).
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from hashlib import sha256
+from typing import TypeVar
 
 from pydantic import Field, JsonValue
 
 from shared.domain.identity import Identifier
-from shared.domain.model import Instant, Model, ProfileId, TouchpointId
+from shared.domain.identity_graph import IdentityGraph, Person
+from shared.domain.model import Instant, Model, ProfileId, isoformat
 from shared.domain.touchpoint import Channel, Direction, Endpoint
+
+MOST_MOODS = 20
+
+K = TypeVar("K")
+T = TypeVar("T")
 
 
 class Trait(Model):
@@ -13,25 +29,60 @@ class Trait(Model):
     value: JsonValue
     at: Instant
 
+    @property
+    def stamp(self) -> str:
+        """Sorts by time; of two at the same instant the value decides, whichever came first."""
+        digest = sha256(json.dumps(self.value, sort_keys=True).encode()).hexdigest()[:4]
+        return f"{isoformat(self.at)}#{digest}"
+
 
 class LearnedLanguage(Model):
     language: str
     at: Instant
 
 
+class Mood(Model):
+    """How a person felt when they wrote: -1 to 1."""
+
+    at: Instant
+    score: float = Field(ge=-1, le=1)
+    sentiment: str
+
+
 class Profile(Model):
-    """`contacts` counts touchpoints by (direction, channel)."""
+    """Computed attributes change by addition and by the latest moment, so journeys commute."""
 
     profile_id: ProfileId
+    profile_ids: tuple[ProfileId, ...] = ()
+    """All that are one with it, itself first; what it holds is what they hold together."""
     created_at: Instant
     identifiers: tuple[Identifier, ...] = ()
+    stated_identifiers: tuple[Identifier, ...] = ()
+    """What was said of them and not proven; it joins nobody."""
     traits: dict[str, Trait] = {}
     contacts: dict[tuple[Direction, Channel], int] = {}
+    """Touchpoints by way and medium."""
+    last_at: dict[Direction, Instant] = {}
+    first_at: Instant | None = None
+    hours: dict[int, int] = {}
+    """Touchpoints from them by hour of the day in UTC."""
+    spend: dict[str, int] = {}
+    """By currency, in thousandths: 64.80 euros are 64800."""
+    purchases: int = 0
+    last_purchase_at: Instant | None = None
+    open_records: frozenset[str] = frozenset()
+    """`order#4512`: what the company or the person still has to do."""
     learned_language: LearnedLanguage | None = None
+    learned_time_zone: str | None = None
+    moods: tuple[Mood, ...] = ()
+    """The latest, newest first."""
 
     @property
     def preferred_channel(self) -> Channel | None:
-        """Where this person speaks to us most often; None before they ever did."""
+        """Stated, or where this person speaks to us most often; None before they ever did."""
+        stated = self._stated("preferred_channel")
+        if stated in set(Channel):
+            return Channel(stated)
         spoken = {
             channel: n
             for (direction, channel), n in self.contacts.items()
@@ -42,25 +93,90 @@ class Profile(Model):
     @property
     def language(self) -> str | None:
         """The language to write in: stated before learned."""
-        stated = self.traits.get("language") or self.traits.get("locale")
-        if stated is not None and isinstance(stated.value, str):
-            return stated.value.replace("_", "-").split("-")[0].lower()
+        stated = self._stated("language") or self._stated("locale")
+        if stated is not None:
+            return stated.replace("_", "-").split("-")[0].lower()
         return self.learned_language.language if self.learned_language else None
 
     @property
     def time_zone(self) -> str | None:
-        """An IANA name, where one was stated."""
-        stated = self.traits.get("timezone")
-        return stated.value if stated is not None and isinstance(stated.value, str) else None
+        """An IANA name: stated before learned from where their phone is registered."""
+        return self._stated("timezone") or self.learned_time_zone
+
+    def _stated(self, name: str) -> str | None:
+        trait = self.traits.get(name)
+        return trait.value if trait is not None and isinstance(trait.value, str) else None
+
+
+def as_one(person: Person, graph: IdentityGraph, profiles: Sequence[Profile]) -> Profile:
+    """What all profiles of a person hold together, under the one they are known by."""
+    return reduce(
+        _with, sorted(profiles, key=lambda one: (one.created_at, one.profile_id))
+    ).model_copy(
+        update={
+            "profile_id": person.profile_id,
+            "profile_ids": person.profile_ids,
+            "identifiers": _identifiers(person.identifiers),
+            "stated_identifiers": _identifiers(graph.stated_of(person)),
+        }
+    )
+
+
+def _identifiers(keys: Iterable[str]) -> tuple[Identifier, ...]:
+    return tuple(Identifier.from_key(key) for key in sorted(keys))
+
+
+def _with(one: Profile, other: Profile) -> Profile:
+    traits = dict(one.traits)
+    for name, trait in other.traits.items():
+        if name not in traits or trait.stamp > traits[name].stamp:
+            traits[name] = trait
+    moods = sorted((*one.moods, *other.moods), key=lambda mood: mood.at, reverse=True)
+    return Profile(
+        profile_id=one.profile_id,
+        created_at=min(one.created_at, other.created_at),
+        traits=traits,
+        contacts=_sums(one.contacts, other.contacts),
+        last_at=_latest(one.last_at, other.last_at),
+        first_at=min(_there(one.first_at, other.first_at), default=None),
+        hours=_sums(one.hours, other.hours),
+        spend=_sums(one.spend, other.spend),
+        purchases=one.purchases + other.purchases,
+        last_purchase_at=max(_there(one.last_purchase_at, other.last_purchase_at), default=None),
+        open_records=one.open_records | other.open_records,
+        learned_language=max(
+            _there(one.learned_language, other.learned_language),
+            key=lambda learned: (learned.at, learned.language),
+            default=None,
+        ),
+        learned_time_zone=one.learned_time_zone or other.learned_time_zone,
+        moods=tuple(moods[:MOST_MOODS]),
+    )
+
+
+def _sums(one: Mapping[K, int], other: Mapping[K, int]) -> dict[K, int]:
+    return {key: one.get(key, 0) + other.get(key, 0) for key in {**one, **other}}
+
+
+def _latest(one: Mapping[K, Instant], other: Mapping[K, Instant]) -> dict[K, Instant]:
+    return {key: max(_there(one.get(key), other.get(key))) for key in {**one, **other}}
+
+
+def _there(*values: T | None) -> list[T]:
+    return [value for value in values if value is not None]
 
 
 class MergeSuggestion(Model):
-    """One touchpoint named two profiles. A person decides; nothing merges by itself here."""
+    """Two profiles that may be one person's. A person decides."""
 
     profile_ids: tuple[ProfileId, ProfileId]
     """In sorted order: the same pair is the same suggestion."""
-    touchpoint_id: TouchpointId
     reason: str
+    """In plain words, without what it speaks of."""
+    score: float | None = Field(default=None, ge=0, le=1)
+    """How probable it is that they are one, where their facts were compared."""
+    by: str
+    """`touchpoint:<id>`, or `model:<version>`."""
     at: Instant
 
 
@@ -69,5 +185,5 @@ class Suppression(Model):
 
     endpoint: Endpoint
     reason: str = Field(max_length=200)
-    touchpoint_id: TouchpointId
+    touchpoint_id: str
     at: Instant

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from shared.domain.identity import Identifier
+from shared.domain.identity import Identifier, Proof
 from shared.domain.model import Instant, Model, TouchpointId, derived_id
 
 
@@ -158,12 +158,61 @@ class Order(Model):
 
 
 class Appointment(Model):
+    """One version of an appointment; without `version_at`, as new as its touchpoint."""
+
     kind: Literal["appointment"] = "appointment"
     number: str
     status: Literal["booked", "moved", "cancelled", "kept", "missed"]
+    version_at: Instant | None = None
     starts_at: Instant
     place: str | None = None
     purpose: str | None = None
+
+
+class Contract(Model):
+    """One version of a contract: a subscription, an insurance, a loan."""
+
+    kind: Literal["contract"] = "contract"
+    number: str
+    status: Literal["proposed", "active", "suspended", "ended"]
+    version_at: Instant
+    product: str | None = None
+    ends_at: Instant | None = None
+
+
+class GoodsReturn(Model):
+    """One version of a return of something bought."""
+
+    kind: Literal["return"] = "return"
+    number: str
+    status: Literal["requested", "approved", "received", "refunded", "refused"]
+    version_at: Instant
+    order_number: str | None = None
+    reason: str | None = None
+
+
+class WarrantyClaim(Model):
+    """One version of a claim under warranty."""
+
+    kind: Literal["warranty_claim"] = "warranty_claim"
+    number: str
+    status: Literal["opened", "accepted", "repaired", "replaced", "refused", "closed"]
+    version_at: Instant
+    product: str | None = None
+    reason: str | None = None
+
+
+class ConsentStatement(Model):
+    """The person allowed or forbade a purpose, or the company's own system says they did."""
+
+    kind: Literal["consent"] = "consent"
+    purpose: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")
+    channel: Channel | None = None
+    """None: every channel."""
+    state: Literal["granted", "withdrawn"]
+    wording: str | None = Field(default=None, max_length=500)
+    """What the person agreed to, or the version of it: the proof."""
+    expires_at: Instant | None = None
 
 
 class Review(Model):
@@ -203,6 +252,10 @@ Content = Annotated[
     | Purchase
     | Order
     | Appointment
+    | Contract
+    | GoodsReturn
+    | WarrantyClaim
+    | ConsentStatement
     | Review
     | SurveyAnswer
     | Unsupported,
@@ -226,6 +279,8 @@ class Touchpoint(Model):
     content: Content
     identifiers: tuple[Identifier, ...] = ()
     """Of the person, as the provider gave them; `profile_update` normalises."""
+    proof: Proof | None = None
+    """What vouches for the identifiers beyond the provider's own signature."""
     endpoint: Endpoint | None = None
     """Where a reply to this touchpoint goes; None where there is no way back."""
     name: str | None = Field(default=None, max_length=200)

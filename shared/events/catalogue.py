@@ -20,14 +20,32 @@ class TouchpointReceived(Event):
 
 
 class ProfileUpdated(Event):
-    """A profile was created, or learned an identifier or a trait.
+    """A profile was created, or learned an identifier or a trait, or did what a segment asks for.
 
     Counting one more contact is not an update.
     """
 
     profile_id: ProfileId
     touchpoint_id: TouchpointId
-    change: Literal["created", "identified", "traits"]
+    change: Literal["created", "identified", "traits", "activity"]
+
+
+class ProfilesMerged(Event):
+    """Profiles became one person's, by what was proven or by a person's decision.
+
+    `profile_id` is the one they are known by from now on.
+    """
+
+    profile_id: ProfileId
+    profile_ids: tuple[ProfileId, ...]
+    by: str
+
+
+class ProfilesSeparated(Event):
+    """Profiles that were one person's are no longer: each of `profile_ids` is known by itself."""
+
+    profile_ids: tuple[ProfileId, ...]
+    by: str
 
 
 class TouchpointClassified(Event):
@@ -96,6 +114,38 @@ class StepFailed(Event):
     error: str
 
 
+class ExportRequested(Event):
+    """A person's data are to be collected; the state machine `export` acts on it."""
+
+    export_id: str
+    attempt: int = 1
+
+
+class ExportReady(Event):
+    """The archive can be fetched until it expires."""
+
+    export_id: str
+
+
+class ErasureRequested(Event):
+    """A person is to be forgotten; the state machine `erasure` acts on it."""
+
+    erasure_id: str
+    attempt: int = 1
+
+
+class ErasureDone(Event):
+    """Nothing of a person is left, and the proof says so without saying who it was."""
+
+    erasure_id: str
+
+
+class ProfileErased(Event):
+    """This profile is no more. Whoever copied its data elsewhere deletes them there."""
+
+    profile_id: ProfileId
+
+
 class ConsentStated(Event):
     """Somebody allowed or forbade a purpose; the ledger of consents tells what stands."""
 
@@ -134,6 +184,25 @@ class HelpRequested(Event):
 
     touchpoint_id: TouchpointId
     channel: str
+
+
+class SegmentEntered(Event):
+    """A person belongs to a segment from now on, under the profile they are known by."""
+
+    profile_id: ProfileId
+    segment: str
+
+
+class SegmentExited(Event):
+    """A person belongs to a segment no longer.
+
+    `because`: its rule no longer holds for them, the segment was removed, or they are now known by
+    another profile (`merged`), which then holds their memberships.
+    """
+
+    profile_id: ProfileId
+    segment: str
+    because: Literal["rule", "removed", "merged"]
 
 
 EVENTS: tuple[type[Event], ...] = tuple(Event.__subclasses__())

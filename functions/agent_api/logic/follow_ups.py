@@ -1,14 +1,15 @@
 """Follow-ups as the API shows them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from functions.agent_api.logic.paging import Listing, filtered
+from functions.agent_api.logic.profiles import profile_ids_of
 from shared.domain.errors import InvalidInput
 from shared.domain.follow_up import Action, FollowUp, FollowUpState
 from shared.domain.model import FollowUpId, Instant, Model, ProfileId, TicketId, TouchpointId
 from shared.domain.sending import GateStep
 from shared.domain.ticket import Milestone
-from shared.ports import Page, TicketStore
+from shared.ports import Page, ProfileStore, TicketStore
 
 
 class FollowUpView(Model):
@@ -45,14 +46,16 @@ def list_follow_ups(
     limit: int,
     cursor: str | None,
     tickets: TicketStore,
+    profiles: ProfileStore,
 ) -> Listing[FollowUpView]:
     """Of a ticket in order of due time, of a profile latest first, or of all in one state."""
-    fetch = _source(ticket, profile, state, limit, tickets)
+    whose = profile_ids_of(profile, profiles) if profile is not None else ()
+    fetch = _source(ticket, whose, state, limit, tickets)
 
     def keep(one: FollowUp) -> bool:
         return (
             (ticket is None or one.ticket_id == ticket)
-            and (profile is None or one.profile_id == profile)
+            and (not whose or one.profile_id in whose)
             and (state is None or one.state is state)
         )
 
@@ -62,7 +65,7 @@ def list_follow_ups(
 
 def _source(
     ticket: TicketId | None,
-    profile: ProfileId | None,
+    whose: Sequence[ProfileId],
     state: FollowUpState | None,
     limit: int,
     tickets: TicketStore,
@@ -70,8 +73,8 @@ def _source(
     """The narrowest of the lists that hold what is asked for."""
     if ticket is not None:
         return lambda cursor: _of_ticket(ticket, limit, cursor, tickets)
-    if profile is not None:
-        return lambda cursor: tickets.follow_ups_of_profile(profile, limit=limit, cursor=cursor)
+    if whose:
+        return lambda cursor: tickets.follow_ups_of_profiles(whose, limit=limit, cursor=cursor)
     if state is not None:
         return lambda cursor: tickets.follow_ups_in_state(state, limit=limit, cursor=cursor)
     raise InvalidInput("name a ticket, a profile or a state", field="ticket")

@@ -17,7 +17,7 @@ from shared.domain.identity import (
 from shared.domain.model import Instant, Model, ProfileId
 from shared.domain.profile import MergeSuggestion, Profile, Trait
 from shared.domain.touchpoint import Channel, Direction
-from shared.ports import Ledger, PhoneNumbers, ProfileStore
+from shared.ports import IdentifierForms, Ledger, ProfileStore
 
 
 class ContactsView(Model):
@@ -31,8 +31,12 @@ class ContactsView(Model):
 class ProfileView(Model):
     """The one view of a person."""
 
-    profile_id: ProfileId
+    profile_id: ProfileId = Field(description="The one they are known by.")
+    profile_ids: tuple[ProfileId, ...] = Field(description="All that are one with it.")
     identifiers: tuple[Identifier, ...]
+    stated_identifiers: tuple[Identifier, ...] = Field(
+        description="Said to be theirs and not proven; they join nobody."
+    )
     traits: dict[str, Trait]
     language: str | None = Field(description="The language to write in: stated before learned.")
     time_zone: str | None
@@ -57,11 +61,13 @@ def _existing(profile_id: ProfileId, profiles: ProfileStore) -> Profile:
 
 
 def _view(profile: Profile, *, profiles: ProfileStore, ledger: Ledger) -> ProfileView:
-    latest = ledger.timeline(profile.profile_id, limit=1).items
+    latest = ledger.timeline(profile.profile_ids, limit=1).items
     contacts = sorted(profile.contacts.items())
     return ProfileView(
         profile_id=profile.profile_id,
+        profile_ids=profile.profile_ids,
         identifiers=profile.identifiers,
+        stated_identifiers=profile.stated_identifiers,
         traits=profile.traits,
         language=profile.language,
         time_zone=profile.time_zone,
@@ -72,7 +78,7 @@ def _view(profile: Profile, *, profiles: ProfileStore, ledger: Ledger) -> Profil
         ),
         first_contact_at=profile.created_at,
         last_contact_at=latest[0].touchpoint.occurred_at if latest else None,
-        merge_suggestions=tuple(profiles.suggestions(profile.profile_id)),
+        merge_suggestions=tuple(profiles.suggestions(profile.profile_ids)),
     )
 
 
@@ -80,24 +86,29 @@ def find_profiles(
     identifier: str,
     *,
     policy: IdentityPolicy,
-    phone_numbers: PhoneNumbers,
+    forms: IdentifierForms,
     profiles: ProfileStore,
     ledger: Ledger,
 ) -> Listing[ProfileView]:
-    """The profile this identifier points to, or none."""
-    owners = profiles.find(read_identifier(identifier, policy, phone_numbers))
-    found = [profiles.read(owner) for owner in dict.fromkeys(owners.values())]
+    """The person this identifier points to, and those of whom it was only said; or none."""
+    named = read_identifier(identifier, policy, forms)
+    graphs = profiles.known([one.profile_id for one in named]).graphs.values()
+    keys = {one.key for one in named}
+    stating = [
+        person.profile_id
+        for stored in graphs
+        for person in stored.graph.persons
+        if person.homes and keys & stored.graph.stated_of(person)
+    ]
+    read = map(profiles.read, [*(one.profile_id for one in named), *stating])
+    found = {one.profile_id: one for one in read if one is not None}.values()
     return Listing(
-        items=tuple(
-            _view(profile, profiles=profiles, ledger=ledger)
-            for profile in found
-            if profile is not None
-        )
+        items=tuple(_view(profile, profiles=profiles, ledger=ledger) for profile in found)
     )
 
 
 def read_identifier(
-    text: str, policy: IdentityPolicy, phone_numbers: PhoneNumbers
+    text: str, policy: IdentityPolicy, forms: IdentifierForms
 ) -> tuple[Identifier, ...]:
     """What `type:value` or `type:scope:value` may mean.
 
@@ -107,28 +118,34 @@ def read_identifier(
     if kind not in set(IdentifierType):
         known = ", ".join(IdentifierType)
         raise InvalidInput(f"must begin with one of these and a colon: {known}", field="identifier")
-    type_ = IdentifierType(kind)
     scope, scoped, value = rest.partition(":")
     readings = [("", rest)] + ([(scope, value)] if scoped else [])
     found = [
-        Identifier(type=type_, scope=scope, value=normal)
+        normal
         for scope, value in readings
-        if (normal := _normal(type_, value, policy, phone_numbers))
-        if len(scope) <= LONGEST_SCOPE and len(normal) <= LONGEST_VALUE
+        if 0 < len(value) <= LONGEST_VALUE and len(scope) <= LONGEST_SCOPE
+        if (
+            normal := forms.normal(
+                _written(IdentifierType(kind), scope, value), policy.default_region
+            )
+        )
     ]
     if not found:
         raise InvalidInput(f"this is no {kind}", field="identifier")
     return tuple(found)
 
 
-def _normal(
-    type_: IdentifierType, value: str, policy: IdentityPolicy, phone_numbers: PhoneNumbers
-) -> str | None:
-    if type_ is IdentifierType.PHONE:
-        # A plus sign that nobody encoded arrives as a space.
-        international = f"+{value.lstrip()}" if value.startswith(" ") else value
-        return phone_numbers.e164(international, policy.default_region)
-    return value.strip().lower() if type_ is IdentifierType.EMAIL else value.strip()
+def _written(type_: IdentifierType, scope: str, value: str) -> Identifier:
+    # A plus sign that nobody encoded arrives as a space.
+    if type_ is IdentifierType.PHONE and value.startswith(" "):
+        value = f"+{value.lstrip()}"
+    return Identifier(type=type_, scope=scope, value=value)
+
+
+def profile_ids_of(profile_id: ProfileId, profiles: ProfileStore) -> tuple[ProfileId, ...]:
+    """All profiles of the person behind this one; itself where nothing is known of it."""
+    profile = profiles.read(profile_id)
+    return profile.profile_ids if profile is not None else (profile_id,)
 
 
 def read_timeline(
@@ -140,6 +157,6 @@ def read_timeline(
     profiles: ProfileStore,
     ledger: Ledger,
 ) -> Listing[TouchpointView]:
-    _existing(profile_id, profiles)
-    page = ledger.timeline(profile_id, since=since, limit=limit, cursor=cursor)
+    profile = _existing(profile_id, profiles)
+    page = ledger.timeline(profile.profile_ids, since=since, limit=limit, cursor=cursor)
     return Listing(items=tuple(map(touchpoint_view, page.items)), cursor=page.cursor)

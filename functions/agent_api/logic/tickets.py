@@ -1,6 +1,6 @@
 """Tickets as the API shows them, and what an agent does with one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from functions.agent_api.logic.follow_ups import FollowUpView, follow_up_view
 from functions.agent_api.logic.paging import Listing, filtered
+from functions.agent_api.logic.profiles import profile_ids_of
 from shared.domain.errors import Conflict, InvalidInput, NotFound
 from shared.domain.follow_up import FollowUp, FollowUpState, SendReply
 from shared.domain.model import (
@@ -31,7 +32,7 @@ from shared.domain.ticket import (
 )
 from shared.events.catalogue import FollowUpScheduled, TicketChanged
 from shared.policies.reader import Policies
-from shared.ports import Clock, Ledger, LedgerEntry, LogEntry, Page, TicketStore
+from shared.ports import Clock, Ledger, LedgerEntry, LogEntry, Page, ProfileStore, TicketStore
 
 MOST_TOUCHPOINTS = 100
 """How far back a ticket's touchpoints are looked for in the timeline of its profile."""
@@ -102,27 +103,33 @@ def _existing(ticket_id: TicketId, tickets: TicketStore) -> Ticket:
 
 
 def read_ticket(
-    ticket_id: TicketId, *, tickets: TicketStore, ledger: Ledger, clock: Clock
+    ticket_id: TicketId,
+    *,
+    tickets: TicketStore,
+    profiles: ProfileStore,
+    ledger: Ledger,
+    clock: Clock,
 ) -> TicketDetail:
     ticket = _existing(ticket_id, tickets)
     follow_ups = sorted(tickets.follow_ups_of_ticket(ticket_id), key=lambda one: one.due_at)
+    whose = profile_ids_of(ticket.profile_id, profiles)
     return TicketDetail.model_validate(
         _fields(ticket, clock.now())
         | {
             "log": tuple(sorted(tickets.log(ticket_id), key=lambda entry: entry.at)),
             "follow_ups": tuple(map(follow_up_view, follow_ups)),
-            "touchpoint_ids": _touchpoint_ids(ticket, follow_ups, ledger),
+            "touchpoint_ids": _touchpoint_ids(ticket, whose, follow_ups, ledger),
         }
     )
 
 
 def _touchpoint_ids(
-    ticket: Ticket, follow_ups: list[FollowUp], ledger: Ledger
+    ticket: Ticket, whose: Sequence[ProfileId], follow_ups: list[FollowUp], ledger: Ledger
 ) -> tuple[TouchpointId, ...]:
     """Those whose journey led here, and those that its follow-ups became."""
     ours = {ticket.first.touchpoint_id, ticket.last.touchpoint_id}
     ours |= {one.touchpoint_id for one in follow_ups if one.touchpoint_id is not None}
-    timeline = ledger.timeline(ticket.profile_id, since=ticket.first.at, limit=MOST_TOUCHPOINTS)
+    timeline = ledger.timeline(whose, since=ticket.first.at, limit=MOST_TOUCHPOINTS)
     return tuple(
         entry.touchpoint.touchpoint_id
         for entry in reversed(timeline.items)
@@ -144,6 +151,7 @@ def list_tickets(
     limit: int,
     cursor: str | None,
     tickets: TicketStore,
+    profiles: ProfileStore,
     policies: Policies,
     clock: Clock,
 ) -> Listing[TicketView]:
@@ -153,14 +161,15 @@ def list_tickets(
     """
     if queue is not None:
         _known_queue(queue, policies)
-    fetch = _source(queue, status, assignee, profile, limit, tickets)
+    whose = profile_ids_of(profile, profiles) if profile is not None else ()
+    fetch = _source(queue, status, assignee, whose, limit, tickets)
 
     def keep(one: Ticket) -> bool:
         return (
             (queue is None or one.queue == queue)
             and (status is None or one.status is status)
             and (assignee is None or one.assignee == assignee)
-            and (profile is None or one.profile_id == profile)
+            and (not whose or one.profile_id in whose)
         )
 
     page = filtered(fetch, keep, cursor)
@@ -172,13 +181,13 @@ def _source(
     queue: str | None,
     status: TicketStatus | None,
     assignee: str | None,
-    profile: ProfileId | None,
+    whose: Sequence[ProfileId],
     limit: int,
     tickets: TicketStore,
 ) -> Callable[[str | None], Page[Ticket]]:
     """The narrowest of the lists that hold what is asked for."""
-    if profile is not None:
-        return lambda cursor: tickets.by_profile(profile, limit=limit, cursor=cursor)
+    if whose:
+        return lambda cursor: tickets.by_profiles(whose, limit=limit, cursor=cursor)
     if assignee is not None:
         return lambda cursor: tickets.by_assignee(assignee, limit=limit, cursor=cursor)
     if queue is not None:
@@ -366,7 +375,7 @@ def _refuse_second_in_queue(after: Ticket, before: Ticket, tickets: TicketStore)
     """A profile has one open ticket in a queue; moving or reopening must not make it two."""
     if after.is_ended or (after.queue == before.queue and not before.is_ended):
         return
-    _, open_now = tickets.of_profile(after.profile_id)
+    _, open_now = tickets.of_profiles([after.profile_id])
     if any(one.queue == after.queue and one.ticket_id != after.ticket_id for one in open_now):
         raise Conflict("this profile has another open ticket in that queue")
 

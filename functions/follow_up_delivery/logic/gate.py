@@ -1,5 +1,6 @@
 """What the send gate must know, read from the recent past."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from functions.follow_up_delivery.logic.message import Draft
@@ -28,7 +29,8 @@ def ask_gate(
     cap = policy.frequency_caps.get(draft.message_class)
     window = policy.reply_windows.get(draft.endpoint.channel, timedelta(0))
     since = now - max(cap.per if cap else timedelta(0), window)
-    recent = _recent(ports.ledger, profile_id, since)
+    whose = profile.profile_ids if profile else (profile_id,)
+    recent = _recent(ports.ledger, whose, since)
     sent_at = tuple(one.occurred_at for one in recent if _is_of_class(one, draft.message_class))
     heard = [
         one.occurred_at
@@ -49,11 +51,11 @@ def ask_gate(
     return pass_gate(context, policy)
 
 
-def _recent(ledger: Ledger, profile_id: ProfileId, since: datetime) -> list[Touchpoint]:
+def _recent(ledger: Ledger, whose: Sequence[ProfileId], since: datetime) -> list[Touchpoint]:
     found: list[Touchpoint] = []
     cursor = None
     while len(found) < MOST_LOOKED_AT:
-        page = ledger.timeline(profile_id, since=since, limit=100, cursor=cursor)
+        page = ledger.timeline(whose, since=since, limit=100, cursor=cursor)
         found += [entry.touchpoint for entry in page.items]
         if (cursor := page.cursor) is None:
             break

@@ -1,0 +1,183 @@
+"""The profile store in memory: profiles by id, identity graphs, suggestions."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from shared.domain.errors import Conflict, Contention
+from shared.domain.identity import Identifier
+from shared.domain.identity_graph import IdentityGraph
+from shared.domain.model import ProfileId, TouchpointId
+from shared.domain.profile import LearnedLanguage, MergeSuggestion, Profile, as_one
+from shared.domain.touchpoint import Touchpoint, TouchpointState
+from shared.events.envelope import Event
+from shared.ports import GraphChange, Known, Page, ProfileTie, StoredGraph
+
+
+class Entries(Protocol):
+    def change(self, touchpoint_id: TouchpointId, **fields: Any) -> None: ...
+
+
+class FakeProfileStore:
+    """`len` counts profiles; `in` asks for a profile id or an identifier.
+
+    Ties touchpoints in `ledger` where one is given.
+    """
+
+    def __init__(self, ledger: Entries | None = None, events: list[Event] | None = None) -> None:
+        self.events: list[Event] = events if events is not None else []
+        self._ledger = ledger
+        self._profiles: dict[ProfileId, Profile] = {}
+        self._graphs: dict[str, StoredGraph] = {}
+        self._attached: set[TouchpointId] = set()
+        self._suggestions: dict[tuple[ProfileId, ProfileId], MergeSuggestion] = {}
+        self.erased: set[ProfileId] = set()
+
+    def __len__(self) -> int:
+        return len(self._profiles)
+
+    def __contains__(self, one: object) -> bool:
+        return (one.profile_id if isinstance(one, Identifier) else one) in self._profiles
+
+    # Reading
+
+    def known(self, profile_ids: Sequence[ProfileId]) -> Known:
+        graphs = {key: self._graph_of(key) for key in profile_ids}
+        return Known(
+            {key: self._profiles[key] for key in profile_ids if key in self._profiles},
+            {key: one for key, one in graphs.items() if one is not None},
+        )
+
+    def _graph_of(self, profile_id: ProfileId) -> StoredGraph | None:
+        for stored in self._graphs.values():
+            if stored.graph.person_with(profile_id) is not None:
+                return stored
+        return None
+
+    def read(self, profile_id: ProfileId) -> Profile | None:
+        stored = self._graph_of(profile_id)
+        person = stored.graph.person_with(profile_id) if stored else None
+        if stored is None or person is None:
+            return self._profiles.get(profile_id)
+        mine = [self._profiles[one] for one in person.profile_ids if one in self._profiles]
+        return as_one(person, stored.graph, mine) if mine else None
+
+    def was_erased(self, profile_id: ProfileId) -> bool:
+        return profile_id in self.erased
+
+    # Writing
+
+    def attach(self, tie: ProfileTie) -> None:
+        id_, whose = tie.touchpoint.touchpoint_id, tie.profile_id
+        if id_ in self._attached:
+            raise Conflict("this touchpoint has its profile already")
+        before = self._profiles.get(whose)
+        stored = self._graph_of(whose)
+        if (before is None) != (tie.profile is None):
+            raise Contention("another journey created this profile")
+        if (stored.graph_id if stored else None) != tie.graph_id:
+            raise Contention("another journey tied this profile")
+        for name, trait in tie.traits.items():
+            if before and name in before.traits and before.traits[name].stamp >= trait.stamp:
+                raise Contention("a statement of this trait that is as new is there")
+        if tie.graph is not None:
+            self._write_graph(tie.graph)
+        profile = before or Profile(
+            profile_id=whose,
+            profile_ids=(whose,),
+            created_at=tie.touchpoint.received_at,
+            identifiers=(tie.home,),
+        )
+        self._profiles[whose] = with_contact(profile, tie.touchpoint).model_copy(
+            update={"traits": profile.traits | dict(tie.traits)}
+        )
+        self._attached.add(id_)
+        for one in tie.suggestions:
+            self._suggestions[one.profile_ids] = one
+        if self._ledger is not None:
+            self._ledger.change(id_, profile_id=whose)
+            if tie.finished:
+                self._ledger.change(id_, state=TouchpointState.PROCESSED)
+        if tie.event is not None:
+            self.events.append(tie.event)
+
+    def _write_graph(self, change: GraphChange) -> None:
+        for one in change.before:
+            if self._graphs.get(one.graph_id) != one:
+                raise Contention("the identity graph is no longer as it was read")
+        graph_id = min((one.graph_id for one in change.before), default="")
+        version = max((one.version for one in change.before), default=0) + 1
+        for one in change.before:
+            del self._graphs[one.graph_id]
+        key = graph_id or min(change.after.identifiers)
+        self._graphs[key] = StoredGraph(key, version, change.after)
+        if change.event is not None:
+            self.events.append(change.event)
+
+    def change_graph(self, change: GraphChange) -> None:
+        self._write_graph(change)
+
+    def finish(self, touchpoint_id: TouchpointId) -> None:
+        if self._ledger is not None:
+            self._ledger.change(touchpoint_id, state=TouchpointState.PROCESSED)
+
+    def learn_language(self, profile_id: ProfileId, language: str, at: datetime) -> None:
+        profile = self._profiles.get(profile_id)
+        if profile is None:
+            return
+        learned = profile.learned_language
+        if learned is None or learned.at < at:
+            taught = LearnedLanguage(language=language, at=at)
+            self._profiles[profile_id] = profile.model_copy(update={"learned_language": taught})
+
+    def count_contact(self, profile_id: ProfileId, touchpoint: Touchpoint) -> None:
+        """One more contact on a profile, as a part of another's transaction."""
+        profile = self._profiles.get(profile_id)
+        if profile is not None:
+            self._profiles[profile_id] = with_contact(profile, touchpoint)
+
+    # Suggestions
+
+    def suggest(self, suggestion: MergeSuggestion) -> bool:
+        if not self._is_open(suggestion):
+            return False
+        self._suggestions[suggestion.profile_ids] = suggestion
+        return True
+
+    def suggestions(self, profile_ids: Sequence[ProfileId]) -> list[MergeSuggestion]:
+        return [
+            one
+            for pair, one in self._suggestions.items()
+            if set(profile_ids) & set(pair) and self._is_open(one)
+        ]
+
+    def suggestions_open(
+        self, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[MergeSuggestion]:
+        still = [one for one in self._suggestions.values() if self._is_open(one)]
+        ranked = sorted(still, key=lambda one: (one.score or 0, one.profile_ids), reverse=True)
+        start = int(cursor or 0)
+        more = len(ranked) > start + limit
+        return Page(ranked[start : start + limit], str(start + limit) if more else None)
+
+    def _is_open(self, suggestion: MergeSuggestion) -> bool:
+        one, other = suggestion.profile_ids
+        stored = self._graph_of(one)
+        both = {one, other} <= set(self._profiles)
+        return both and (stored is None or not stored.graph.is_decided(one, other))
+
+    # What a test begins with.
+
+    def put(self, profile: Profile) -> None:
+        """A profile that is there already."""
+        self._profiles[profile.profile_id] = profile
+
+    def put_graph(self, graph: IdentityGraph) -> None:
+        key = min(graph.identifiers)
+        self._graphs[key] = StoredGraph(key, 1, graph)
+
+
+def with_contact(profile: Profile, touchpoint: Touchpoint) -> Profile:
+    counted = (touchpoint.direction, touchpoint.channel)
+    number = profile.contacts.get(counted, 0) + 1
+    return profile.model_copy(update={"contacts": profile.contacts | {counted: number}})
