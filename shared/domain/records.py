@@ -106,6 +106,7 @@ class Record(Model):
 class Standing(NamedTuple):
     """What counts on a profile: of one record, or the difference between two of its versions."""
 
+    records: int = 0
     spend: Mapping[str, int] = {}
     """By currency, in thousandths."""
     purchases: int = 0
@@ -190,10 +191,10 @@ def standing_of(record: Record) -> Standing:
     """What the record counts for on a profile."""
     opened = frozenset({record.key}) if is_open(record) else frozenset[str]()
     if record.kind is not RecordKind.ORDER or record.status not in BOUGHT:
-        return Standing(opened=opened)
+        return Standing(records=1, opened=opened)
     total = record.details.get("total")
     amount, _, currency = total.value.partition(" ") if total else ("", "", "")
-    return Standing(spend=money(amount, currency), purchases=1, opened=opened)
+    return Standing(1, money(amount, currency), 1, opened)
 
 
 def money(amount: str, currency: str) -> dict[str, int]:
@@ -238,6 +239,7 @@ def _sum(plus: Iterable[Standing], minus: Iterable[Standing]) -> Standing:
     opened = frozenset[str]().union(*(one.opened for one in plus))
     before = frozenset[str]().union(*(one.opened for one in minus))
     return Standing(
+        records=len(plus) - len(minus),
         spend={currency: amount for currency, amount in spend.items() if amount},
         purchases=sum(one.purchases for one in plus) - sum(one.purchases for one in minus),
         opened=opened - before,

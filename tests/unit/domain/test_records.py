@@ -78,7 +78,7 @@ def folded(versions: list[Record]) -> tuple[dict[str, Record], dict[str, int], i
     """As profile_update does it: one version after the other, adding differences."""
     records: dict[str, Record] = {}
     spend: dict[str, int] = {}
-    purchases, open_records = 0, frozenset[str]()
+    number, purchases, open_records = 0, 0, frozenset[str]()
     for one in versions:
         known = records.get(one.key)
         records[one.key] = merged(one, known)
@@ -87,6 +87,8 @@ def folded(versions: list[Record]) -> tuple[dict[str, Record], dict[str, int], i
             spend[currency] = spend.get(currency, 0) + amount
         purchases += change.purchases
         open_records = (open_records - change.closed) | change.opened
+        number += change.records
+    assert number == len(records)
     return records, {k: v for k, v in spend.items() if v}, purchases, open_records
 
 
@@ -132,12 +134,13 @@ def test_a_record_under_several_profiles_of_a_person_counts_once(
         folded([one for one, home in zip(told, homes, strict=False) if home == here])
         for here in range(3)
     ]
+    at_once = folded(told)
     correction = counted_twice([one for records, *_ in by_home for one in records.values()])
     spend = sum(sum(spend.values()) for _, spend, _, _ in by_home) + sum(correction.spend.values())
     purchases = sum(number for _, _, number, _ in by_home) + correction.purchases
     open_records = frozenset[str]().union(*(opened for *_, opened in by_home)) - correction.closed
-
-    at_once = folded(told)
+    number = sum(len(records) for records, *_ in by_home) + correction.records
+    assert number == len(at_once[0])
     assert (spend, purchases, open_records) == (sum(at_once[1].values()), *at_once[2:])
     everywhere = sorted(
         (one for records, *_ in by_home for one in records.values()), key=lambda one: one.key
@@ -186,14 +189,14 @@ def test_what_an_order_counts_for(
     status: str, spend: dict[str, int], purchases: int, is_waited_for: bool
 ) -> None:
     opened = frozenset({"order#4512"}) if is_waited_for else frozenset[str]()
-    assert standing_of(version(status)) == Standing(spend, purchases, opened)
+    assert standing_of(version(status)) == Standing(1, spend, purchases, opened)
 
 
 def test_a_cancellation_takes_back_what_the_order_added() -> None:
     placed, cancelled = version(), version("cancelled", hours=1)
-    assert difference(placed, None) == Standing({"EUR": 64800}, 1, frozenset({"order#4512"}))
+    assert difference(placed, None) == Standing(1, {"EUR": 64800}, 1, frozenset({"order#4512"}))
     assert difference(merged(cancelled, placed), placed) == Standing(
-        {"EUR": -64800}, -1, closed=frozenset({"order#4512"})
+        0, {"EUR": -64800}, -1, closed=frozenset({"order#4512"})
     )
 
 
@@ -297,7 +300,7 @@ def test_a_total_without_its_currency_is_no_spend() -> None:
     record = record_of(touchpoint(content))
     assert record is not None
     assert record.details["total"].value == "5"
-    assert standing_of(record) == Standing({}, 1, frozenset({"order#1"}))
+    assert standing_of(record) == Standing(1, {}, 1, frozenset({"order#1"}))
 
 
 def test_a_full_profile_leaves_the_rest_to_the_records() -> None:
@@ -305,5 +308,5 @@ def test_a_full_profile_leaves_the_rest_to_the_records() -> None:
     currencies = {f"X{n:02}": 1 for n in range(MOST_CURRENCIES)}
     many = frozenset(f"order#{n}" for n in range(MOST_OPEN))
     assert that_fits(change, spend={}, open_records=frozenset()) == change
-    assert that_fits(change, spend=currencies, open_records=many) == Standing(purchases=1)
+    assert that_fits(change, spend=currencies, open_records=many) == Standing(1, purchases=1)
     assert that_fits(change, spend=currencies | {"EUR": 0}, open_records=frozenset()) == change
