@@ -1,0 +1,1 @@
+"""The steps of the state machines `erasure` and `export`."""
