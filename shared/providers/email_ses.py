@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from shared.domain.errors import MalformedPayload, NotFound, SendRefused, Unauthentic
-from shared.domain.identity import Identifier, email_identifier
+from shared.domain.identity import Identifier, Proof, email_identifier
 from shared.domain.sending import OutboundMessage
 from shared.domain.touchpoint import (
     Attachment,
@@ -333,7 +333,8 @@ def _received(
         identifiers = _identifiers(sender.address)
     # A file that is dangerous stays in the raw mail, where nobody opens it by a click.
     files = () if is_dangerous else tuple(_files(mail.parts))
-    reply_to = _reply_to(mail, received.receipt, secret) or sender
+    is_proven = _is_proven(mail, received.receipt, sender)
+    reply_to = _reply_to(mail, received.receipt, secret, sender, is_proven=is_proven) or sender
     touchpoint = Touchpoint(
         provider=EmailSes.name,
         account=account,
@@ -354,6 +355,7 @@ def _received(
             thread=mail.message_ids("references"),
         ),
         identifiers=identifiers,
+        proof=Proof.DMARC if is_proven and identifiers else None,
         endpoint=Endpoint(
             channel=Channel.EMAIL,
             provider=EmailSes.name,
@@ -420,28 +422,57 @@ def _identifiers(address: str) -> tuple[Identifier, ...]:
 
 
 def _to_ascii(address: str) -> str | None:
-    """The domain in lower case and as A-labels; None for what cannot be an address."""
+    """With the domain as mail servers know it; None for what cannot be an address."""
+    from shared.mail.domains import ascii_domain
+
     local, _, domain = address.rpartition("@")
-    try:
-        domain = domain.lower().encode("idna").decode() if not domain.isascii() else domain.lower()
-    except UnicodeError:
-        return None
-    is_address = bool(local) and bool(domain) and len(local) + len(domain) < 320
-    return f"{local}@{domain}" if is_address else None
+    known = ascii_domain(domain)
+    return f"{local}@{known}" if local and known and len(local) + len(known) < 320 else None
 
 
-def _reply_to(mail: "Mail", receipt: Receipt, secret: EmailSesSecret) -> "Mailbox | None":
+_ADDRESS = re.compile(r"[^\s<>()\[\]\"',;:@]+@[^\s<>()\[\]\"',;:@]+")
+
+
+def _is_proven(mail: "Mail", receipt: Receipt, sender: "Mailbox | None") -> bool:
+    """Whether DMARC passed for the very author that is read here.
+
+    SES says that it passed, not for which address. So only a mail with one From counts that names
+    one address in it, name included: what two programs read differently proves nothing (RFC 7489,
+    6.6.1; https://www.usenix.org/conference/usenixsecurity20/presentation/chen-jianjun).
+    """
+    headers = mail.headers.get("from", [])
+    if receipt.dmarc_verdict.status != "PASS" or sender is None or len(headers) != 1:
+        return False
+    named = _ADDRESS.findall(headers[0])
+    return {_to_ascii(one.lower()) for one in named} == {sender.address.lower()}
+
+
+def _reply_to(
+    mail: "Mail",
+    receipt: Receipt,
+    secret: EmailSesSecret,
+    sender: "Mailbox | None",
+    *,
+    is_proven: bool,
+) -> "Mailbox | None":
     """Where the person wants the answer, unless the mail may be forged.
 
-    Then the answer goes to the author it claims, so that a forger does not get what is theirs.
+    Then the answer goes to the author it claims, so that a forger does not get what is theirs. An
+    author whom nothing proves and nothing contradicts may name another mailbox of their domain.
     """
     if receipt.dmarc_verdict.status == "FAIL":
         return None
     for box in mail.mailboxes("reply-to"):
         address = _to_ascii(box.address)
-        if address is not None and address.lower() not in secret.own:
+        if address is None or address.lower() in secret.own:
+            continue
+        if is_proven or (sender is not None and _domain(address) == _domain(sender.address)):
             return box._replace(address=address)
     return None
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2].lower()
 
 
 def _files(parts: Sequence["Part"]) -> list[File]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from infra.local.clients.base import Call
 from infra.local.clients.email_ses import sign
 from shared.domain.errors import MalformedPayload, NotFound, SendRefused, Unauthentic
+from shared.domain.identity import Proof
 from shared.domain.sending import MessageClass, OutboundMessage
 from shared.domain.touchpoint import (
     Automation,
@@ -336,9 +337,84 @@ def test_the_account_is_the_mailbox_it_came_to(recipients: tuple[str, ...], acco
     ],
 )
 def test_the_answer_goes_where_the_person_wants_it(head: str, address: str) -> None:
-    seen = mail(ANN + head).touchpoint
+    seen = mail(ANN + head, dmarcVerdict="PASS").touchpoint
     assert seen.endpoint is not None
     assert seen.endpoint.address == address
+
+
+@pytest.mark.parametrize("verdict", ["PASS", "GRAY", "PROCESSING_FAILED", "FAIL", "", "pass"])
+def test_only_dmarc_proves_an_author(verdict: str) -> None:
+    seen = mail(ANN, dmarcVerdict=verdict).touchpoint
+    assert seen.proof is (Proof.DMARC if verdict == "PASS" else None)
+    assert [one.value for one in seen.identifiers] == ["ann@example.org"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "From: ann@example.org\nFrom: eve@evil.example",
+        "From: eve@evil.example, ann@example.org\nSender: ann@example.org",
+        "From: <ann@example.org>, <eve@evil.example>",
+        'From: "ann@example.org" <eve@evil.example>',
+        "From: ann@example.org <eve@evil.example>",
+        "From: ann@example.org (eve@evil.example)",
+        "From: <ann@example.org> <eve@evil.example>",
+        "From: Friends: ann@example.org, eve@evil.example;",
+        "Sender: ann@example.org",
+        "Reply-To: ann@example.org",
+        "From: eve@no-domain\nReply-To: ann@example.org",
+        "From: eve@no-domain",
+        "Subject: nobody wrote this",
+    ],
+)
+def test_dmarc_proves_nobody_where_the_author_can_be_read_two_ways(head: str) -> None:
+    assert mail(head, dmarcVerdict="PASS").touchpoint.proof is None
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "From: Ann <ann@example.org>",
+        "From: Ann@Example.org",
+        'From: "ann@example.org" <ann@example.org>',
+        "From: =?utf-8?q?Ann=C3=A9?= <ann@example.org>",
+        "From: Ann <ann@exämple.org>",
+    ],
+)
+def test_dmarc_proves_an_author_named_once(head: str) -> None:
+    assert mail(head, dmarcVerdict="PASS").touchpoint.proof is Proof.DMARC
+
+
+def test_our_own_mail_and_a_bounce_prove_nothing() -> None:
+    for head in ("X-Passerelle-Send-Key: k", "Content-Type: multipart/report"):
+        assert mail(ANN + head, dmarcVerdict="PASS").touchpoint.proof is None
+
+
+@pytest.mark.parametrize("verdict", ["GRAY", "PROCESSING_FAILED", "FAIL", ""])
+def test_cw_15359_a_forger_is_not_answered_in_the_name_of_another(verdict: str) -> None:
+    seen = mail(ANN + "Reply-To: eve@evil.example", dmarcVerdict=verdict).touchpoint
+    assert seen.endpoint is not None
+    assert seen.endpoint.address == "ann@example.org"
+    assert seen.proof is None
+
+
+@pytest.mark.parametrize(
+    ("verdict", "address"), [("GRAY", "shop@example.org"), ("FAIL", "ann@example.org")]
+)
+def test_without_dmarc_another_mailbox_of_the_same_domain_may_be_answered(
+    verdict: str, address: str
+) -> None:
+    head = ANN + "Reply-To: eve@evil.example\nReply-To: shop@EXAMPLE.org"
+    seen = mail(head, dmarcVerdict=verdict).touchpoint
+    assert seen.endpoint is not None
+    assert seen.endpoint.address == address
+
+
+def test_an_address_is_not_written_to_under_a_domain_that_only_looks_the_same() -> None:
+    """IDNA 2003 made of straße.example the domain of somebody else, strasse.example."""
+    seen = mail("From: Ann <ann@straße.example>").touchpoint
+    assert seen.endpoint is not None
+    assert seen.endpoint.address == "ann@xn--strae-oqa.example"
 
 
 @pytest.mark.parametrize(
@@ -401,8 +477,8 @@ def test_any_notification_is_read_or_malformed(message: Any) -> None:
 
 
 def test_an_address_that_grows_when_small_is_nobodys() -> None:
-    """Capital I with a dot is two letters when small: 320 characters become more."""
-    longest = "İ" * 64 + "@" + ".".join(["a" * 50] * 5)
+    """Capital I with a dot is two letters when small: 268 characters become 332."""
+    longest = "İ" * 64 + "@" + ".".join(["a" * 50] * 4)
     assert mail(f"From: {longest}").touchpoint.identifiers == ()
     assert mail("Subject: none", source=longest).touchpoint.identifiers == ()
     recipient = {"emailAddress": longest}
