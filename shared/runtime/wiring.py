@@ -13,7 +13,9 @@ from shared.ports import (
     Bus,
     Classifier,
     Clock,
+    IdentifierForms,
     Ledger,
+    MailAddresses,
     PhoneNumbers,
     ProfileStore,
     Secrets,
@@ -166,3 +168,17 @@ def phone_numbers() -> PhoneNumbers:
     from shared.adapters.phone_numbers import LibPhoneNumber
 
     return LibPhoneNumber()
+
+
+@cache
+def mail_addresses() -> MailAddresses:
+    from shared.adapters.mail_addresses import Rfc5321MailAddresses
+
+    return Rfc5321MailAddresses()
+
+
+@cache
+def identifier_forms() -> IdentifierForms:
+    from shared.adapters import identifiers
+
+    return identifiers.IdentifierForms(phone_numbers(), mail_addresses())
