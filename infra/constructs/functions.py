@@ -76,6 +76,7 @@ FUNCTIONS = {
             "charset-normalizer",
             "cryptography",
             "html2text",
+            "idna",
             "mail-parser-reply",
             "urllib3",
         ),
@@ -95,7 +96,7 @@ FUNCTIONS = {
     "profile_update": FunctionShape(
         ProfileUpdateSettings,
         timeout_seconds=20,
-        packages=("phonenumbers", "PyYAML", "tzdata"),
+        packages=("idna", "phonenumbers", "PyYAML", "tzdata"),
         grants=(
             *READ_TOUCHPOINT,
             Grant("touchpoints", (UPDATE,)),
@@ -148,7 +149,7 @@ FUNCTIONS = {
     "agent_api": FunctionShape(
         AgentApiSettings,
         timeout_seconds=20,
-        packages=("phonenumbers", "PyYAML", "tzdata"),
+        packages=("idna", "phonenumbers", "PyYAML", "tzdata"),
         grants=(
             *READ_TOUCHPOINT,
             Grant("touchpoints", (BATCH_GET, SCAN)),
