@@ -4,15 +4,14 @@ Every fact a fake was told stands in its `events`, in order. A `World` holds one
 know each other as the tables do.
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeVar
 
 from shared.domain.classification import Classification
-from shared.domain.errors import Conflict, Contention, InvalidInput, NotFound, PasserelleError
+from shared.domain.errors import Conflict, Contention, NotFound, PasserelleError
 from shared.domain.follow_up import FollowUp, FollowUpState
 from shared.domain.journey import JourneyState
 from shared.domain.model import (
@@ -48,48 +47,20 @@ from shared.ports import (
     ProfileStore,
     Quarantined,
     Secrets,
+    SegmentStore,
     Sender,
     TicketStore,
     Timer,
 )
 from shared.providers.base import Observed, Outgoing, WebhookRequest
 from tests import builders
+from tests.fake_pages import page_of
 from tests.fake_profiles import FakeProfileStore
+from tests.fake_segments import FakeSegmentStore
 
 T = TypeVar("T")
 
 _DELIVERY_RANK = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4, "failed": 5}
-
-
-def _page(
-    items: Iterable[T],
-    key: Callable[[T], str],
-    *,
-    limit: int,
-    cursor: str | None,
-    newest_first: bool = False,
-) -> Page[T]:
-    """One page in the order of `key`. The cursor holds the last key, so inserts shift no page."""
-    ordered = sorted(items, key=key, reverse=newest_first)
-    if cursor is not None:
-        last = _read_cursor(cursor)
-        ordered = [one for one in ordered if (key(one) < last if newest_first else key(one) > last)]
-    more = len(ordered) > limit
-    return Page(ordered[:limit], _write_cursor(key(ordered[limit - 1])) if more else None)
-
-
-def _write_cursor(key: str) -> str:
-    return urlsafe_b64encode(f"fake:{key}".encode()).decode()
-
-
-def _read_cursor(cursor: str) -> str:
-    try:
-        mark, key = urlsafe_b64decode(cursor.encode()).decode().split(":", 1)
-    except ValueError:
-        mark, key = "", ""
-    if mark != "fake":
-        raise InvalidInput("the cursor is not one of ours", field="cursor")
-    return key
 
 
 class FakeLedger:
@@ -185,7 +156,7 @@ class FakeLedger:
             if entry.profile_id in profile_ids
             and (since is None or entry.touchpoint.occurred_at >= since)
         ]
-        return _page(mine, _occurred, limit=limit, cursor=cursor, newest_first=True)
+        return page_of(mine, _occurred, limit=limit, cursor=cursor, newest_first=True)
 
     def in_state(
         self,
@@ -202,7 +173,7 @@ class FakeLedger:
         else:
             everything = [e for e in self.read_many(list(self._entries)) if e.state is state]
         late = [one for one in everything if since is None or _received_at(one) >= since]
-        return _page(late, _received, limit=limit, cursor=cursor)
+        return page_of(late, _received, limit=limit, cursor=cursor)
 
     def mailbox(self, endpoint: Endpoint, *, after: datetime | None = None) -> list[LedgerEntry]:
         waiting = [
@@ -395,19 +366,19 @@ class FakeTicketStore:
         self, queue: str, *, ended: bool = False, limit: int = 50, cursor: str | None = None
     ) -> Page[Ticket]:
         found = [t for t in self._tickets.values() if t.queue == queue and t.is_ended is ended]
-        return _page(found, _ticket_due, limit=limit, cursor=cursor)
+        return page_of(found, _ticket_due, limit=limit, cursor=cursor)
 
     def by_profiles(
         self, profile_ids: Sequence[ProfileId], *, limit: int = 50, cursor: str | None = None
     ) -> Page[Ticket]:
         found = [one for one in self._tickets.values() if one.profile_id in profile_ids]
-        return _page(found, _ticket_opened, limit=limit, cursor=cursor, newest_first=True)
+        return page_of(found, _ticket_opened, limit=limit, cursor=cursor, newest_first=True)
 
     def by_assignee(
         self, assignee: str, *, limit: int = 50, cursor: str | None = None
     ) -> Page[Ticket]:
         found = [one for one in self._tickets.values() if one.assignee == assignee]
-        return _page(found, _ticket_due, limit=limit, cursor=cursor)
+        return page_of(found, _ticket_due, limit=limit, cursor=cursor)
 
     def log(self, ticket_id: TicketId) -> list[LogEntry]:
         return list(self._logs.get(ticket_id, []))
@@ -434,13 +405,13 @@ class FakeTicketStore:
         self, profile_ids: Sequence[ProfileId], *, limit: int = 50, cursor: str | None = None
     ) -> Page[FollowUp]:
         found = [one for one in self._follow_ups.values() if one.profile_id in profile_ids]
-        return _page(found, _follow_up_due, limit=limit, cursor=cursor, newest_first=True)
+        return page_of(found, _follow_up_due, limit=limit, cursor=cursor, newest_first=True)
 
     def follow_ups_in_state(
         self, state: FollowUpState, *, limit: int = 50, cursor: str | None = None
     ) -> Page[FollowUp]:
         found = [one for one in self._follow_ups.values() if one.state is state]
-        return _page(found, _follow_up_due, limit=limit, cursor=cursor)
+        return page_of(found, _follow_up_due, limit=limit, cursor=cursor)
 
     def move(self, follow_up: FollowUp, expected: FollowUpState) -> None:
         self._refuse_moved(follow_up, expected)
@@ -636,6 +607,7 @@ class World:
     ledger: FakeLedger = field(init=False)
     profiles: FakeProfileStore = field(init=False)
     tickets: FakeTicketStore = field(init=False)
+    segments: FakeSegmentStore = field(init=False)
     timer: FakeTimer = field(default_factory=FakeTimer)
     classifier: FakeClassifier = field(default_factory=FakeClassifier)
     secrets: FakeSecrets = field(default_factory=FakeSecrets)
@@ -648,6 +620,7 @@ class World:
         self.ledger = FakeLedger(self.events)
         self.profiles = FakeProfileStore(self.ledger, self.events)
         self.tickets = FakeTicketStore(self.ledger, self.events, self.profiles)
+        self.segments = FakeSegmentStore(self.events)
 
     def happened(self, *types: type[Event]) -> list[Event]:
         """The events of these types, in order."""
@@ -658,6 +631,7 @@ Ports = tuple[
     Ledger,
     ProfileStore,
     TicketStore,
+    SegmentStore,
     Timer,
     Classifier,
     Secrets,
@@ -674,6 +648,7 @@ def as_ports(world: World) -> Ports:
         world.ledger,
         world.profiles,
         world.tickets,
+        world.segments,
         world.timer,
         world.classifier,
         world.secrets,

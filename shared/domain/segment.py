@@ -12,6 +12,7 @@ from shared.domain.model import Instant, Model, ProfileId, TouchpointId
 from shared.domain.segment_rule import (
     MOST_KEPT,
     NEGATIVE_TOUCHPOINT,
+    UNDERSTOOD,
     Activity,
     Condition,
     EventTest,
@@ -61,6 +62,20 @@ class SegmentPolicy(Model):
     def hears(self, name: str | None) -> bool:
         """Whether a rule names this event: only then is it remembered."""
         return name in self._names
+
+    def names(self, touchpoint: Touchpoint, sentiment: Sentiment | None) -> tuple[str, ...]:
+        """What is to be remembered of a touchpoint, understood as it was."""
+        names = (
+            activity_name(touchpoint),
+            NEGATIVE_TOUCHPOINT if sentiment is Sentiment.NEGATIVE else None,
+        )
+        return tuple(one for one in names if one is not None and self.hears(one))
+
+    def may_name(self, sentiment: Sentiment | None) -> bool:
+        """Whether `names` may hold anything; what was understood is of few kinds."""
+        if sentiment is None or UNDERSTOOD & self._names:
+            return True
+        return sentiment is Sentiment.NEGATIVE and self.hears(NEGATIVE_TOUCHPOINT)
 
     def concerns(self, touchpoint: Touchpoint, last_at: Mapping[Direction, Instant]) -> bool:
         """Whether a touchpoint may move somebody in or out as soon as it is their profile's.

@@ -36,7 +36,7 @@ MOST_KEPT = 20
 """Of each event, the newest."""
 LONGEST = timedelta(days=3660)
 
-_UNDERSTOOD = frozenset({"message", "review", "survey_answer"})
+UNDERSTOOD = frozenset({"message", "review", "survey_answer"})
 """Kinds of what is said, which TouchpointClassified tells of."""
 _NAMELESS = frozenset({"delivery_status", "unsupported"})
 _RECORDS = (Order, Appointment, Contract, GoodsReturn, WarrantyClaim)
@@ -464,7 +464,7 @@ class EventTest(Model):
 
     @property
     def moods(self) -> frozenset[Sentiment]:
-        if self.names & _UNDERSTOOD:
+        if self.names & UNDERSTOOD:
             return _EVERY_MOOD
         return frozenset({Sentiment.NEGATIVE} if NEGATIVE_TOUCHPOINT in self.names else ())
 

@@ -14,6 +14,7 @@ from shared.domain.classification import IntentMeaning
 from shared.domain.errors import PolicyError
 from shared.domain.follow_up import FollowUpRule, SendTemplate
 from shared.domain.identity import IdentityPolicy
+from shared.domain.segment import SegmentPolicy
 from shared.domain.sending import SendingPolicy
 from shared.domain.sla import Calendar
 from shared.domain.template import Templates
@@ -39,6 +40,7 @@ class Policies(NamedTuple):
     sending: SendingPolicy
     identity: IdentityPolicy
     understanding: UnderstandingPolicy
+    segments: SegmentPolicy
 
     @property
     def calendar(self) -> Calendar:

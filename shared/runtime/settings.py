@@ -65,6 +65,7 @@ class TimerSettings(Settings):
     schedule_group: str
     schedule_role_arn: str
     schedule_target_arn: str
+    """The function that this one's schedules invoke."""
     schedule_dead_letter_arn: str
 
 
@@ -101,6 +102,10 @@ class FollowUpDeliverySettings(
 ):
     provider_gateway: str = ""
     """A base URL in front of every provider's host; empty for the providers themselves."""
+
+
+class SegmentEvaluationSettings(LedgerSettings, ProfileSettings, TimerSettings):
+    pass
 
 
 class AgentApiSettings(LedgerSettings, ProfileSettings, TicketSettings):

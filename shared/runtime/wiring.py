@@ -19,6 +19,7 @@ from shared.ports import (
     PhoneNumbers,
     ProfileStore,
     Secrets,
+    SegmentStore,
     Sender,
     TicketStore,
     Timer,
@@ -100,6 +101,13 @@ def profiles(settings: ProfileSettings) -> ProfileStore:
 
     touchpoints_table = getattr(settings, "touchpoints_table", "")
     return DynamoProfileStore(client("dynamodb"), settings.profiles_table, touchpoints_table)
+
+
+@cache
+def segments(settings: ProfileSettings) -> SegmentStore:
+    from shared.adapters.segments import DynamoSegmentStore
+
+    return DynamoSegmentStore(client("dynamodb"), settings.profiles_table)
 
 
 @cache

@@ -1,0 +1,1 @@
+"""Whoever changed, or has waited long enough, enters and leaves segments."""
