@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from shared.domain.model import FollowUpId, Instant, Model, ProfileId, TicketId, TouchpointId
+from shared.domain.records import Standing
 from shared.domain.touchpoint import (
     Channel,
     DeliveryStatus,
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from shared.domain.identity import Identifier
     from shared.domain.identity_graph import IdentityGraph
     from shared.domain.privacy import Erasure, ErasureId, ErasureProof, Export, ExportId, Search
-    from shared.domain.profile import MergeSuggestion, Profile, Trait
+    from shared.domain.profile import LearnedLanguage, MergeSuggestion, Mood, Profile, Trait
+    from shared.domain.records import Record, RecordKind
     from shared.domain.segment import Membership, SegmentState
     from shared.domain.suppression import (
         Notice,
@@ -146,8 +148,8 @@ class Ledger(Protocol):
         least, oldest first.
         """
 
-    def advance_delivery(self, provider: str, account: str, status: DeliveryStatus) -> None:
-        """Move an outbound touchpoint's delivery forward, never back.
+    def advance_delivery(self, told: Touchpoint, status: DeliveryStatus) -> None:
+        """Move an outbound touchpoint's delivery forward, never back, by what `told` says of it.
 
         Before the touchpoint itself is fine.
         """
@@ -183,6 +185,8 @@ class GraphChange(NamedTuple):
     after: IdentityGraph
     event: Event | None
     """Where persons merged or separated by it."""
+    suggestions: tuple[MergeSuggestion, ...]
+    """Of those who may be one person from now on, and are not."""
 
 
 class Known(NamedTuple):
@@ -192,6 +196,20 @@ class Known(NamedTuple):
     """Each by itself, where it has a history."""
     graphs: Mapping[ProfileId, StoredGraph]
     """Of those whose identifier is tied to another."""
+
+
+class StoredRecord(NamedTuple):
+    """`version` counts its writes: whoever writes it next must have read this one."""
+
+    record: Record
+    version: int
+
+
+class RecordChange(NamedTuple):
+    """What a profile knows of a record, and what it knows with one more version."""
+
+    before: StoredRecord | None
+    after: Record
 
 
 class ProfileTie(NamedTuple):
@@ -205,10 +223,13 @@ class ProfileTie(NamedTuple):
     """The identity graph that the home was in when it was read."""
     graph: GraphChange | None
     traits: Mapping[str, Trait]
-    suggestions: tuple[MergeSuggestion, ...]
     finished: bool
     """Whether the touchpoint's journey ends here."""
     event: Event | None
+    record: RecordChange | None = None
+    """Of the home, where the touchpoint tells of an order, a contract, …"""
+    counts: Standing = Standing()
+    """What it adds to the home's sums."""
 
     @property
     def profile_id(self) -> ProfileId:
@@ -244,8 +265,21 @@ class ProfileStore(Protocol):
     def finish(self, touchpoint_id: TouchpointId) -> None:
         """End the journey of a touchpoint that no profile can be tied to."""
 
-    def learn_language(self, profile_id: ProfileId, language: str, at: datetime) -> None:
-        """Keep it unless a later message already taught one."""
+    def learn(
+        self, profile_id: ProfileId, language: LearnedLanguage | None, mood: Mood | None
+    ) -> None:
+        """Keep what one message taught: the language of the latest one, the latest moods.
+
+        Raises Contention.
+        """
+
+    def record(self, profile_id: ProfileId, key: str) -> StoredRecord | None:
+        """What one profile was told of a record (`order#4512`). Strongly consistent."""
+
+    def records(
+        self, profile_ids: Sequence[ProfileId], kind: RecordKind | None = None
+    ) -> list[Record]:
+        """What all these profiles know together, each record once, the newest first."""
 
     def suggest(self, suggestion: MergeSuggestion) -> bool:
         """False where the two are one person already, or somebody decided that they are not."""
@@ -538,6 +572,9 @@ class PrivacyRequests(Protocol):
     def keep_archive(self, export: Export, files: Iterable[tuple[str, Iterable[bytes]]]) -> None:
         """One ZIP of files, each a name and its content piece by piece."""
 
+    def discard(self, export: Export) -> None:
+        """Delete the pages and the archive."""
+
     def link(self, export: Export) -> str:
         """An address at which the archive can be fetched for a few minutes."""
 
@@ -556,7 +593,9 @@ class PersonalData(Protocol):
     def erase_touchpoints(self, erasure: Erasure) -> Cleared:
         """Touchpoints, the statuses of their delivery, and their files."""
 
-    def leave_graph(self, erasure: Erasure, stored: StoredGraph, left: IdentityGraph | None) -> None:
+    def leave_graph(
+        self, erasure: Erasure, stored: StoredGraph, left: IdentityGraph | None
+    ) -> None:
         """Replace a graph by what is left of it."""
 
     def erase_profiles(self, erasure: Erasure) -> Cleared:

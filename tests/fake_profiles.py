@@ -1,17 +1,26 @@
 """The profile store in memory: profiles by id, identity graphs, suggestions."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Protocol
 
+from shared.domain.activity import contact_of
 from shared.domain.errors import Conflict, Contention
 from shared.domain.identity import Identifier
 from shared.domain.identity_graph import IdentityGraph
-from shared.domain.model import ProfileId, TouchpointId
-from shared.domain.profile import LearnedLanguage, MergeSuggestion, Profile, as_one
+from shared.domain.learning import Learned
+from shared.domain.model import Instant, ProfileId, TouchpointId
+from shared.domain.profile import (
+    LearnedLanguage,
+    MergeSuggestion,
+    Mood,
+    Profile,
+    as_one,
+    counting,
+)
+from shared.domain.records import Record, RecordKind, counted_twice, newest
 from shared.domain.touchpoint import Touchpoint, TouchpointState
 from shared.events.envelope import Event
-from shared.ports import GraphChange, Known, Page, ProfileTie, StoredGraph
+from shared.ports import GraphChange, Known, Page, ProfileTie, StoredGraph, StoredRecord
 
 
 class Entries(Protocol):
@@ -30,6 +39,7 @@ class FakeProfileStore:
         self._profiles: dict[ProfileId, Profile] = {}
         self._graphs: dict[str, StoredGraph] = {}
         self._attached: set[TouchpointId] = set()
+        self._records: dict[tuple[ProfileId, str], StoredRecord] = {}
         self._suggestions: dict[tuple[ProfileId, ProfileId], MergeSuggestion] = {}
         self.erased: set[ProfileId] = set()
 
@@ -60,7 +70,8 @@ class FakeProfileStore:
         if stored is None or person is None:
             return self._profiles.get(profile_id)
         mine = [self._profiles[one] for one in person.profile_ids if one in self._profiles]
-        return as_one(person, stored.graph, mine) if mine else None
+        twice = counted_twice([one for key in person.profile_ids for one in self._told(key)])
+        return counting(as_one(person, stored.graph, mine), twice) if mine else None
 
     def was_erased(self, profile_id: ProfileId) -> bool:
         return profile_id in self.erased
@@ -80,6 +91,12 @@ class FakeProfileStore:
         for name, trait in tie.traits.items():
             if before and name in before.traits and before.traits[name].stamp >= trait.stamp:
                 raise Contention("a statement of this trait that is as new is there")
+        if tie.record is not None:
+            place = (whose, tie.record.after.key)
+            if self._records.get(place) != tie.record.before:
+                raise Contention("another version of this record came first")
+            version = tie.record.before.version + 1 if tie.record.before else 1
+            self._records[place] = StoredRecord(tie.record.after, version)
         if tie.graph is not None:
             self._write_graph(tie.graph)
         profile = before or Profile(
@@ -88,12 +105,11 @@ class FakeProfileStore:
             created_at=tie.touchpoint.received_at,
             identifiers=(tie.home,),
         )
-        self._profiles[whose] = with_contact(profile, tie.touchpoint).model_copy(
+        contacted = with_contact(profile, tie.touchpoint)
+        self._profiles[whose] = counting(contacted, tie.counts).model_copy(
             update={"traits": profile.traits | dict(tie.traits)}
         )
         self._attached.add(id_)
-        for one in tie.suggestions:
-            self._suggestions[one.profile_ids] = one
         if self._ledger is not None:
             self._ledger.change(id_, profile_id=whose)
             if tie.finished:
@@ -111,6 +127,8 @@ class FakeProfileStore:
             del self._graphs[one.graph_id]
         key = graph_id or min(change.after.identifiers)
         self._graphs[key] = StoredGraph(key, version, change.after)
+        for suggestion in change.suggestions:
+            self._suggestions[suggestion.profile_ids] = suggestion
         if change.event is not None:
             self.events.append(change.event)
 
@@ -121,14 +139,35 @@ class FakeProfileStore:
         if self._ledger is not None:
             self._ledger.change(touchpoint_id, state=TouchpointState.PROCESSED)
 
-    def learn_language(self, profile_id: ProfileId, language: str, at: datetime) -> None:
+    def learn(
+        self, profile_id: ProfileId, language: LearnedLanguage | None, mood: Mood | None
+    ) -> None:
         profile = self._profiles.get(profile_id)
         if profile is None:
             return
-        learned = profile.learned_language
-        if learned is None or learned.at < at:
-            taught = LearnedLanguage(language=language, at=at)
-            self._profiles[profile_id] = profile.model_copy(update={"learned_language": taught})
+        known = Learned(language=profile.learned_language, moods=profile.moods)
+        taught = known.after(language, mood)
+        self._profiles[profile_id] = profile.model_copy(
+            update={"learned_language": taught.language, "moods": taught.moods}
+        )
+
+    # Records
+
+    def record(self, profile_id: ProfileId, key: str) -> StoredRecord | None:
+        return self._records.get((profile_id, key))
+
+    def _told(self, profile_id: ProfileId) -> list[Record]:
+        return [one.record for (whose, _), one in self._records.items() if whose == profile_id]
+
+    def records(
+        self, profile_ids: Sequence[ProfileId], kind: RecordKind | None = None
+    ) -> list[Record]:
+        told: dict[str, list[Record]] = {}
+        for record in (one for key in profile_ids for one in self._told(key)):
+            if kind is None or record.kind is kind:
+                told.setdefault(record.key, []).append(record)
+        found = map(newest, told.values())
+        return sorted(found, key=lambda one: (one.version_at, one.key), reverse=True)
 
     def count_contact(self, profile_id: ProfileId, touchpoint: Touchpoint) -> None:
         """One more contact on a profile, as a part of another's transaction."""
@@ -178,6 +217,23 @@ class FakeProfileStore:
 
 
 def with_contact(profile: Profile, touchpoint: Touchpoint) -> Profile:
-    counted = (touchpoint.direction, touchpoint.channel)
-    number = profile.contacts.get(counted, 0) + 1
-    return profile.model_copy(update={"contacts": profile.contacts | {counted: number}})
+    contact = contact_of(touchpoint)
+    counted = (contact.direction, contact.channel)
+    hours = dict(profile.hours)
+    if contact.hour is not None:
+        hours[contact.hour] = hours.get(contact.hour, 0) + 1
+    last = _latest(profile.last_at.get(contact.direction), contact.at)
+    return profile.model_copy(
+        update={
+            "contacts": profile.contacts | {counted: profile.contacts.get(counted, 0) + 1},
+            "hours": hours,
+            "first_at": min(profile.first_at or contact.at, contact.at),
+            "last_at": {**profile.last_at, contact.direction: last},
+            "last_use_at": _latest(profile.last_use_at, contact.used_at),
+            "last_purchase_at": _latest(profile.last_purchase_at, contact.bought_at),
+        }
+    )
+
+
+def _latest(*moments: Instant | None) -> Instant | None:
+    return max((one for one in moments if one is not None), default=None)

@@ -5,12 +5,14 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
+from shared.domain.activity import counts_of
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.identity import Identifier, IdentityPolicy
-from shared.domain.identity_graph import Claims, IdentityGraph, TieKind, claims_of, with_claims
+from shared.domain.identity_graph import Claims, IdentityGraph, claims_of, with_claims
 from shared.domain.journey import JourneyState, ProfileStep
 from shared.domain.model import ProfileId
-from shared.domain.profile import MergeSuggestion, Profile, Trait
+from shared.domain.profile import Profile, Trait
+from shared.domain.records import Standing, merged, record_of, that_fits
 from shared.domain.touchpoint import DeliveryStatus, Identification, Touchpoint, TouchpointState
 from shared.events.catalogue import ProfileUpdated
 from shared.merging import graph_change
@@ -21,7 +23,7 @@ from shared.ports import (
     LedgerEntry,
     ProfileStore,
     ProfileTie,
-    StoredGraph,
+    RecordChange,
 )
 
 NOBODY = ProfileId("")
@@ -34,9 +36,6 @@ LARGEST_TRAITS = 100_000
 person would fail for ever, and anybody who can state traits could fill it. The rest is room for
 journeys that race.
 """
-MOST_SUGGESTIONS = 10
-"""Made by one touchpoint; the others come up as these are decided."""
-SHARED = "but what they have in common is several people's"
 
 
 def update_profile(
@@ -106,6 +105,7 @@ def _attach(
     is_changed = len(graph.identifiers) > 1 and (stored is None or stored.graph != graph)
     by = f"touchpoint:{touchpoint.touchpoint_id}"
     traits = _newer_traits({**unread, **_stated(touchpoint)}, touchpoint.occurred_at, profile)
+    record = _record_with(touchpoint, home.profile_id, profiles)
     profiles.attach(
         ProfileTie(
             touchpoint=touchpoint,
@@ -114,7 +114,6 @@ def _attach(
             graph_id=stored.graph_id if stored else None,
             graph=graph_change(_within(known, graph), graph, by=by) if is_changed else None,
             traits=traits,
-            suggestions=_suggestions(graph, stored) if is_changed else (),
             finished=not touchpoint.needs_understanding,
             event=_event(
                 touchpoint,
@@ -123,6 +122,8 @@ def _attach(
                 is_identified=is_changed,
                 is_changed=_say_something_new(traits, profile),
             ),
+            record=record,
+            counts=_counts(touchpoint, record, profile),
         )
     )
     person = graph.person_of(home.key)
@@ -132,6 +133,27 @@ def _attach(
         (home.profile_id, *others),
         _why(claims, is_new=profile is None, is_alone=not others),
     )
+
+
+def _record_with(
+    touchpoint: Touchpoint, home: ProfileId, profiles: ProfileStore
+) -> RecordChange | None:
+    """What its home knows of the order, the contract, … that this touchpoint tells of."""
+    told = record_of(touchpoint)
+    if told is None:
+        return None
+    before = profiles.record(home, told.key)
+    return RecordChange(before, merged(told, before.record if before else None))
+
+
+def _counts(
+    touchpoint: Touchpoint, record: RecordChange | None, profile: Profile | None
+) -> Standing:
+    before = record.before.record if record and record.before else None
+    counts = counts_of(touchpoint, record.after if record else None, before)
+    if profile is None:
+        return counts
+    return that_fits(counts, profile.spend, profile.open_records)
 
 
 def _graph_with(claims: Claims, known: Known, policy: IdentityPolicy) -> IdentityGraph:
@@ -155,21 +177,6 @@ def _within(known: Known, graph: IdentityGraph) -> Known:
         {key: one for key, one in known.profiles.items() if key in profile_ids},
         {key: one for key, one in known.graphs.items() if key in profile_ids},
     )
-
-
-def _suggestions(graph: IdentityGraph, stored: StoredGraph | None) -> tuple[MergeSuggestion, ...]:
-    """For each tie that could join two people with a history, and does not, once."""
-    before = stored.graph.suggested() if stored else []
-    return tuple(
-        MergeSuggestion(
-            profile_ids=one.profile_ids,
-            reason=one.reason if one.kind is TieKind.STATED else f"{one.reason}; {SHARED}",
-            by=one.by,
-            at=one.at,
-        )
-        for one in graph.suggested()
-        if one not in before
-    )[:MOST_SUGGESTIONS]
 
 
 def _why(claims: Claims, *, is_new: bool, is_alone: bool) -> str:
@@ -276,6 +283,6 @@ def _advance_delivery(
     touchpoint: Touchpoint, status: DeliveryStatus, *, ledger: Ledger, profiles: ProfileStore
 ) -> ProfileStep:
     """A delivery status belongs to the message it speaks of, not to a person's timeline."""
-    ledger.advance_delivery(touchpoint.provider, touchpoint.account, status)
+    ledger.advance_delivery(touchpoint, status)
     profiles.finish(touchpoint.touchpoint_id)
     return _step(touchpoint, (), f"the message is {status.status}")

@@ -41,6 +41,8 @@ def attribute(value: object) -> Attribute:
             return {"B": value}
         case frozenset() | set():
             return {"SS": sorted(value)}
+        case list() | tuple():
+            return {"L": [attribute(one) for one in value]}
         case Mapping():
             return {"M": attributes(value)}
         case _:
@@ -64,6 +66,8 @@ def _plain(one: Attribute) -> Any:
             return int(value)
         case "SS":
             return frozenset(value)
+        case "L":
+            return [_plain(one) for one in value]
         case "M":
             return plain(value)
         case "B":
@@ -88,6 +92,7 @@ def update(
     set_: Mapping[str, object] | None = None,
     set_once: Mapping[str, object] | None = None,
     add: Mapping[str, object] | None = None,
+    delete: Mapping[str, object] | None = None,
     remove: Sequence[str] = (),
     condition: str = "",
     values: Mapping[str, object] | None = None,
@@ -112,9 +117,11 @@ def update(
     for name, value in (set_once or {}).items():
         sets.append(f"{place(name)} = if_not_exists({place(name)}, {hold(name, value)})")
     adds = [f"{place(name)} {hold(name, value)}" for name, value in (add or {}).items()]
+    deletes = [f"{place(name)} {hold(name, value)}" for name, value in (delete or {}).items()]
     clauses = {
         "SET": sets,
         "ADD": adds,
+        "DELETE": deletes,
         "REMOVE": [place(name) for name in remove],
     }
     parameters: dict[str, Any] = {

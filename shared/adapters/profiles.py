@@ -6,12 +6,10 @@ commute. What makes several profiles one person stands in their identity graph.
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from shared.adapters import dynamo
+from shared.adapters.activity import activity, activity_fields, count_name, last_name
 from shared.adapters.identity_graphs import (
     graph_id_after,
     graph_key,
@@ -19,22 +17,26 @@ from shared.adapters.identity_graphs import (
     profile_key,
     stored_graph,
 )
+from shared.adapters.learned import learn, learned_key, learned_of
 from shared.adapters.ledger import timeline_key
+from shared.adapters.records import read_record, read_records, record_writes, told_twice
 from shared.domain.errors import Conflict, Contention
 from shared.domain.identity import Identifier
 from shared.domain.model import ProfileId, TouchpointId, isoformat
 from shared.domain.profile import (
     LearnedLanguage,
     MergeSuggestion,
+    Mood,
     Profile,
     Suppression,
     Trait,
     as_one,
+    counting,
 )
-from shared.domain.touchpoint import Channel, Direction, Endpoint, Touchpoint, TouchpointState
-from shared.ports import GraphChange, Known, Page, ProfileTie
+from shared.domain.records import Record, RecordKind
+from shared.domain.touchpoint import Endpoint, Touchpoint, TouchpointState
+from shared.ports import GraphChange, Known, Page, ProfileTie, StoredRecord
 
-_COUNT = "count#"
 _TRAIT = "trait#"
 _STAMP = "at#"
 
@@ -72,13 +74,17 @@ class DynamoProfileStore:
         others = [one for one in person.profile_ids if one not in known.profiles]
         found = {**known.profiles, **self.known(others).profiles}
         mine = [found[one] for one in person.profile_ids if one in found]
-        return as_one(person, stored.graph, self._with_learned(mine)) if mine else None
+        if not mine:
+            return None
+        twice = told_twice(self._client, self._table, {one.profile_id: one.records for one in mine})
+        return counting(as_one(person, stored.graph, self._with_learned(mine)), twice)
 
     def _with_learned(self, profiles: Sequence[Profile]) -> list[Profile]:
-        items = self._items([_learned_key(one.profile_id) for one in profiles])
+        items = self._items([learned_key(one.profile_id) for one in profiles])
+        learned = {pk: learned_of(item) for (pk, _), item in items.items()}
         return [
-            one.model_copy(update=_learned(item))
-            if (item := items.get((f"profile#{one.profile_id}", "learned")))
+            one.model_copy(update={"learned_language": known.language, "moods": known.moods})
+            if (known := learned.get(f"profile#{one.profile_id}"))
             else one
             for one in profiles
         ]
@@ -93,8 +99,8 @@ class DynamoProfileStore:
         writes = [
             {"Update": self._touchpoint_update(tie)},
             {"Update": self._profile_update(tie)},
-            *(graph_writes(self._table, tie.graph, besides=tie.profile_id) if tie.graph else []),
-            *(put for one in tie.suggestions for put in self._suggestion_puts(one)),
+            *(record_writes(self._table, tie.profile_id, tie.record) if tie.record else []),
+            *(self._graph_writes(tie.graph, besides=tie.profile_id) if tie.graph else []),
         ]
         taken = Conflict("this touchpoint has its profile already")
         dynamo.transact(self._client, writes, refusals={0: taken})
@@ -123,6 +129,8 @@ class DynamoProfileStore:
             f"(attribute_not_exists({token}) OR {token} < :{token[1:]})"
             for token in map(dynamo.token, stamps)
         ]
+        done = activity(touchpoint, tie.profile, tie.counts)
+        conditions += done.conditions
         values: dict[str, object] = {}
         graph_id = graph_id_after(tie.graph) if tie.graph else None
         if tie.profile is None:
@@ -136,19 +144,28 @@ class DynamoProfileStore:
         return dynamo.update(
             profile_key(tie.profile_id),
             table=self._table,
-            set_={**traits, **stamps, "event": event, "graph": graph_id},
+            set_={**traits, **stamps, **done.set_, "event": event, "graph": graph_id},
             set_once={
                 "created_at": isoformat(touchpoint.received_at),
                 "identifier": tie.home.key,
             },
-            add={_count_name(touchpoint): 1},
+            add=done.add,
+            delete=done.delete,
             remove=[] if event else ["event"],
             condition=" AND ".join(conditions),
             values=values,
         )
 
     def change_graph(self, change: GraphChange) -> None:
-        dynamo.transact(self._client, graph_writes(self._table, change), refusals={})
+        dynamo.transact(self._client, self._graph_writes(change), refusals={})
+
+    def _graph_writes(
+        self, change: GraphChange, besides: ProfileId | None = None
+    ) -> list[dict[str, Any]]:
+        return [
+            *graph_writes(self._table, change, besides=besides),
+            *(put for one in change.suggestions for put in self._suggestion_puts(one)),
+        ]
 
     def was_erased(self, profile_id: ProfileId) -> bool:
         return bool(self._items([{"pk": f"profile#{profile_id}", "sk": "erased"}]))
@@ -164,21 +181,20 @@ class DynamoProfileStore:
             )
         )
 
-    def learn_language(self, profile_id: ProfileId, language: str, at: datetime) -> None:
-        try:
-            self._client.update_item(
-                **dynamo.update(
-                    _learned_key(profile_id),
-                    table=self._table,
-                    set_={"language": language, "language_at": isoformat(at)},
-                    condition="attribute_not_exists(#language_at) OR #language_at < :language_at",
-                )
-            )
-        except ClientError as error:
-            # A later message taught one already.
-            if not dynamo.condition_failed(error):
-                with dynamo.contention():
-                    raise
+    def learn(
+        self, profile_id: ProfileId, language: LearnedLanguage | None, mood: Mood | None
+    ) -> None:
+        learn(self._client, self._table, profile_id, language, mood)
+
+    # Records
+
+    def record(self, profile_id: ProfileId, key: str) -> StoredRecord | None:
+        return read_record(self._client, self._table, profile_id, key)
+
+    def records(
+        self, profile_ids: Sequence[ProfileId], kind: RecordKind | None = None
+    ) -> list[Record]:
+        return read_records(self._client, self._table, profile_ids, kind)
 
     # Suppressions
 
@@ -273,27 +289,23 @@ def _is_open(suggestion: MergeSuggestion, known: Known) -> bool:
     return graph is None or not graph.graph.is_decided(one, other)
 
 
-def _learned_key(profile_id: ProfileId) -> dict[str, str]:
-    return {"pk": f"profile#{profile_id}", "sk": "learned"}
-
-
 def _suppression_key(endpoint: Endpoint) -> dict[str, str]:
     return {"pk": f"endpoint#{endpoint.key}", "sk": "suppression"}
 
 
-def _count_name(touchpoint: Touchpoint) -> str:
-    return f"{_COUNT}{touchpoint.direction}#{touchpoint.channel}"
-
-
 def count_update(profile_id: ProfileId, touchpoint: Touchpoint, *, table: str) -> dict[str, Any]:
-    """One more contact on a profile that exists, as a part of another's transaction."""
+    """One more contact on a profile that exists, as a part of another's transaction.
+
+    We write to people one moment after the other, so the latest needs no condition, whose failure
+    would undo what was sent.
+    """
     return dynamo.update(
-        profile_key(profile_id), table=table, add={_count_name(touchpoint): 1}, remove=["event"]
+        profile_key(profile_id),
+        table=table,
+        set_={last_name(touchpoint): isoformat(touchpoint.occurred_at)},
+        add={count_name(touchpoint): 1},
+        remove=["event"],
     )
-
-
-def _learned(item: dict[str, Any]) -> dict[str, object]:
-    return {"learned_language": LearnedLanguage(language=item["language"], at=item["language_at"])}
 
 
 def _moment(item: dict[str, Any], trait: str) -> Any:
@@ -301,11 +313,6 @@ def _moment(item: dict[str, Any], trait: str) -> Any:
 
 
 def _profile(profile_id: ProfileId, item: dict[str, Any]) -> Profile:
-    contacts: dict[tuple[Direction, Channel], int] = {}
-    for name, value in item.items():
-        if name.startswith(_COUNT):
-            direction, channel = name.removeprefix(_COUNT).split("#")
-            contacts[Direction(direction), Channel(channel)] = value
     return Profile(
         profile_id=profile_id,
         profile_ids=(profile_id,),
@@ -313,9 +320,7 @@ def _profile(profile_id: ProfileId, item: dict[str, Any]) -> Profile:
         identifiers=(Identifier.from_key(item["identifier"]),),
         traits={
             name: Trait(value=json.loads(item[f"{_TRAIT}{name}"]), at=_moment(item, name))
-            for name in sorted(
-                one.removeprefix(_TRAIT) for one in item if one.startswith(_TRAIT)
-            )
+            for name in sorted(one.removeprefix(_TRAIT) for one in item if one.startswith(_TRAIT))
         },
-        contacts=contacts,
+        **activity_fields(item),
     )

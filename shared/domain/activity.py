@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from shared.domain.model import Instant
-from shared.domain.records import money
+from shared.domain.records import Record, Standing, difference, money
 from shared.domain.touchpoint import Channel, Direction, Order, Purchase, Touchpoint
 
 USE = frozenset({"page_view", "tracked_event", "purchase"})
@@ -62,3 +62,14 @@ def contact_of(touchpoint: Touchpoint) -> Contact:
         spend=spent,
         purchases=purchases,
     )
+
+
+def counts_of(touchpoint: Touchpoint, record: Record | None, before: Record | None) -> Standing:
+    """What a touchpoint adds to the sums of its profile.
+
+    `record` is the one it told of, as it is with this version, and `before` as it was without.
+    """
+    if record is not None:
+        return difference(record, before)
+    contact = contact_of(touchpoint)
+    return Standing(spend=contact.spend, purchases=contact.purchases)

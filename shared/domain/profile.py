@@ -14,7 +14,8 @@ from pydantic import Field, JsonValue
 
 from shared.domain.identity import Identifier
 from shared.domain.identity_graph import IdentityGraph, Person
-from shared.domain.model import Instant, Model, ProfileId, isoformat
+from shared.domain.model import Instant, Model, ProfileId, TouchpointId, isoformat
+from shared.domain.records import Standing
 from shared.domain.touchpoint import Channel, Direction, Endpoint
 
 MOST_MOODS = 20
@@ -44,6 +45,7 @@ class LearnedLanguage(Model):
 class Mood(Model):
     """How a person felt when they wrote: -1 to 1."""
 
+    touchpoint_id: TouchpointId = TouchpointId("")
     at: Instant
     score: float = Field(ge=-1, le=1)
     sentiment: str
@@ -70,6 +72,11 @@ class Profile(Model):
     """By currency, in thousandths: 64.80 euros are 64800."""
     purchases: int = 0
     last_purchase_at: Instant | None = None
+    """When they last bought something, even if they gave it back since."""
+    last_use_at: Instant | None = None
+    """When they last did something by themselves: on a site, in an app, in a store."""
+    records: int = 0
+    """Orders, contracts, appointments, returns and claims they have or had."""
     open_records: frozenset[str] = frozenset()
     """`order#4512`: what the company or the person still has to do."""
     learned_language: LearnedLanguage | None = None
@@ -143,6 +150,8 @@ def _with(one: Profile, other: Profile) -> Profile:
         spend=_sums(one.spend, other.spend),
         purchases=one.purchases + other.purchases,
         last_purchase_at=max(_there(one.last_purchase_at, other.last_purchase_at), default=None),
+        last_use_at=max(_there(one.last_use_at, other.last_use_at), default=None),
+        records=one.records + other.records,
         open_records=one.open_records | other.open_records,
         learned_language=max(
             _there(one.learned_language, other.learned_language),
@@ -164,6 +173,19 @@ def _latest(one: Mapping[K, Instant], other: Mapping[K, Instant]) -> dict[K, Ins
 
 def _there(*values: T | None) -> list[T]:
     return [value for value in values if value is not None]
+
+
+def counting(profile: Profile, change: Standing) -> Profile:
+    """With this added to its sums; a currency of which nothing is left is gone."""
+    spend = _sums(profile.spend, change.spend)
+    return profile.model_copy(
+        update={
+            "records": profile.records + change.records,
+            "spend": {currency: amount for currency, amount in spend.items() if amount},
+            "purchases": profile.purchases + change.purchases,
+            "open_records": (profile.open_records - change.closed) | change.opened,
+        }
+    )
 
 
 class MergeSuggestion(Model):

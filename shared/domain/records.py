@@ -247,9 +247,7 @@ def _sum(plus: Iterable[Standing], minus: Iterable[Standing]) -> Standing:
     )
 
 
-def that_fits(
-    change: Standing, *, spend: Mapping[str, int], open_records: frozenset[str]
-) -> Standing:
+def that_fits(change: Standing, spend: Mapping[str, int], open_records: frozenset[str]) -> Standing:
     """Without what a profile has no room for; `spend` and `open_records` are its own."""
     full = len(spend) >= MOST_CURRENCIES
     return change._replace(

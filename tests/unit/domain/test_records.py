@@ -307,6 +307,6 @@ def test_a_full_profile_leaves_the_rest_to_the_records() -> None:
     change = difference(version(), None)
     currencies = {f"X{n:02}": 1 for n in range(MOST_CURRENCIES)}
     many = frozenset(f"order#{n}" for n in range(MOST_OPEN))
-    assert that_fits(change, spend={}, open_records=frozenset()) == change
-    assert that_fits(change, spend=currencies, open_records=many) == Standing(1, purchases=1)
-    assert that_fits(change, spend=currencies | {"EUR": 0}, open_records=frozenset()) == change
+    assert that_fits(change, {}, frozenset()) == change
+    assert that_fits(change, currencies, many) == Standing(1, purchases=1)
+    assert that_fits(change, currencies | {"EUR": 0}, frozenset()) == change

@@ -1,0 +1,66 @@
+"""What understanding taught of a person, on DynamoDB: one item beside the profile's own.
+
+It is written after the journey's other writes, so it stays out of their transaction.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from shared.adapters import dynamo
+from shared.domain.errors import Contention
+from shared.domain.learning import Learned
+from shared.domain.model import ProfileId
+from shared.domain.profile import LearnedLanguage, Mood
+
+TRIES = 5
+"""Where messages of one person are understood at the same moment. Trying here is cheaper than
+having the step understand the message again.
+"""
+
+
+def learned_key(profile_id: ProfileId) -> dict[str, str]:
+    return {"pk": f"profile#{profile_id}", "sk": "learned"}
+
+
+def learn(
+    client: Any,
+    table: str,
+    profile_id: ProfileId,
+    language: LearnedLanguage | None,
+    mood: Mood | None,
+) -> None:
+    """Writes nothing that is known. Raises Contention where others were quicker every time."""
+    for _ in range(TRIES):
+        found = dynamo.batch_get(client, table, [learned_key(profile_id)], consistent=True)
+        known = learned_of(found[0]) if found else Learned()
+        learned = known.after(language, mood)
+        if learned == known or _write(client, table, profile_id, learned, found):
+            return
+    raise Contention("other messages of the same person were understood first")
+
+
+def _write(
+    client: Any, table: str, profile_id: ProfileId, learned: Learned, read: list[dict[str, Any]]
+) -> bool:
+    version = read[0]["version"] if read else 0
+    item = {
+        **learned_key(profile_id),
+        "learned": dynamo.compressed(learned.model_dump_json(exclude_defaults=True)),
+        "version": version + 1,
+    }
+    condition = "#version = :read" if read else "attribute_not_exists(pk)"
+    values = {"read": version} if read else None
+    try:
+        client.put_item(**dynamo.put(item, table=table, condition=condition, values=values))
+    except ClientError as error:
+        if not dynamo.condition_failed(error):
+            with dynamo.contention():
+                raise
+        return False
+    return True
+
+
+def learned_of(item: Mapping[str, Any]) -> Learned:
+    return Learned.model_validate_json(dynamo.decompressed(item["learned"]))
