@@ -42,6 +42,9 @@ def _section(event: type[Event]) -> str:
 
 
 def _type(field: dict[str, Any]) -> str:
+    if "anyOf" in field:
+        (given,) = (one for one in field["anyOf"] if one["type"] != "null")
+        return f"{_type(given)}, or absent"
     if "enum" in field:
         return "one of " + ", ".join(f"`{value}`" for value in field["enum"])
     if field.get("format") == "date-time":

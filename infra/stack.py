@@ -10,13 +10,14 @@ from infra.constructs.alarms import Alarms
 from infra.constructs.code import complete, source_only
 from infra.constructs.dead_letters import DeadLetters
 from infra.constructs.event_bus import Bus, Rules, StreamPublishing
-from infra.constructs.functions import FUNCTIONS, JourneyFunction, environment_of
+from infra.constructs.functions import FUNCTIONS, FunctionShape, JourneyFunction, environment_of
 from infra.constructs.http_api import Agents, HttpApi
 from infra.constructs.journey import STEPS, TouchpointJourney
 from infra.constructs.options import Options
 from infra.constructs.secrets import ProviderSecrets
 from infra.constructs.storage import RawBucket, Tables
 from infra.constructs.timers import Timers
+from shared.policies.reader import read_policies
 from shared.runtime.settings import OperationsSettings
 
 RETENTION = {
@@ -48,7 +49,10 @@ class PasserelleStack(Stack):
             self,
             "timers",
             group_name=prefix,
-            target_arn=self._function_arn("follow_up_delivery"),
+            target_arns=[
+                self._function_arn(name)
+                for name in sorted({shape.wakes for shape in FUNCTIONS.values()} - {""})
+            ],
             dead_letters=self.dead_letters.by_name["unscheduled"],
         )
         values = self._values(prefix)
@@ -76,6 +80,8 @@ class PasserelleStack(Stack):
             touchpoint_journey=self.journey.machine,
             follow_up_scheduling=self.functions["follow_up_scheduling"].function,
             follow_up_delivery=self.functions["follow_up_delivery"].function,
+            segment_evaluation=self.functions["segment_evaluation"].function,
+            moods=[mood.value for mood in read_policies().segments.moods],
             dead_letters=self.dead_letters.by_name["unrouted"],
         )
         self.agents = Agents(self, "agents", production=options.production)
@@ -140,7 +146,6 @@ class PasserelleStack(Stack):
             "BUS_NAME": self.bus.bus.event_bus_name,
             "SCHEDULE_GROUP": self.timers.group_name,
             "SCHEDULE_ROLE_ARN": self.timers.role.role_arn,
-            "SCHEDULE_TARGET_ARN": self.timers.target_arn,
             "SCHEDULE_DEAD_LETTER_ARN": self.timers.dead_letters.queue_arn,
             "PUBLIC_URL": self.options.public_url,
             "BEDROCK_MODEL_ID": self.options.bedrock_model_id,
@@ -180,6 +185,9 @@ class PasserelleStack(Stack):
             f"arn:{self.partition}:bedrock:*::foundation-model/{rest}",
         ]
 
+    def _wakes(self, shape: FunctionShape) -> dict[str, str]:
+        return {"SCHEDULE_TARGET_ARN": self._function_arn(shape.wakes)} if shape.wakes else {}
+
     def _make_functions(
         self, *, values: dict[str, str], resources: dict[str, list[str]]
     ) -> dict[str, JourneyFunction]:
@@ -191,7 +199,7 @@ class PasserelleStack(Stack):
                 function_name=self._function_name(name),
                 shape=shape,
                 code=complete(name, shape) if self.options.bundle == "full" else source_only(name),
-                environment=environment_of(shape.settings, values),
+                environment=environment_of(shape.settings, values | self._wakes(shape)),
                 resources=resources,
                 log_retention=self.log_retention,
                 unfinished=self.dead_letters.by_name["unfinished"],

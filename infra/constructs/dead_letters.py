@@ -9,7 +9,7 @@ from infra.constructs.acknowledgements import acknowledge
 QUEUES = {
     "unpublished": "changes of a table that event_publishing could not put on the bus",
     "unrouted": "events of the bus that a rule's target did not take",
-    "unscheduled": "follow-ups that the scheduler could not hand over",
+    "unscheduled": "follow-ups and segments' timers that the scheduler could not hand over",
     "unfinished": "events that a function took and could not finish",
 }
 

@@ -1,6 +1,6 @@
 """How an event leaves a table, and who hears it. The rules are built from the event classes."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from aws_cdk import Duration
@@ -14,8 +14,16 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from shared.events.catalogue import FollowUpScheduled, TicketChanged, TouchpointReceived
-from shared.events.envelope import SOURCE
+from shared.events.catalogue import (
+    FollowUpScheduled,
+    ProfilesMerged,
+    ProfilesSeparated,
+    ProfileUpdated,
+    TicketChanged,
+    TouchpointClassified,
+    TouchpointReceived,
+)
+from shared.events.envelope import SOURCE, Event
 
 CARRIES_AN_EVENT = {"dynamodb": {"NewImage": {"event": {"M": {"type": {"S": [{"exists": True}]}}}}}}
 """A write without an event costs no invocation."""
@@ -104,8 +112,11 @@ class Rules(Construct):
         touchpoint_journey: sfn.IStateMachine,
         follow_up_scheduling: lambda_.IFunction,
         follow_up_delivery: lambda_.IFunction,
+        segment_evaluation: lambda_.IFunction,
+        moods: Collection[str],
         dead_letters: sqs.IQueue,
     ) -> None:
+        """`moods` are those of messages that may move somebody between segments."""
         super().__init__(scope, construct_id)
         self._bus = bus
         delivery: dict[str, Any] = {
@@ -147,6 +158,24 @@ class Rules(Construct):
                 **delivery,
             ),
         )
+
+        evaluation = targets.LambdaFunction(
+            segment_evaluation,
+            event=events.RuleTargetInput.from_event_path("$.detail.data"),
+            **delivery,
+        )
+        changes = (ProfileUpdated, ProfilesMerged, ProfilesSeparated)
+        self._rule(
+            "change_moves_between_segments",
+            {**Event.event_pattern(), "detail-type": [event.__name__ for event in changes]},
+            evaluation,
+        )
+        if moods:
+            self._rule(
+                "mood_moves_between_segments",
+                TouchpointClassified.event_pattern(sentiment=sorted(moods)),
+                evaluation,
+            )
 
     def _rule(self, name: str, pattern: dict[str, Any], target: events.IRuleTarget) -> None:
         events.Rule(

@@ -1,4 +1,4 @@
-"""The eight functions as data, and the construct that makes one of them.
+"""The functions as data, and the construct that makes one of them.
 
 Its environment is exactly the fields of its settings class, its role exactly its grants.
 """
@@ -22,6 +22,7 @@ from shared.runtime.settings import (
     FollowUpDeliverySettings,
     FollowUpSchedulingSettings,
     ProfileUpdateSettings,
+    SegmentEvaluationSettings,
     Settings,
     TicketCreationSettings,
     WebhookIntakeSettings,
@@ -31,6 +32,7 @@ GET = "dynamodb:GetItem"
 BATCH_GET = "dynamodb:BatchGetItem"
 PUT = "dynamodb:PutItem"
 UPDATE = "dynamodb:UpdateItem"
+DELETE = "dynamodb:DeleteItem"
 CHECK = "dynamodb:ConditionCheckItem"
 QUERY = "dynamodb:Query"
 SCAN = "dynamodb:Scan"
@@ -59,6 +61,8 @@ class FunctionShape(NamedTuple):
     memory_mb: int = 512
     asynchronous: bool = False
     """Whether an event is handed to it without anybody waiting: then its failures go to a queue."""
+    wakes: str = ""
+    """The function that the schedules it sets invoke."""
 
 
 TIMER = (
@@ -100,7 +104,7 @@ FUNCTIONS = {
         grants=(
             *READ_TOUCHPOINT,
             Grant("touchpoints", (UPDATE,)),
-            Grant("profiles", (GET, BATCH_GET, PUT, UPDATE)),
+            Grant("profiles", (BATCH_GET, PUT, UPDATE, DELETE)),
         ),
     ),
     "ai_classification": FunctionShape(
@@ -128,6 +132,7 @@ FUNCTIONS = {
         timeout_seconds=20,
         packages=("PyYAML", "tzdata"),
         asynchronous=True,
+        wakes="follow_up_delivery",
         grants=(Grant("tickets", (GET, PUT)), *TIMER),
     ),
     "follow_up_delivery": FunctionShape(
@@ -135,16 +140,25 @@ FUNCTIONS = {
         timeout_seconds=60,
         packages=("PyYAML", "tzdata", "urllib3"),
         asynchronous=True,
+        wakes="follow_up_delivery",
         grants=(
             *READ_TOUCHPOINT,
             Grant("touchpoints", (BATCH_GET, UPDATE)),
             Grant("touchpoints/index/by_profile", (QUERY,)),
-            Grant("profiles", (GET, UPDATE)),
+            Grant("profiles", (BATCH_GET, GET, UPDATE)),
             Grant("tickets", (GET, BATCH_GET, PUT, UPDATE, QUERY)),
             Grant("secrets", (READ_SECRET,)),
             Grant("mail_identities", ("ses:SendEmail", "ses:SendRawEmail")),
             *TIMER,
         ),
+    ),
+    "segment_evaluation": FunctionShape(
+        SegmentEvaluationSettings,
+        timeout_seconds=30,
+        packages=("PyYAML", "tzdata"),
+        asynchronous=True,
+        wakes="segment_evaluation",
+        grants=(*READ_TOUCHPOINT, Grant("profiles", (BATCH_GET, UPDATE)), *TIMER),
     ),
     "agent_api": FunctionShape(
         AgentApiSettings,
@@ -155,7 +169,9 @@ FUNCTIONS = {
             Grant("touchpoints", (BATCH_GET, SCAN)),
             Grant("touchpoints/index/by_profile", (QUERY,)),
             Grant("touchpoints/index/by_trouble", (QUERY,)),
-            Grant("profiles", (GET, BATCH_GET, QUERY)),
+            Grant("profiles", (BATCH_GET, PUT, UPDATE, DELETE, QUERY)),
+            Grant("profiles/index/by_review", (QUERY,)),
+            Grant("profiles/index/by_segment", (QUERY,)),
             Grant("tickets", (GET, BATCH_GET, PUT, UPDATE, QUERY)),
             Grant("tickets/index/by_worklist", (QUERY,)),
             Grant("tickets/index/by_profile", (QUERY,)),
@@ -168,7 +184,7 @@ FUNCTIONS = {
 WILDCARDS = {
     "objects": "An object is named after its touchpoint, so the names are not known beforehand.",
     "touchpoint_objects": "One object for each large touchpoint, below one prefix of one bucket.",
-    "schedules": "One schedule for each follow-up, in one group that holds nothing else.",
+    "schedules": "One schedule for each follow-up and person, in one group with nothing else.",
     "mail_identities": "The sender is the company's choice; -c mail_identities narrows it.",
     "bedrock": "An inference profile calls one model in whichever of its regions has room.",
 }

@@ -39,7 +39,10 @@ TABLES = {
     ),
     "profiles": TableShape(
         Key("pk", "sk"),
-        {"by_review": Index(Key("review", "ranked"), "merge suggestions nobody decided on yet")},
+        {
+            "by_review": Index(Key("review", "ranked"), "merge suggestions nobody decided on yet"),
+            "by_segment": Index(Key("segment", "pk"), "the members of a segment, and their export"),
+        },
     ),
     "tickets": TableShape(
         Key("pk", "sk"),

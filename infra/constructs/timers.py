@@ -1,5 +1,7 @@
 """EventBridge Scheduler: the group of one-time schedules, and the one role that fires them."""
 
+from collections.abc import Sequence
+
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
@@ -8,7 +10,9 @@ from constructs import Construct
 
 
 class Timers(Construct):
-    """The target is given as an ARN: it sets schedules itself; a function would close a circle."""
+    """The targets are given as ARNs: they set schedules themselves; a function would close a
+    circle.
+    """
 
     def __init__(
         self,
@@ -16,7 +20,7 @@ class Timers(Construct):
         construct_id: str,
         *,
         group_name: str,
-        target_arn: str,
+        target_arns: Sequence[str],
         dead_letters: sqs.IQueue,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -26,7 +30,6 @@ class Timers(Construct):
             service="scheduler", resource="schedule-group", resource_name=group_name
         )
         self.group_name = group_name
-        self.target_arn = target_arn
         self.dead_letters = dead_letters
         self.schedule_arns = stack.format_arn(
             service="scheduler", resource="schedule", resource_name=f"{group_name}/*"
@@ -46,7 +49,7 @@ class Timers(Construct):
             ),
         )
         self.role.add_to_policy(
-            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[target_arn])
+            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=list(target_arns))
         )
         self.role.add_to_policy(
             iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[dead_letters.queue_arn])

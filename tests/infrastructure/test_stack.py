@@ -132,20 +132,30 @@ def test_pass_role_is_for_the_scheduler_role_alone(stack: Synthesised) -> None:
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
         if "iam:PassRole" in text(statement["Action"])
     ]
-    assert len(passing) == 2
+    assert len(passing) == sum(bool(shape.wakes) for shape in FUNCTIONS.values()) == 3
     assert all(resource == role for _, resource in passing)
 
 
-def test_scheduler_role_fires_delivery_and_nothing_else(stack: Synthesised) -> None:
-    variables = stack.functions()["follow_up_scheduling"]["Environment"]["Variables"]
-    statements = stack.statements(variables["SCHEDULE_ROLE_ARN"])
-    allowed = {statement["Action"]: statement["Resource"] for statement in statements}
-    assert allowed == {
-        "lambda:InvokeFunction": variables["SCHEDULE_TARGET_ARN"],
-        "sqs:SendMessage": variables["SCHEDULE_DEAD_LETTER_ARN"],
+@pytest.mark.parametrize("name", [name for name, shape in FUNCTIONS.items() if shape.wakes])
+def test_a_schedule_wakes_the_function_it_was_made_for(stack: Synthesised, name: str) -> None:
+    variables = stack.functions()[name]["Environment"]["Variables"]
+    woken = stack.functions()[FUNCTIONS[name].wakes]["FunctionName"]
+    assert text(variables["SCHEDULE_TARGET_ARN"]).endswith(f':function:{woken}"]]}}')
+
+
+def test_scheduler_role_fires_what_is_woken_and_nothing_else(stack: Synthesised) -> None:
+    variables = {
+        name: stack.functions()[name]["Environment"]["Variables"]
+        for name, shape in FUNCTIONS.items()
+        if shape.wakes
     }
-    delivery = stack.functions()["follow_up_delivery"]["FunctionName"]
-    assert text(variables["SCHEDULE_TARGET_ARN"]).endswith(f':function:{delivery}"]]}}')
+    one = variables["follow_up_scheduling"]
+    statements = stack.statements(one["SCHEDULE_ROLE_ARN"])
+    allowed = {statement["Action"]: statement["Resource"] for statement in statements}
+    assert set(allowed) == {"lambda:InvokeFunction", "sqs:SendMessage"}
+    assert allowed["sqs:SendMessage"] == one["SCHEDULE_DEAD_LETTER_ARN"]
+    woken = {text(of["SCHEDULE_TARGET_ARN"]) for of in variables.values()}
+    assert {text(arn) for arn in allowed["lambda:InvokeFunction"]} == woken
 
 
 def test_tables_have_the_keys_and_indexes_that_were_declared(stack: Synthesised) -> None:
@@ -210,7 +220,7 @@ def test_streams_lose_nothing(stack: Synthesised) -> None:
 
 def test_rules_lose_nothing(stack: Synthesised) -> None:
     rules = stack.resources("AWS::Events::Rule").values()
-    assert len(rules) == 3
+    assert len(rules) == 5
     for rule in rules:
         assert "EventBusName" in rule["Properties"]
         for target in rule["Properties"]["Targets"]:
@@ -226,7 +236,10 @@ def test_rules_say_what_their_target_expects(stack: Synthesised) -> None:
         assert pattern["source"] == ["passerelle"]
         (target,) = rule["Properties"]["Targets"]
         form = target.get("InputPath") or target["InputTransformer"]["InputTemplate"]
-        said[pattern["detail-type"][0]] = (pattern.get("detail"), re.sub(r"<[^>]*>", "<>", form))
+        said[" ".join(pattern["detail-type"])] = (
+            pattern.get("detail"),
+            re.sub(r"<[^>]*>", "<>", form),
+        )
     assert said == {
         "TouchpointReceived": (None, "$.detail.data"),
         "TicketChanged": (
@@ -237,6 +250,12 @@ def test_rules_say_what_their_target_expects(stack: Synthesised) -> None:
             {"data": {"immediate": [True]}},
             '{"ticket_id":<>,"follow_up_id":<>}',
         ),
+        "ProfileUpdated ProfilesMerged ProfilesSeparated": (None, "$.detail.data"),
+        # The example rules ask for language and preferred channel, which every message may change.
+        "TouchpointClassified": (
+            {"data": {"sentiment": ["negative", "neutral", "positive"]}},
+            "$.detail.data",
+        ),
     }
 
 
@@ -246,7 +265,7 @@ def test_what_is_invoked_without_a_waiting_caller_has_a_queue(stack: Synthesised
         for one in stack.resources("AWS::Lambda::EventInvokeConfig").values()
         if "OnFailure" in one["Properties"]["DestinationConfig"]
     }
-    assert len(configured) == sum(shape.asynchronous for shape in FUNCTIONS.values()) == 2
+    assert len(configured) == sum(shape.asynchronous for shape in FUNCTIONS.values()) == 3
 
 
 def test_queues_are_encrypted_and_take_tls_only(stack: Synthesised) -> None:
