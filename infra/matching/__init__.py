@@ -1,0 +1,1 @@
+"""Batch review of duplicate profiles, and the weights that the streaming score uses."""
