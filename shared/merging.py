@@ -16,9 +16,14 @@ from shared.domain.identity_graph import (
     united,
 )
 from shared.domain.model import Instant, ProfileId
+from shared.domain.profile import MergeSuggestion
 from shared.events.catalogue import ProfilesMerged, ProfilesSeparated
 from shared.events.envelope import Event
 from shared.ports import GraphChange, Known, ProfileStore
+
+MOST_SUGGESTIONS = 20
+"""Made by one change, which must fit into one transaction."""
+SHARED = "but what they have in common is several people's"
 
 
 def graph_change(known: Known, after: IdentityGraph, *, by: str) -> GraphChange:
@@ -30,7 +35,29 @@ def graph_change(known: Known, after: IdentityGraph, *, by: str) -> GraphChange:
         for profile_id, profile in known.profiles.items()
         if profile_id not in known.graphs
     ]
-    return GraphChange(before, after, _event(persons, after, by))
+    return GraphChange(
+        before,
+        after,
+        _event(persons, after, by),
+        _suggestions([one.graph for one in before], after),
+    )
+
+
+def _suggestions(
+    before: Iterable[IdentityGraph], after: IdentityGraph
+) -> tuple[MergeSuggestion, ...]:
+    """Once for each tie that could join two people with a history, and does not."""
+    known = {each for graph in before for each in graph.suggested()}
+    new = [each for each in after.suggested() if each not in known]
+    return tuple(
+        MergeSuggestion(
+            profile_ids=one.profile_ids,
+            reason=one.reason if one.kind is TieKind.STATED else f"{one.reason}; {SHARED}",
+            by=one.by,
+            at=one.at,
+        )
+        for one in new[:MOST_SUGGESTIONS]
+    )
 
 
 def _alone(identifier: Identifier) -> Person:
@@ -103,6 +130,13 @@ def separate(
             break
     _write(decided, known, profiles, policy)
     return decided
+
+
+def record(decided: Tie, *, profiles: ProfileStore, policy: IdentityPolicy) -> None:
+    """Add a decision that was made before, as it was: replayed in any order, the same persons
+    follow. Raises NotFound where a profile is not there, and Contention.
+    """
+    _write(decided, _both(*decided.profile_ids, profiles), profiles, policy)
 
 
 def _merges_between(known: Known, one: ProfileId, other: ProfileId) -> list[Tie]:

@@ -185,7 +185,7 @@ class GraphChange(NamedTuple):
     after: IdentityGraph
     event: Event | None
     """Where persons merged or separated by it."""
-    suggestions: tuple[MergeSuggestion, ...]
+    suggestions: tuple[MergeSuggestion, ...] = ()
     """Of those who may be one person from now on, and are not."""
 
 
@@ -230,6 +230,8 @@ class ProfileTie(NamedTuple):
     """Of the home, where the touchpoint tells of an order, a contract, …"""
     counts: Standing = Standing()
     """What it adds to the home's sums."""
+    time_zone: str | None = None
+    """Where the home tells one, with its first touchpoint."""
 
     @property
     def profile_id(self) -> ProfileId:
@@ -513,6 +515,9 @@ class IdentifierForms(Protocol):
 
         `region`: the ISO 3166 country in which a phone number without a country code is read.
         """
+
+    def time_zone(self, identifier: Identifier) -> str | None:
+        """The IANA time zone that an identifier in its one form tells: a phone number's country."""
 
 
 class Bus(Protocol):

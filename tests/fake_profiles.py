@@ -104,6 +104,7 @@ class FakeProfileStore:
             profile_ids=(whose,),
             created_at=tie.touchpoint.received_at,
             identifiers=(tie.home,),
+            learned_time_zone=tie.time_zone,
         )
         contacted = with_contact(profile, tie.touchpoint)
         self._profiles[whose] = counting(contacted, tie.counts).model_copy(

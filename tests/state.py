@@ -12,6 +12,7 @@ from shared.adapters.ledger import DynamoLedger
 from shared.adapters.profiles import DynamoProfileStore
 from shared.adapters.tickets import follow_up_of, ticket_of
 from shared.domain.model import ProfileId
+from shared.domain.profile import MergeSuggestion
 
 State = dict[str, Any]
 
@@ -43,11 +44,7 @@ def state_of(client: Any, *, touchpoints: str, profiles: str, tickets: str) -> S
             if item["sk"] == "graph"
             for person in stored_graph(item).graph.persons
         ),
-        "suggestions": sorted(
-            (item["pk"], item["sk"])
-            for item in profile_items
-            if item["sk"].startswith("suggestion#")
-        ),
+        "suggestions": sorted(one.profile_ids for one in open_suggestions(store)),
         "tickets": {
             item["pk"]: ticket_of(item).model_dump(mode="json", exclude={"version"})
             for item in ticket_items
@@ -64,6 +61,15 @@ def state_of(client: Any, *, touchpoints: str, profiles: str, tickets: str) -> S
             if item["sk"].startswith("follow_up#")
         },
     }
+
+
+def open_suggestions(store: DynamoProfileStore) -> list[MergeSuggestion]:
+    page = store.suggestions_open(limit=100)
+    found = page.items
+    while page.cursor is not None:
+        page = store.suggestions_open(limit=100, cursor=page.cursor)
+        found += page.items
+    return found
 
 
 def _touchpoint(ledger: DynamoLedger, item: dict[str, Any]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def update_profile(
     if claims is None:
         return _without_profile(touchpoint, profiles)
     try:
-        return _attach(touchpoint, claims, unread, profiles=profiles, policy=policy)
+        return _attach(touchpoint, claims, unread, profiles=profiles, policy=policy, forms=forms)
     except Conflict:
         tied = ledger.read(step.touchpoint_id)
         assert tied is not None, "nothing removes a touchpoint while its journey runs"
@@ -96,6 +96,7 @@ def _attach(
     *,
     profiles: ProfileStore,
     policy: IdentityPolicy,
+    forms: IdentifierForms,
 ) -> ProfileStep:
     home = claims.home
     known = profiles.known([home.profile_id, *(one.profile_id for one in claims.others)])
@@ -124,6 +125,7 @@ def _attach(
             ),
             record=record,
             counts=_counts(touchpoint, record, profile),
+            time_zone=forms.time_zone(home) if profile is None else None,
         )
     )
     person = graph.person_of(home.key)

@@ -148,6 +148,7 @@ class DynamoProfileStore:
             set_once={
                 "created_at": isoformat(touchpoint.received_at),
                 "identifier": tie.home.key,
+                **({"time_zone": tie.time_zone} if tie.time_zone else {}),
             },
             add=done.add,
             delete=done.delete,
@@ -322,5 +323,6 @@ def _profile(profile_id: ProfileId, item: dict[str, Any]) -> Profile:
             name: Trait(value=json.loads(item[f"{_TRAIT}{name}"]), at=_moment(item, name))
             for name in sorted(one.removeprefix(_TRAIT) for one in item if one.startswith(_TRAIT))
         },
+        learned_time_zone=item.get("time_zone"),
         **activity_fields(item),
     )

@@ -18,10 +18,8 @@ from shared.domain.touchpoint import Touchpoint
 MOST_IDENTIFIERS = 45
 """Of one graph: what changes with it must fit into one transaction of 100 items."""
 
-SPARE = 3
-"""How many times the values of a type that one person may hold a graph keeps: that some are too
-many must be seen, how many too many need not.
-"""
+MOST_OF_A_TYPE = 30
+"""Of one graph, so that whoever makes up browsers by the thousand leaves room for what matters."""
 
 Keys = frozenset[str]
 
@@ -144,14 +142,12 @@ class IdentityGraph(Model):
 
     def suggested(self) -> list[Tie]:
         """What ties two persons who both have a history, and nobody decided on yet."""
-        decided = {one.pair for one in self.ties if one.kind in DECIDED}
         return [
-            one
-            for one in self.ties
-            if one.pair not in decided
-            and (here := self.person_of(one.one)) != (there := self.person_of(one.other))
-            and here.homes
-            and there.homes
+            each
+            for each in self.ties
+            if self.person_of(each.one).homes
+            and self.person_of(each.other).homes
+            and not self.is_decided(*each.profile_ids)
         ]
 
 
@@ -263,7 +259,7 @@ def with_claims(
     """The graph of a touchpoint's home once what it says is in it, and who follows from it.
 
     `graphs` are those that the identifiers it names are in, `homes` those with a history. A tie
-    for which there is no room is left out: an identifier shared by so many joins nobody anyhow.
+    for which there is no room is left out: an identifier that so many share joins nobody anyhow.
     """
     home = claims.home.key
     graph = IdentityGraph(identifiers=frozenset({home}), homes=frozenset({home}))
@@ -272,17 +268,14 @@ def with_claims(
     for other, one in zip(claims.others, claims.ties, strict=True):
         alone = IdentityGraph(identifiers=frozenset({other.key}), homes=homes & {other.key})
         bigger = united([graph, graphs.get(other.key, alone)], [one])
-        if other.key in graph.identifiers or _has_room(bigger, policy):
+        if other.key in graph.identifiers or _has_room(bigger):
             graph = bigger
     return settled(graph, policy)
 
 
-def _has_room(graph: IdentityGraph, policy: IdentityPolicy) -> bool:
-    counts = _counted(graph.identifiers)
-    return len(graph.identifiers) <= MOST_IDENTIFIERS and all(
-        count <= SPARE * policy.at_most.get(type_, MOST_IDENTIFIERS)
-        for (type_, _), count in counts.items()
-    )
+def _has_room(graph: IdentityGraph) -> bool:
+    types = Counter(Identifier.from_key(key).type for key in graph.identifiers)
+    return len(graph.identifiers) <= MOST_IDENTIFIERS and max(types.values()) <= MOST_OF_A_TYPE
 
 
 def _counted(keys: Iterable[str]) -> Counter[tuple[IdentifierType, str]]:

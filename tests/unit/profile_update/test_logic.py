@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.profile_update.logic import (
-    LARGEST_IDENTIFIERS,
     LARGEST_TRAIT,
     LARGEST_TRAITS,
     MOST_TRAITS,
@@ -19,7 +18,14 @@ from functions.profile_update.logic import (
 )
 from shared.adapters.phone_numbers import LibPhoneNumber
 from shared.domain.errors import Contention, NotFound
-from shared.domain.identity import Identifier, IdentifierType, IdentityPolicy, profile_id_from
+from shared.domain.identity import (
+    Identifier,
+    IdentifierType,
+    IdentityPolicy,
+    profile_id_from,
+)
+from shared.domain.identity import Source as Row
+from shared.domain.identity_graph import MOST_IDENTIFIERS
 from shared.domain.journey import JourneyState, ProfileStep
 from shared.domain.model import ProfileId, TouchpointId
 from shared.domain.profile import Profile
@@ -33,8 +39,10 @@ from shared.domain.touchpoint import (
     Touchpoint,
     TouchpointState,
 )
-from shared.events.catalogue import ProfileUpdated
+from shared.events.catalogue import ProfilesMerged, ProfilesSeparated, ProfileUpdated
+from shared.merging import MOST_SUGGESTIONS
 from shared.ports import ProfileTie
+from shared.runtime import wiring
 from tests.builders import (
     NOON,
     PHONE,
@@ -42,6 +50,7 @@ from tests.builders import (
     endpoint,
     identifier,
     observed,
+    policies,
     profile_id,
     sms,
     touchpoint,
@@ -53,7 +62,8 @@ CARD = identifier("card-7", IdentifierType.LOYALTY_CARD)
 EMAIL = identifier("awa@example.com", IdentifierType.EMAIL)
 CUSTOMER = identifier("C-1", IdentifierType.CUSTOMER_NUMBER)
 WHATSAPP_USER = identifier("FR.123", IdentifierType.WHATSAPP_USER, "waba-1")
-POLICY = IdentityPolicy(default_region="FR", regions={SMS_LINE: "GB", "bruxelles": "BE"})
+CUSTOMER_2 = identifier("C-2", IdentifierType.CUSTOMER_NUMBER)
+POLICY = policies().identity.model_copy(update={"regions": {SMS_LINE: "GB", "bruxelles": "BE"}})
 
 
 @pytest.fixture
@@ -70,7 +80,7 @@ def update(world: World, seen: Touchpoint, policy: IdentityPolicy = POLICY) -> P
         ledger=world.ledger,
         profiles=world.profiles,
         policy=policy,
-        phone_numbers=LibPhoneNumber(),
+        forms=wiring.identifier_forms(),
     )
 
 
@@ -90,13 +100,30 @@ def known_by(*identifiers: Identifier, key: str = "k", **overrides: Any) -> Touc
     return touchpoint(key=key, identifiers=identifiers, name=None, **overrides)
 
 
+def till(*identifiers: Identifier, key: str = "k", **overrides: Any) -> Touchpoint:
+    """The company's own till, which knows its customers' numbers and cards."""
+    fields: dict[str, Any] = {
+        "provider": "standard_webhooks",
+        "account": "till",
+        "channel": Channel.IN_STORE,
+        "direction": Direction.PASSIVE,
+        "endpoint": None,
+    }
+    return known_by(*identifiers, key=key, **fields | overrides)
+
+
+def whatsapp(*identifiers: Identifier, key: str = "k", **overrides: Any) -> Touchpoint:
+    return known_by(*identifiers, key=key, **overrides)
+
+
 class TestWhoseItIs:
     def test_a_first_contact_makes_the_profile(self, world: World) -> None:
         step = update(world, whatsapp_message())
         assert step == ProfileStep(
             profile_id=profile_id(),
+            profile_ids=(profile_id(),),
             next_step="ai_classification",
-            why="created from its first identifier",
+            why="created from a proved phone",
         )
         assert read(world, step.profile_id).contacts == {(Direction.INBOUND, Channel.WHATSAPP): 1}
         (event,) = world.happened(ProfileUpdated)
@@ -106,7 +133,7 @@ class TestWhoseItIs:
         first = update(world, whatsapp_message())
         second = update(world, sms(phone="+33 6 12 34 56 78"))
         assert second.profile_id == first.profile_id
-        assert second.why == "found by phone"
+        assert second.why == "found by a proved phone"
         assert read(world, first.profile_id).contacts == {
             (Direction.INBOUND, Channel.WHATSAPP): 1,
             (Direction.INBOUND, Channel.SMS): 1,
@@ -136,15 +163,20 @@ class TestWhoseItIs:
         second = update(world, known_by(EMAIL, key="k2"))
         assert first.profile_id == second.profile_id
 
-    def test_cw_13837_nobody_needs_a_phone(self, world: World) -> None:
-        first = update(world, known_by(WHATSAPP_USER, key="id only"))
-        second = update(world, known_by(WHATSAPP_USER, identifier(), key="phone revealed"))
-        third = update(world, known_by(identifier(), key="phone only"))
-        assert first.profile_id == second.profile_id == third.profile_id
-        assert second.why == "found by whatsapp_user"
-        assert set(read(world, first.profile_id).identifiers) == {WHATSAPP_USER, identifier()}
-        changes = [one.change for one in world.events if isinstance(one, ProfileUpdated)]
-        assert changes == ["created", "identified"]
+    @given(order=st.permutations(range(3)))
+    def test_cw_13837_nobody_needs_a_phone(self, order: Sequence[int]) -> None:
+        world = World()
+        seen = [
+            whatsapp(WHATSAPP_USER, key="id only"),
+            whatsapp(WHATSAPP_USER, identifier(), key="phone revealed"),
+            whatsapp(identifier(), key="phone only"),
+        ]
+        steps = {number: update(world, seen[number]) for number in order}
+        one, other = (read(world, steps[number].profile_id) for number in (0, 2))
+        assert one == other
+        assert set(one.identifiers) == {WHATSAPP_USER, identifier()}
+        assert one.profile_id == profile_id_from(WHATSAPP_USER)
+        assert one.contacts == {(Direction.INBOUND, Channel.WHATSAPP): 3}
 
     def test_cw_15586_a_user_id_means_nothing_in_another_portfolio(self, world: World) -> None:
         other = WHATSAPP_USER.model_copy(update={"scope": "waba-2"})
@@ -152,27 +184,41 @@ class TestWhoseItIs:
         second = update(world, known_by(other, key="k2"))
         assert first.profile_id != second.profile_id
 
-    def test_a_weaker_identifier_finds_the_person_of_a_stronger_new_one(self, world: World) -> None:
-        first = update(world, known_by(CARD))
-        second = update(world, known_by(CUSTOMER, CARD, key="k2"))
-        assert second.profile_id == first.profile_id == profile_id_from(CARD)
-        assert world.profiles.find([CUSTOMER]) == {CUSTOMER: first.profile_id}
+    def test_a_touchpoint_stays_with_its_own_identifier_when_a_stronger_one_joins(
+        self, world: World
+    ) -> None:
+        first = update(world, till(CARD))
+        second = update(world, till(CUSTOMER, CARD, key="k2"))
+        assert (first.profile_id, second.profile_id) == tuple(
+            map(profile_id_from, (CARD, CUSTOMER))
+        )
+        person = read(world, first.profile_id)
+        assert person.profile_id == profile_id_from(CUSTOMER)
+        assert person.profile_ids == (profile_id_from(CUSTOMER), profile_id_from(CARD))
+        third = update(world, till(CARD, key="k3"))
+        assert third.profile_ids == (profile_id_from(CARD), profile_id_from(CUSTOMER))
+        assert third.why == "found by a proved loyalty card, one person with other profiles"
+        (merged,) = world.happened(ProfilesMerged)
+        assert isinstance(merged, ProfilesMerged)
+        assert merged.profile_id == profile_id_from(CUSTOMER)
 
-    def test_the_strongest_identifier_makes_the_profile_whatever_order_they_come_in(self) -> None:
+    def test_the_strongest_proven_identifier_makes_the_profile_in_any_order(self) -> None:
         made = {
-            update(World(), known_by(*order)).profile_id
+            update(World(), whatsapp(*order)).profile_id
             for order in permutations((CARD, identifier(), WHATSAPP_USER))
         }
-        assert made == {profile_id()}
+        assert made == {profile_id_from(WHATSAPP_USER)}
 
-    def test_everything_that_found_them_is_said(self, world: World) -> None:
-        update(world, known_by(identifier(), CARD))
-        again = update(world, known_by(CARD, identifier(), key="k2"))
-        assert again.why == "found by loyalty_card, phone"
+    def test_a_proven_identifier_goes_before_a_stronger_one_that_is_only_said(
+        self, world: World
+    ) -> None:
+        step = update(world, whatsapp(CUSTOMER, identifier()))
+        assert step.profile_id == profile_id()
+        assert read(world, step.profile_id).stated_identifiers == (CUSTOMER,)
 
 
 class TestNobody:
-    @pytest.mark.parametrize("value", ["MyBank", "12", "+331234567890123456789", " "])
+    @pytest.mark.parametrize("value", ["MyBank", "12", "+331234567890123456789", " ", "+0000000"])
     def test_a_sender_that_is_no_number_links_nobody(self, world: World, value: str) -> None:
         seen = known_by(identifier(value))
         step = update(world, seen)
@@ -182,21 +228,26 @@ class TestNobody:
         assert len(world.profiles) == 0
         assert state(world, seen) is TouchpointState.RECEIVED
 
-    def test_what_cannot_be_read_stands_in_nobodys_way(self, world: World) -> None:
+    @pytest.mark.parametrize(
+        "blocked",
+        [
+            identifier("noreply@shop.example", IdentifierType.EMAIL),
+            identifier("null", IdentifierType.CUSTOMER_NUMBER),
+        ],
+    )
+    def test_a_blocked_value_never_identifies(self, world: World, blocked: Identifier) -> None:
+        assert update(world, known_by(blocked)).profile_id == NOBODY
+        assert update(world, known_by(blocked, EMAIL, key="k2")).profile_id == profile_id_from(
+            EMAIL
+        )
+        assert blocked not in world.profiles
+
+    def test_what_cannot_be_read_is_kept_as_it_came_and_links_nobody(self, world: World) -> None:
         step = update(world, known_by(identifier("MyBank"), EMAIL))
         assert step.profile_id == profile_id_from(EMAIL)
-        assert read(world, step.profile_id).identifiers == (EMAIL,)
-
-    def test_an_address_that_grows_too_long_in_small_letters_links_nobody(
-        self, world: World
-    ) -> None:
-        """Capital I with a dot is two letters when small; the profile could not be read back."""
-        step = update(world, known_by(identifier("İ" * 320, IdentifierType.EMAIL)))
-        assert step.profile_id == NOBODY
-
-    def test_the_longest_address_there_can_be_is_one(self, world: World) -> None:
-        longest = identifier("a" * 320, IdentifierType.EMAIL)
-        assert update(world, known_by(longest)).profile_id == profile_id_from(longest)
+        profile = read(world, step.profile_id)
+        assert profile.identifiers == (EMAIL,)
+        assert profile.traits["unread_phone"].value == "MyBank"
 
     def test_words_of_nobody_are_understood_all_the_same(self, world: World) -> None:
         assert update(world, known_by()).next_step == "ai_classification"
@@ -214,50 +265,92 @@ class TestNobody:
                 ledger=world.ledger,
                 profiles=world.profiles,
                 policy=POLICY,
-                phone_numbers=LibPhoneNumber(),
+                forms=wiring.identifier_forms(),
             )
 
 
-class TestTwoProfilesNamedInOneBreath:
-    def test_they_become_one_suggestion_with_a_reason_and_nothing_merges(
+class TestTwoPeopleNamedInOneBreath:
+    def test_what_is_only_stated_becomes_a_suggestion_and_nothing_merges(
         self, world: World
     ) -> None:
-        by_phone = update(world, known_by(identifier())).profile_id
-        by_card = update(world, known_by(CARD, key="k2")).profile_id
-        both = known_by(CARD, identifier(), key="k3", at=NOON + timedelta(hours=1))
-        assert update(world, both).profile_id == by_phone
-        (suggestion,) = world.profiles.suggestions(by_card)
+        by_phone = update(world, whatsapp(identifier())).profile_id
+        by_card = update(world, till(CARD, key="k2")).profile_id
+        both = till(CARD, identifier(), key="k3", at=NOON + timedelta(hours=1))
+        assert update(world, both).profile_id == by_card
+        (suggestion,) = world.profiles.suggestions([by_phone])
         assert suggestion.profile_ids == tuple(sorted((by_phone, by_card)))
-        assert suggestion.touchpoint_id == both.touchpoint_id
+        assert suggestion.by == f"touchpoint:{both.touchpoint_id}"
         assert suggestion.at == both.occurred_at
-        assert "phone" in suggestion.reason and "loyalty_card" in suggestion.reason
-        assert world.profiles.find([CARD]) == {CARD: by_card}
-        assert len(world.profiles) == 2
+        assert "phone" in suggestion.reason and "loyalty card" in suggestion.reason
+        assert read(world, by_phone).profile_ids == (by_phone,)
 
-    @pytest.mark.parametrize("order", list(permutations((identifier(), CARD))))
-    def test_the_same_pair_is_the_same_suggestion(
-        self, world: World, order: tuple[Identifier, ...]
-    ) -> None:
-        whose = update(world, known_by(identifier(), key="a")).profile_id
-        update(world, known_by(CARD, key="b"))
-        update(world, known_by(*order, key="c"))
-        update(world, known_by(*reversed(order), key="d"))
-        (suggestion,) = world.profiles.suggestions(whose)
+    @given(order=st.permutations(range(3)))
+    def test_it_is_suggested_in_whatever_order_it_is_seen(self, order: Sequence[int]) -> None:
+        world = World()
+        seen = [
+            whatsapp(identifier(), key="a"),
+            till(CARD, key="b"),
+            till(CARD, identifier(), key="c"),
+        ]
+        for number in order:
+            update(world, seen[number])
+        (suggestion,) = world.profiles.suggestions([profile_id()])
+        assert set(suggestion.profile_ids) == {profile_id(), profile_id_from(CARD)}
         assert list(suggestion.profile_ids) == sorted(suggestion.profile_ids)
 
-    def test_of_three_the_same_two_are_suggested_each_time(self, world: World) -> None:
-        for number, one in enumerate((identifier(), CARD, EMAIL)):
-            update(world, known_by(one, key=f"alone {number}"))
-        for order in permutations((identifier(), CARD, EMAIL)):
-            update(world, known_by(*order, key=f"together {order}"))
-        whose = [profile_id_from(one) for one in (identifier(), CARD, EMAIL)]
-        pairs = {s.profile_ids for one in whose for s in world.profiles.suggestions(one)}
-        assert pairs == {tuple(sorted(whose)[:2])}
+    def test_who_never_had_contact_is_not_suggested(self, world: World) -> None:
+        whose = update(world, till(CARD, identifier())).profile_id
+        assert world.profiles.suggestions([whose]) == []
+        assert read(world, whose).stated_identifiers == (identifier(),)
+
+    @given(order=st.permutations(range(3)))
+    def test_a_phone_of_two_customers_is_neither_ones(self, order: Sequence[int]) -> None:
+        world = World()
+        policy = POLICY.model_copy(
+            update={"verified_by": (*POLICY.verified_by, Row(type=IdentifierType.PHONE))}
+        )
+        seen = [
+            till(CUSTOMER, identifier(), key="a"),
+            till(CUSTOMER_2, identifier(), key="b"),
+            whatsapp(identifier(), key="c"),
+        ]
+        for number in order:
+            update(world, seen[number], policy)
+        persons = {
+            read(world, profile_id_from(one)).profile_id
+            for one in (CUSTOMER, CUSTOMER_2, identifier())
+        }
+        assert len(persons) == 3
+        (first, second) = world.profiles.suggestions([profile_id()])
+        assert "several people's" in first.reason and "several people's" in second.reason
+
+    def test_customers_found_to_share_a_phone_are_parted_with_an_event(self, world: World) -> None:
+        policy = POLICY.model_copy(
+            update={"verified_by": (*POLICY.verified_by, Row(type=IdentifierType.PHONE))}
+        )
+        update(world, whatsapp(identifier(), key="c"), policy)
+        update(world, till(CUSTOMER, identifier(), key="a"), policy)
+        assert read(world, profile_id()).profile_id == profile_id_from(CUSTOMER)
+        update(world, till(CUSTOMER_2, identifier(), key="b"), policy)
+        (parted,) = world.happened(ProfilesSeparated)
+        assert isinstance(parted, ProfilesSeparated)
+        assert set(parted.profile_ids) == {profile_id(), profile_id_from(CUSTOMER)}
 
     def test_two_identifiers_of_one_person_suggest_nothing(self, world: World) -> None:
-        whose = update(world, known_by(identifier(), CARD)).profile_id
-        update(world, known_by(identifier(), CARD, key="k2"))
-        assert world.profiles.suggestions(whose) == []
+        whose = update(world, till(CUSTOMER, CARD)).profile_id
+        update(world, till(CARD, key="alone"))
+        update(world, till(CUSTOMER, CARD, key="k2"))
+        assert world.profiles.suggestions([whose]) == []
+
+    def test_one_touchpoint_makes_so_many_suggestions_at_most(self, world: World) -> None:
+        mails = [
+            identifier(f"a{n}@example.com", IdentifierType.EMAIL)
+            for n in range(MOST_SUGGESTIONS + 1)
+        ]
+        for n, mail in enumerate(mails):
+            update(world, known_by(mail, key=f"alone {n}"))
+        update(world, till(CUSTOMER, *mails))
+        assert len(world.profiles.suggestions([profile_id_from(CUSTOMER)])) == MOST_SUGGESTIONS
 
 
 class TestOnceIsOnce:
@@ -399,18 +492,18 @@ class TestNobodyIsLockedOut:
         assert read(world, step.profile_id).traits["junk 0 00"].value == "less"
 
     def test_identifiers_without_end_leave_room_for_what_comes(self, world: World) -> None:
-        devices = [
-            identifier(f"{number:03}{'é' * 150}", IdentifierType.WEB_ANONYMOUS)
-            for number in range(LARGEST_IDENTIFIERS // 300)
-        ]
-        for number, device in enumerate(devices):
-            step = update(world, known_by(EMAIL, device, key=str(number)))
-        assert step.profile_id == profile_id_from(EMAIL)
-        kept = read(world, step.profile_id).identifiers
-        size = sum(len(one.key.encode()) for one in kept)
-        assert LARGEST_IDENTIFIERS - 400 < size <= LARGEST_IDENTIFIERS
-        assert kept[: len(devices) // 2] == (EMAIL, *devices[: len(devices) // 2 - 1])
-        assert devices[-1] not in world.profiles
+        """Whoever makes up devices by the thousand fills neither a graph nor a transaction."""
+        browsers = [identifier(f"b{n}", IdentifierType.WEB_ANONYMOUS, "shop") for n in range(100)]
+        user = identifier("u-1", IdentifierType.WEB_USER, "shop")
+        for n, browser in enumerate(browsers):
+            seen = known_by(user, browser, key=str(n), provider="segment", channel=Channel.WEB)
+            step = update(world, seen)
+            assert step.profile_id == profile_id_from(user)
+        graph = world.profiles.known([step.profile_id]).graphs[step.profile_id].graph
+        assert len(graph.identifiers) < MOST_IDENTIFIERS
+        late = known_by(user, identifier(), key="late", proof="confirmed", provider="segment")
+        update(world, late)
+        assert identifier() in read(world, step.profile_id).identifiers
 
 
 class TestWhatAsksForNoAnswer:
@@ -463,7 +556,7 @@ class TestDelivery:
         assert state(world, seen) is TouchpointState.PROCESSED
         assert len(world.profiles) == 0
         assert [
-            one.touchpoint.content.kind for one in world.ledger.timeline(profile_id()).items
+            one.touchpoint.content.kind for one in world.ledger.timeline([profile_id()]).items
         ] == ["message"]
 
     def test_it_may_come_before_the_message_it_speaks_of(self, world: World) -> None:
