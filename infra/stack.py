@@ -9,12 +9,13 @@ from constructs import Construct
 from infra.constructs.alarms import Alarms
 from infra.constructs.code import complete, source_only
 from infra.constructs.dead_letters import DeadLetters
+from infra.constructs.erasure import ERASURE, EXPORT, PrivacyMachine
 from infra.constructs.event_bus import Bus, Rules, StreamPublishing
 from infra.constructs.functions import FUNCTIONS, FunctionShape, JourneyFunction, environment_of
 from infra.constructs.http_api import Agents, HttpApi
 from infra.constructs.journey import STEPS, TouchpointJourney
 from infra.constructs.options import Options
-from infra.constructs.secrets import ProviderSecrets
+from infra.constructs.secrets import PrivacySecret, ProviderSecrets
 from infra.constructs.storage import RawBucket, Tables
 from infra.constructs.timers import Timers
 from shared.policies.reader import read_policies
@@ -41,9 +42,13 @@ class PasserelleStack(Stack):
         prefix = self.stack_name.lower()
 
         self.tables = Tables(self, "tables", production=options.production)
-        self.raws = RawBucket(self, "raws", production=options.production)
+        self.retention = read_policies().retention
+        self.raws = RawBucket(self, "raws", production=options.production, retention=self.retention)
         self.dead_letters = DeadLetters(self, "dead_letters")
         self.secrets = ProviderSecrets(self, "secrets", prefix=prefix)
+        self.privacy_secret = PrivacySecret(
+            self, "privacy_secret", prefix=prefix, production=options.production
+        )
         self.bus = Bus(self, "bus", bus_name=prefix)
         self.timers = Timers(
             self,
@@ -65,6 +70,22 @@ class PasserelleStack(Stack):
             touchpoints=self.tables.by_name["touchpoints"],
             log_retention=self.log_retention,
         )
+        machines = {
+            name: PrivacyMachine(
+                self,
+                name,
+                machine_name=f"{prefix}-{name}",
+                steps=steps,
+                id_name=f"{name}_id",
+                comment=comment,
+                privacy_requests=self.functions["privacy_requests"].function,
+                log_retention=self.log_retention,
+            ).machine
+            for name, steps, comment in (
+                ("erasure", ERASURE, "Forgetting a person"),
+                ("export", EXPORT, "A copy of everything known of a person"),
+            )
+        }
         StreamPublishing(
             self,
             "publishing",
@@ -82,6 +103,8 @@ class PasserelleStack(Stack):
             follow_up_delivery=self.functions["follow_up_delivery"].function,
             segment_evaluation=self.functions["segment_evaluation"].function,
             moods=[mood.value for mood in read_policies().segments.moods],
+            erasure=machines["erasure"],
+            export=machines["export"],
             dead_letters=self.dead_letters.by_name["unrouted"],
         )
         self.agents = Agents(self, "agents", production=options.production)
@@ -106,6 +129,7 @@ class PasserelleStack(Stack):
             intake_log=self.functions["webhook_intake"].log_group,
             dead_letters=self.dead_letters.by_name,
             journey=self.journey.machine,
+            privacy=machines,
             api_id=self.http.api.api_id,
         )
         self._tell(values)
@@ -147,6 +171,7 @@ class PasserelleStack(Stack):
             "SCHEDULE_GROUP": self.timers.group_name,
             "SCHEDULE_ROLE_ARN": self.timers.role.role_arn,
             "SCHEDULE_DEAD_LETTER_ARN": self.timers.dead_letters.queue_arn,
+            "RETENTION": self.retention.model_dump_json(),
             "PUBLIC_URL": self.options.public_url,
             "BEDROCK_MODEL_ID": self.options.bedrock_model_id,
         }
@@ -157,6 +182,9 @@ class PasserelleStack(Stack):
             **{name: [table.table_arn] for name, table in self.tables.by_name.items()},
             **{name: [arn] for name, arn in self.tables.index_arns().items()},
             "objects": [self.raws.bucket.arn_for_objects("*")],
+            "export_objects": [self.raws.bucket.arn_for_objects("exports/*")],
+            "bucket": [self.raws.bucket.bucket_arn],
+            "privacy_secret": [self.privacy_secret.secret.secret_arn],
             "touchpoint_objects": [self.raws.bucket.arn_for_objects("touchpoint/*")],
             "secrets": [secret.secret_arn for secret in self.secrets.by_provider.values()],
             "bus": [self.bus.bus.event_bus_arn],

@@ -46,6 +46,7 @@ class Alarms(Construct):
         intake_log: logs.ILogGroup,
         dead_letters: Mapping[str, sqs.IQueue],
         journey: sfn.IStateMachine,
+        privacy: Mapping[str, sfn.IStateMachine],
         api_id: str,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -58,6 +59,7 @@ class Alarms(Construct):
             *(_errors(name, function) for name, function in functions.items()),
             *(_throttles(name, function) for name, function in functions.items()),
             *_journey(journey),
+            *(_privacy(name, machine) for name, machine in privacy.items()),
             Watch(
                 "touchpoints-quarantined",
                 quarantined,
@@ -214,6 +216,18 @@ def _journey(journey: sfn.IStateMachine) -> list[Watch]:
         Watch("journeys-failed", journey.metric_failed(period=MINUTES), 1, first_step),
         Watch("journeys-timed-out", journey.metric_timed_out(period=MINUTES), 1, first_step),
     ]
+
+
+def _privacy(name: str, machine: sfn.IStateMachine) -> Watch:
+    failed = {"failed": machine.metric_failed(), "late": machine.metric_timed_out()}
+    return Watch(
+        f"{name}-failed",
+        cloudwatch.MathExpression(
+            expression="failed + late", using_metrics=failed, label=name, period=MINUTES
+        ),
+        1,
+        "Read the execution's last state; mend the cause, then ask again: it goes on there.",
+    )
 
 
 def _quarantined(intake_log: logs.ILogGroup) -> cloudwatch.Metric:

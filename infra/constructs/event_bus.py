@@ -15,6 +15,8 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from shared.events.catalogue import (
+    ErasureRequested,
+    ExportRequested,
     FollowUpScheduled,
     ProfilesMerged,
     ProfilesSeparated,
@@ -114,6 +116,8 @@ class Rules(Construct):
         follow_up_delivery: lambda_.IFunction,
         segment_evaluation: lambda_.IFunction,
         moods: Collection[str],
+        erasure: sfn.IStateMachine,
+        export: sfn.IStateMachine,
         dead_letters: sqs.IQueue,
     ) -> None:
         """`moods` are those of messages that may move somebody between segments."""
@@ -175,6 +179,21 @@ class Rules(Construct):
                 "mood_moves_between_segments",
                 TouchpointClassified.event_pattern(sentiment=sorted(moods)),
                 evaluation,
+            )
+
+        privacy = (
+            ("request_starts_erasure", ErasureRequested, erasure),
+            ("request_starts_export", ExportRequested, export),
+        )
+        for name, event, machine in privacy:
+            self._rule(
+                name,
+                event.event_pattern(),
+                targets.SfnStateMachine(
+                    machine,
+                    input=events.RuleTargetInput.from_event_path("$.detail.data"),
+                    **delivery,
+                ),
             )
 
     def _rule(self, name: str, pattern: dict[str, Any], target: events.IRuleTarget) -> None:

@@ -21,6 +21,7 @@ from shared.runtime.settings import (
     EventPublishingSettings,
     FollowUpDeliverySettings,
     FollowUpSchedulingSettings,
+    PrivacyRequestsSettings,
     ProfileUpdateSettings,
     SegmentEvaluationSettings,
     Settings,
@@ -37,6 +38,8 @@ CHECK = "dynamodb:ConditionCheckItem"
 QUERY = "dynamodb:Query"
 SCAN = "dynamodb:Scan"
 GET_OBJECT = "s3:GetObject"
+DELETE_OBJECT = "s3:DeleteObject"
+LIST_BUCKET = "s3:ListBucket"
 PUT_OBJECT = "s3:PutObject"
 READ_SECRET = "secretsmanager:GetSecretValue"
 
@@ -160,13 +163,31 @@ FUNCTIONS = {
         wakes="segment_evaluation",
         grants=(*READ_TOUCHPOINT, Grant("profiles", (BATCH_GET, UPDATE)), *TIMER),
     ),
+    "privacy_requests": FunctionShape(
+        PrivacyRequestsSettings,
+        timeout_seconds=900,
+        memory_mb=1024,
+        packages=("Jinja2", "phonenumbers", "PyYAML", "tzdata"),
+        grants=(
+            *READ_TOUCHPOINT,
+            Grant("touchpoints", (BATCH_GET, SCAN, DELETE)),
+            Grant("touchpoints/index/by_profile", (QUERY,)),
+            Grant("profiles", (GET, BATCH_GET, PUT, UPDATE, DELETE, QUERY)),
+            Grant("tickets", (GET, BATCH_GET, DELETE, QUERY)),
+            Grant("tickets/index/by_profile", (QUERY,)),
+            Grant("objects", (GET_OBJECT, PUT_OBJECT, DELETE_OBJECT)),
+            Grant("bucket", (LIST_BUCKET,)),
+            Grant("schedules", ("scheduler:DeleteSchedule",)),
+            Grant("privacy_secret", (READ_SECRET,)),
+        ),
+    ),
     "agent_api": FunctionShape(
         AgentApiSettings,
         timeout_seconds=20,
         packages=("idna", "phonenumbers", "PyYAML", "tzdata"),
         grants=(
             *READ_TOUCHPOINT,
-            Grant("touchpoints", (BATCH_GET, SCAN)),
+            Grant("touchpoints", (BATCH_GET, SCAN, UPDATE)),
             Grant("touchpoints/index/by_profile", (QUERY,)),
             Grant("touchpoints/index/by_trouble", (QUERY,)),
             Grant("profiles", (BATCH_GET, PUT, UPDATE, DELETE, QUERY)),
@@ -176,6 +197,7 @@ FUNCTIONS = {
             Grant("tickets/index/by_worklist", (QUERY,)),
             Grant("tickets/index/by_profile", (QUERY,)),
             Grant("tickets/index/by_assignee", (QUERY,)),
+            Grant("export_objects", (GET_OBJECT,)),
         ),
     ),
 }
@@ -184,6 +206,7 @@ FUNCTIONS = {
 WILDCARDS = {
     "objects": "An object is named after its touchpoint, so the names are not known beforehand.",
     "touchpoint_objects": "One object for each large touchpoint, below one prefix of one bucket.",
+    "export_objects": "One archive for each export, below one prefix of one bucket.",
     "schedules": "One schedule for each follow-up and person, in one group with nothing else.",
     "mail_identities": "The sender is the company's choice; -c mail_identities narrows it.",
     "bedrock": "An inference profile calls one model in whichever of its regions has room.",

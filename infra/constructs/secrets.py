@@ -18,6 +18,30 @@ def provider_names(folder: Path = PROVIDERS) -> list[str]:
     )
 
 
+class PrivacySecret(Construct):
+    """The key of the digests in the proofs of erasure. Nobody needs to know it, so it is drawn."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, prefix: str, production: bool
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.secret = secretsmanager.Secret(
+            self,
+            "secret",
+            secret_name=f"{prefix}/privacy",
+            description="What makes the proof of an erasure lead back to nobody",
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                secret_string_template="{}",
+                generate_string_key="key",
+                password_length=64,
+                exclude_punctuation=True,
+            ),
+            removal_policy=RemovalPolicy.RETAIN if production else RemovalPolicy.DESTROY,
+        )
+        reason = "With another key no proof would be recognised, and no backup erased again."
+        acknowledge(self.secret, {"SMG4": reason})
+
+
 class ProviderSecrets(Construct):
     """Each begins as `{}`, which opens no route.
 

@@ -11,6 +11,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.constructs.acknowledgements import acknowledge
+from shared.domain.retention import RetentionPolicy
 
 
 class Key(NamedTuple):
@@ -58,6 +59,10 @@ TABLES = {
 """Every key is a string. The indexes hold keys only; what they find is read from the table."""
 
 
+EXPIRES_AT = "expires_at"
+"""Epoch seconds, after which a table deletes an item by itself (shared/policies/retention.yaml)."""
+
+
 class Tables(Construct):
     """Encrypted with the key AWS owns, which costs nothing and no call."""
 
@@ -86,6 +91,7 @@ class Tables(Construct):
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
+            time_to_live_attribute=EXPIRES_AT,
             deletion_protection=production,
             removal_policy=RemovalPolicy.RETAIN if production else RemovalPolicy.DESTROY,
         )
@@ -106,8 +112,16 @@ def _attribute(name: str) -> dynamodb.Attribute:
 class RawBucket(Construct):
     """Requests above 200 KB and attachments. Not versioned: what is erased must be gone."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, production: bool) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        production: bool,
+        retention: RetentionPolicy,
+    ) -> None:
         super().__init__(scope, construct_id)
+        longest = max(retention.message, retention.quarantined)
         self.bucket = s3.Bucket(
             self,
             "bucket",
@@ -127,7 +141,23 @@ class RawBucket(Construct):
                             transition_after=Duration.days(90),
                         )
                     ],
-                )
+                ),
+                # A day later than the item that leads to it.
+                *(
+                    s3.LifecycleRule(
+                        id=f"end-of-{prefix}",
+                        prefix=f"{prefix}/",
+                        expiration=Duration.days(span.days + 1),
+                    )
+                    for prefix, span in {
+                        "touchpoint": longest,
+                        "raw": longest,
+                        "attachments": longest,
+                        "request": retention.quarantined,
+                        "exports": retention.export,
+                        "proofs": retention.proof,
+                    }.items()
+                ),
             ],
         )
         acknowledge(

@@ -320,6 +320,9 @@ class LocalCloud:
                     self.settle()
                 self.clock.advance_to(moment)
                 self.settle()
+                with self.wire.lock:
+                    self.made.expiry.apply(provision.client, self.clock.now())
+                self.settle()
             finally:
                 self.timers.release()
         return self.clock.now()

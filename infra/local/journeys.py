@@ -27,6 +27,9 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service_dynamodb,
 )
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import (
+    WaitFunction,
+)
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.evaluation_details import AWSExecutionDetails
 from moto.stepfunctions.parser.asl.eval.event.event_manager import EventHistoryContext, EventManager
@@ -96,6 +99,7 @@ class StateMachine:
             cloud_watch_logging_session=None,
             activity_store={},
         )
+        calling_function.set(self.name.rpartition("-")[2])
         environment.next_state_name = self._program.start_at.start_at_name
         # `Program.eval` is this in a thread of its own.
         self._program._eval_body(environment)
@@ -124,7 +128,6 @@ def prepare_interpreter(
         return botocore.session.get_session().create_client(service)
 
     def client_for(region: str, service: str, state_credentials: Any = None) -> Any:
-        calling_function.set("touchpoint_journey")
         return client(service)
 
     for module in (lambda_eval_utils, state_task_service_dynamodb):
@@ -136,6 +139,11 @@ def prepare_interpreter(
     stack.enter_context(patch.object(json_path, "parse", cache(vars(json_path)["parse"])))
     stack.enter_context(patch.object(result_path, "parse", cache(vars(result_path)["parse"])))
     stack.enter_context(patch.object(retrier_decl, "time", SimpleNamespace(sleep=pause)))
+    stack.enter_context(
+        patch.object(
+            WaitFunction, "_wait_interval", lambda _, env, wait_seconds: pause(wait_seconds)
+        )
+    )
     logger = logging.getLogger("moto.stepfunctions")
     # It logs the input of what failed, which is told where it belongs: on the touchpoint.
     stack.callback(logger.setLevel, logger.level)

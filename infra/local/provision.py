@@ -13,6 +13,7 @@ from typing import Any
 import botocore.session
 
 from infra.local.bus import Bus
+from infra.local.expiry import Expiry
 from infra.local.gateway import Authorizer, Gateway
 from infra.local.journeys import StateMachine
 from infra.local.lambdas import Function, Lambdas
@@ -64,6 +65,7 @@ class Provisioned:
     variables: Mapping[str, Mapping[str, str]]
     """Further variables of a function, by the last part of its name."""
     tables: list[str] = field(default_factory=list)
+    expiry: Expiry = field(default_factory=Expiry)
     machines: dict[str, StateMachine] = field(default_factory=dict)
     sources: list[EventSource] = field(default_factory=list)
     queues: dict[str, str] = field(default_factory=dict)
@@ -125,6 +127,7 @@ def _table(made: Provisioned, logical_id: str, properties: dict[str, Any]) -> Ma
         **({"StreamSpecification": {"StreamEnabled": True, **stream}} if stream else {}),
     )["TableDescription"]
     made.tables.append(answer["TableName"])
+    made.expiry.add_table(answer["TableName"], properties)
     return Made(
         answer["TableName"],
         {"Arn": answer["TableArn"], "StreamArn": answer.get("LatestStreamArn", "")},
@@ -135,6 +138,7 @@ def _bucket(made: Provisioned, logical_id: str, properties: dict[str, Any]) -> M
     # Bucket names have no capitals.
     name = properties.get("BucketName", _physical(logical_id)).lower()
     client("s3").create_bucket(Bucket=name)
+    made.expiry.add_bucket(name, properties)
     return Made(name, {"Arn": f"arn:aws:s3:::{name}"})
 
 

@@ -2,7 +2,7 @@
 
 An item is found by `touchpoint_id`. `timeline` is set with `profile_id`, `trouble` while it is
 failed or quarantined, `mailbox` while its recipient has to fetch it; each is the key of a sparse
-index.
+index. `expires_at` is when the table deletes it by itself.
 """
 
 import json
@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from shared.adapters import dynamo
 from shared.domain.model import ProfileId, TouchpointId, derived_id, isoformat
+from shared.domain.retention import RetentionPolicy, epoch, expires_at
 from shared.domain.touchpoint import (
     Channel,
     DeliveryStatus,
@@ -42,8 +43,17 @@ _IN_TROUBLE = {TouchpointState.FAILED, TouchpointState.QUARANTINED}
 
 
 class DynamoLedger:
-    def __init__(self, client: Any, s3: Callable[[], Any], table: str, bucket: str) -> None:
+    def __init__(
+        self,
+        client: Any,
+        s3: Callable[[], Any],
+        table: str,
+        bucket: str,
+        retention: RetentionPolicy | None = None,
+    ) -> None:
+        """`retention` is for those who write what is kept: without it nothing expires."""
         self._client = client
+        self._retention = retention
         self._s3 = s3
         self._table = table
         self._bucket = bucket
@@ -69,6 +79,7 @@ class DynamoLedger:
             "state": TouchpointState.RECEIVED,
             "received_at": isoformat(touchpoint.received_at),
             "deliveries": 1,
+            "expires_at": expiry(touchpoint, self._retention),
             "event": event.carried(),
             **self._kept(touchpoint.touchpoint_id, _canonical(touchpoint), observed.raw),
         }
@@ -143,6 +154,9 @@ class DynamoLedger:
             "received_at": isoformat(received_at),
             "deliveries": 1,
             "reason": reason,
+            "expires_at": epoch(received_at + self._retention.quarantined)
+            if self._retention
+            else None,
             **self._stored("request", key, _request_as_json(request)),
         }
         try:
@@ -153,20 +167,27 @@ class DynamoLedger:
             self._update(key, add={"deliveries": 1})
         return key
 
-    def advance_delivery(self, provider: str, account: str, status: DeliveryStatus) -> None:
+    def advance_delivery(self, told: Touchpoint, status: DeliveryStatus) -> None:
+        message = touchpoint_id(told.provider, told.account, status.message_id)
+        statuses = frozenset({told.touchpoint_id})
+        if_first = {"expires_at": expiry(told, self._retention)} if self._retention else {}
         try:
             self._update(
-                touchpoint_id(provider, account, status.message_id),
+                message,
                 set_={
                     "delivery": status.model_dump_json(),
                     "delivery_rank": _DELIVERY_RANK[status.status],
                 },
+                set_once=if_first,
+                add={"statuses": statuses},
                 remove=["event"],
                 condition="attribute_not_exists(#delivery_rank) OR #delivery_rank < :delivery_rank",
             )
         except ClientError as error:
             if not dynamo.condition_failed(error):
                 raise
+            # It came late, or again. An erasure must find it all the same.
+            self._update(message, add={"statuses": statuses}, remove=["event"])
 
     def send_again(self, touchpoint_id: TouchpointId) -> bool:
         entry = self.read(touchpoint_id)
@@ -410,7 +431,13 @@ def timeline_key(touchpoint: Touchpoint) -> str:
     return f"{isoformat(touchpoint.occurred_at)}#{touchpoint.touchpoint_id}"
 
 
-def outbound_values(touchpoint: Touchpoint, profile_id: ProfileId) -> dict[str, object]:
+def expiry(touchpoint: Touchpoint, retention: RetentionPolicy | None) -> int | None:
+    return expires_at(touchpoint, retention) if retention else None
+
+
+def outbound_values(
+    touchpoint: Touchpoint, profile_id: ProfileId, retention: RetentionPolicy | None = None
+) -> dict[str, object]:
     """The attributes of a touchpoint we sent: its journey is over when it is written."""
     waits = touchpoint.channel in _MAILBOX_CHANNELS and touchpoint.direction is Direction.OUTBOUND
     return {
@@ -420,6 +447,7 @@ def outbound_values(touchpoint: Touchpoint, profile_id: ProfileId) -> dict[str, 
         "timeline": timeline_key(touchpoint),
         "mailbox": touchpoint.endpoint.key if waits and touchpoint.endpoint else None,
         "touchpoint": dynamo.compressed(_canonical(touchpoint)),
+        "expires_at": expiry(touchpoint, retention),
     }
 
 

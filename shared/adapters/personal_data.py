@@ -17,13 +17,14 @@ from botocore.exceptions import ClientError
 from shared.adapters import dynamo
 from shared.adapters.identity_graphs import graph_key, graph_writes, profile_key
 from shared.adapters.ledger import DynamoLedger
-from shared.adapters.privacy import COUNT, MARKS
+from shared.adapters.privacy import COUNT, MARKS, delete_objects
 from shared.adapters.tickets import follow_up_of
 from shared.domain.errors import NotFound
 from shared.domain.identity import Identifier
 from shared.domain.identity_graph import IdentityGraph
 from shared.domain.model import ProfileId, TouchpointId
 from shared.domain.privacy import Erasure, Search
+from shared.domain.segment import schedule_name
 from shared.domain.touchpoint import TouchpointState
 from shared.ports import Cleared, GraphChange, StoredGraph
 
@@ -151,8 +152,8 @@ class AwsPersonalData:
 
     def _delete_files(self, item: Item) -> int:
         keys = [item[name] for name in _OBJECTS if name in item]
-        keys += self._keys(f"attachments/{item['touchpoint_id']}/")
-        return self._delete_objects(keys)
+        prefix = f"attachments/{item['touchpoint_id']}/"
+        return delete_objects(self._s3(), self._bucket, prefix, *keys)
 
     # Profiles
 
@@ -161,7 +162,7 @@ class AwsPersonalData:
     ) -> None:
         table = self._tables.profiles
         if left is not None:
-            writes = graph_writes(table, GraphChange((stored,), left, None))
+            writes = graph_writes(table, GraphChange((stored,), left, None, ()))
         else:
             writes = [
                 {
@@ -193,8 +194,9 @@ class AwsPersonalData:
                 if item["sk"] not in MARKS
             ]
             if items:
+                gone = int(self._delete_schedule(schedule_name(profile_id)))
                 found = [one for item in items for one in self._with_mirrors(item)]
-                return Cleared(self._erase(erasure, found), more=True)
+                return Cleared(self._erase(erasure, found, {"schedules": gone}), more=True)
         return Cleared(0, more=False)
 
     def _with_mirrors(self, item: Item) -> Iterator[Found]:
@@ -206,7 +208,7 @@ class AwsPersonalData:
             mirror = {"pk": f"profile#{name}", "sk": item["pk"].replace("profile", "suggestion", 1)}
             yield Found(table, mirror, None)
         if kind == "export":
-            self._delete_objects(self._keys(f"exports/{name}/"))
+            delete_objects(self._s3(), self._bucket, f"exports/{name}/")
             yield Found(table, {"pk": f"export#{name}", "sk": "request"}, None)
 
     # By value
@@ -332,23 +334,6 @@ class AwsPersonalData:
             Limit=limit,
         )
         return [dynamo.plain(item) for item in answer["Items"]]
-
-    def _keys(self, prefix: str) -> list[str]:
-        pages = (
-            self._s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-        )
-        return [one["Key"] for page in pages for one in page.get("Contents", [])]
-
-    def _delete_objects(self, keys: Sequence[str]) -> int:
-        """Raises OSError where the bucket kept one of them."""
-        for batch in _batches(keys, 1000):
-            answer = self._s3().delete_objects(
-                Bucket=self._bucket,
-                Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True},
-            )
-            if answer.get("Errors"):
-                raise OSError("the bucket did not delete a file")
-        return len(keys)
 
 
 def _gone() -> NotFound:

@@ -124,7 +124,7 @@ class DynamoPrivacyRequests:
         return {"Delete": {"TableName": self._table, "Key": key}}
 
     def proofs(self) -> Iterator[ErasureProof]:
-        for key in self._keys("proofs/"):
+        for key in object_keys(self._s3(), self._bucket, "proofs/"):
             body = self._s3().get_object(Bucket=self._bucket, Key=key)["Body"].read()
             yield ErasureProof.model_validate_json(body)
 
@@ -179,6 +179,9 @@ class DynamoPrivacyRequests:
                     for piece in content:
                         member.write(piece)
 
+    def discard(self, export: Export) -> None:
+        delete_objects(self._s3(), self._bucket, f"exports/{export.export_id}/")
+
     def link(self, export: Export) -> str:
         url: str = self._s3().generate_presigned_url(
             "get_object",
@@ -211,13 +214,24 @@ class DynamoPrivacyRequests:
         except Contention:
             raise NotFound("there is no such request any more") from None
 
-    def _keys(self, prefix: str) -> Iterator[str]:
-        pages = (
-            self._s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-        )
-        for page in pages:
-            for one in page.get("Contents", []):
-                yield one["Key"]
+
+def object_keys(s3: Any, bucket: str, prefix: str) -> list[str]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return [one["Key"] for page in pages for one in page.get("Contents", [])]
+
+
+def delete_objects(s3: Any, bucket: str, prefix: str, *keys: str) -> int:
+    """Delete what begins so, and `keys`; how many there were.
+
+    Raises OSError where the bucket kept one of them.
+    """
+    found = [*keys, *object_keys(s3, bucket, prefix)]
+    for start in range(0, len(found), 1000):
+        objects = [{"Key": key} for key in found[start : start + 1000]]
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+        if answer.get("Errors"):
+            raise OSError("the bucket did not delete a file")
+    return len(found)
 
 
 def _key(kind: str, id_: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ assignee.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from shared.adapters.profiles import count_update
 from shared.domain.errors import Conflict, Contention
 from shared.domain.follow_up import FollowUp, FollowUpState
 from shared.domain.model import FollowUpId, Model, ProfileId, TicketId, isoformat
+from shared.domain.retention import RetentionPolicy, epoch
 from shared.domain.ticket import Ticket
 from shared.domain.touchpoint import Touchpoint, TouchpointState
 from shared.events.envelope import Event
@@ -31,12 +33,20 @@ _INDEX_KEYS = {
 
 
 class DynamoTicketStore:
-    """`touchpoints_table` and `profiles_table` are needed by `open` and `end` only."""
+    """`touchpoints_table` and `profiles_table` are needed by `open` and `end` only, `retention`
+    by those who write: without it nothing expires.
+    """
 
     def __init__(
-        self, client: Any, table: str, touchpoints_table: str, profiles_table: str
+        self,
+        client: Any,
+        table: str,
+        touchpoints_table: str,
+        profiles_table: str,
+        retention: RetentionPolicy | None = None,
     ) -> None:
         self._client = client
+        self._retention = retention
         self._table = table
         self._touchpoints_table = touchpoints_table
         self._profiles_table = profiles_table
@@ -84,10 +94,10 @@ class DynamoTicketStore:
         writes = [
             still_in_flight,
             self._put(
-                _ticket_item(ticket) | {"event": event.carried()}, "attribute_not_exists(pk)"
+                self._ticket_item(ticket) | {"event": event.carried()}, "attribute_not_exists(pk)"
             ),
             self._take_pointer(ticket, free_if="#open = :closed AND #sequence < :sequence"),
-            self._put(_log_item(ticket.ticket_id, log)),
+            self._put(self._log_item(ticket.ticket_id, log)),
         ]
         ended = Conflict("the journey of this touchpoint has ended already")
         dynamo.transact(self._client, writes, refusals={0: ended})
@@ -118,10 +128,10 @@ class DynamoTicketStore:
                 self._take_pointer(ticket, free_if="#open = :closed AND #sequence <= :sequence")
             )
         saved = ticket.model_copy(update={"version": before.version + 1})
-        item = _ticket_item(saved) | ({"event": event.carried()} if event else {})
+        item = self._ticket_item(saved) | ({"event": event.carried()} if event else {})
         writes = [self._put(item, "#version = :before", before=before.version), *pointers]
         if log is not None:
-            writes.append(self._put(_log_item(ticket.ticket_id, log)))
+            writes.append(self._put(self._log_item(ticket.ticket_id, log)))
         return saved, writes
 
     def _take_pointer(self, ticket: Ticket, *, free_if: str) -> Write:
@@ -176,7 +186,7 @@ class DynamoTicketStore:
     # Follow-ups
 
     def promise(self, follow_up: FollowUp, event: Event) -> FollowUp:
-        item = _follow_up_item(follow_up) | {"event": event.carried()}
+        item = self._follow_up_item(follow_up) | {"event": event.carried()}
         try:
             with dynamo.contention():
                 self._client.put_item(
@@ -236,7 +246,7 @@ class DynamoTicketStore:
         writes = [self._follow_up_write(follow_up, expected, event)]
         if sent is not None:
             # No condition: an echo of this very message may have come back before us.
-            values = outbound_values(sent, follow_up.profile_id)
+            values = outbound_values(sent, follow_up.profile_id, self._retention)
             key = {"touchpoint_id": sent.touchpoint_id}
             writes.append(
                 {
@@ -257,8 +267,23 @@ class DynamoTicketStore:
     def _follow_up_write(
         self, follow_up: FollowUp, expected: FollowUpState, event: Event | None = None
     ) -> Write:
-        item = _follow_up_item(follow_up) | ({"event": event.carried()} if event else {})
+        item = self._follow_up_item(follow_up) | ({"event": event.carried()} if event else {})
         return self._put(item, "#state = :expected", expected=expected)
+
+    # Items, with the moment at which the table deletes them by itself
+
+    def _ticket_item(self, ticket: Ticket) -> dict[str, object]:
+        return _ticket_item(ticket) | self._expiring(_latest(ticket))
+
+    def _log_item(self, ticket_id: TicketId, entry: LogEntry) -> dict[str, object]:
+        return _log_item(ticket_id, entry) | self._expiring(entry.at)
+
+    def _follow_up_item(self, follow_up: FollowUp) -> dict[str, object]:
+        latest = max(follow_up.since, follow_up.due_at)
+        return _follow_up_item(follow_up) | self._expiring(latest)
+
+    def _expiring(self, latest: datetime) -> dict[str, object]:
+        return {"expires_at": epoch(latest + self._retention.ticket)} if self._retention else {}
 
     # Access
 
@@ -351,6 +376,11 @@ def _ticket_item(ticket: Ticket) -> dict[str, object]:
         "made": f"ticket#{isoformat(ticket.first.at)}",
         "assignee": ticket.assignee,
     }
+
+
+def _latest(ticket: Ticket) -> datetime:
+    spoken = (ticket.first.at, ticket.last.at, ticket.last_agent_at)
+    return max(moment for moment in spoken if moment is not None)
 
 
 def ticket_of(item: Mapping[str, Any]) -> Ticket:

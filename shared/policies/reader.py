@@ -5,7 +5,7 @@ start alike.
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -14,14 +14,19 @@ from shared.domain.classification import IntentMeaning
 from shared.domain.errors import PolicyError
 from shared.domain.follow_up import FollowUpRule, SendTemplate
 from shared.domain.identity import IdentityPolicy
+from shared.domain.opting import ConsentPolicy
+from shared.domain.retention import RetentionPolicy
 from shared.domain.segment import SegmentPolicy
 from shared.domain.sending import SendingPolicy
 from shared.domain.sla import Calendar
+from shared.domain.suppression import NoticeTemplate
 from shared.domain.template import Templates
 from shared.domain.ticket import PriorityRule, Routing, SlaPolicy
 from shared.domain.understanding import UnderstandingPolicy
 
 FOLDER = Path(__file__).parent
+NOTICES: frozenset[str] = frozenset(get_args(NoticeTemplate))
+"""Templates that words of a person call for, whatever the follow-ups are."""
 
 
 class Policies(NamedTuple):
@@ -40,7 +45,9 @@ class Policies(NamedTuple):
     sending: SendingPolicy
     identity: IdentityPolicy
     understanding: UnderstandingPolicy
+    consent: ConsentPolicy
     segments: SegmentPolicy
+    retention: RetentionPolicy
 
     @property
     def calendar(self) -> Calendar:
@@ -159,6 +166,14 @@ def _check_references(policies: Policies, files: dict[str, PolicyFile]) -> None:
         raise files["sla"].wrong(
             ("calendar",), f"{policies.sla.calendar!r} is not in calendars.yaml"
         )
+    for message_class, purpose in policies.sending.purposes.items():
+        if purpose not in policies.consent.purposes:
+            raise files["sending"].wrong(
+                ("purposes", message_class), f"{purpose!r} is not in consent.yaml"
+            )
+    for template in sorted(NOTICES - set(policies.templates.templates)):
+        reason = f"{template} is missing: a word calls for it"
+        raise files["templates"].wrong(("templates",), reason)
     names: set[str] = set()
     for position, follow_up in enumerate(policies.follow_ups):
         for queue in (follow_up.queues or frozenset()) - set(policies.routing.queues):
@@ -169,6 +184,12 @@ def _check_references(policies: Policies, files: dict[str, PolicyFile]) -> None:
         if isinstance(action, SendTemplate) and action.template not in policies.templates.templates:
             reason = f"{action.template!r} is not in templates.yaml"
             raise files["follow_ups"].wrong((position, "then", "template"), reason)
+        if isinstance(action, SendTemplate) and action.purpose not in {
+            None,
+            *policies.consent.purposes,
+        }:
+            reason = f"{action.purpose!r} is not in consent.yaml"
+            raise files["follow_ups"].wrong((position, "then", "purpose"), reason)
         if follow_up.name in names:
             raise files["follow_ups"].wrong(
                 (position, "name"), f"{follow_up.name!r} is there twice"

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Json
+
+from shared.domain.retention import RetentionPolicy
 
 environment: ContextVar[Mapping[str, str]] = ContextVar("environment", default=os.environ)
 """Where settings are read from.
@@ -61,6 +63,13 @@ class SecretSettings(Settings):
     """Secret names are this and the provider's name: `passerelle/whatsapp_cloud`."""
 
 
+class RetentionSettings(Settings):
+    """Of a function that writes what is kept."""
+
+    retention: Json[RetentionPolicy]
+    """How long, as the stack read it from the policy: the intake need not read YAML."""
+
+
 class TimerSettings(Settings):
     schedule_group: str
     schedule_role_arn: str
@@ -69,7 +78,11 @@ class TimerSettings(Settings):
     schedule_dead_letter_arn: str
 
 
-class WebhookIntakeSettings(LedgerSettings, SecretSettings):
+class PrivacySettings(LedgerSettings, ProfileSettings, RetentionSettings):
+    """Of whoever asks for an export or an erasure, or makes one."""
+
+
+class WebhookIntakeSettings(LedgerSettings, SecretSettings, RetentionSettings):
     public_url: str = ""
     """Scheme and host the providers call, where it is not what the gateway says (a custom domain, a
     proxy).
@@ -80,7 +93,7 @@ class EventPublishingSettings(Settings):
     bus_name: str
 
 
-class ProfileUpdateSettings(LedgerSettings, ProfileSettings):
+class ProfileUpdateSettings(LedgerSettings, ProfileSettings, RetentionSettings):
     pass
 
 
@@ -89,16 +102,21 @@ class AiClassificationSettings(LedgerSettings, ProfileSettings):
     """Empty: no model is called."""
 
 
-class TicketCreationSettings(LedgerSettings, ProfileSettings, TicketSettings):
+class TicketCreationSettings(LedgerSettings, ProfileSettings, TicketSettings, RetentionSettings):
     pass
 
 
-class FollowUpSchedulingSettings(TicketSettings, TimerSettings):
+class FollowUpSchedulingSettings(TicketSettings, TimerSettings, RetentionSettings):
     pass
 
 
 class FollowUpDeliverySettings(
-    LedgerSettings, ProfileSettings, TicketSettings, TimerSettings, SecretSettings
+    LedgerSettings,
+    ProfileSettings,
+    TicketSettings,
+    TimerSettings,
+    SecretSettings,
+    RetentionSettings,
 ):
     provider_gateway: str = ""
     """A base URL in front of every provider's host; empty for the providers themselves."""
@@ -108,9 +126,13 @@ class SegmentEvaluationSettings(LedgerSettings, ProfileSettings, TimerSettings):
     pass
 
 
-class AgentApiSettings(LedgerSettings, ProfileSettings, TicketSettings):
+class AgentApiSettings(PrivacySettings, TicketSettings):
     pass
 
 
-class OperationsSettings(LedgerSettings, SecretSettings):
+class PrivacyRequestsSettings(PrivacySettings, TicketSettings, SecretSettings):
+    schedule_group: str
+
+
+class OperationsSettings(PrivacySettings, SecretSettings):
     """What `python -m shared.operations` reads from the outputs of the deployed stack."""

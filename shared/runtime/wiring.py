@@ -1,7 +1,7 @@
 """The composition root: which adapter stands behind which port. Each is made once, on first use."""
 
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import botocore.session
@@ -13,10 +13,13 @@ from shared.ports import (
     Bus,
     Classifier,
     Clock,
+    ConsentStore,
     IdentifierForms,
     Ledger,
     MailAddresses,
+    PersonalData,
     PhoneNumbers,
+    PrivacyRequests,
     ProfileStore,
     Secrets,
     SegmentStore,
@@ -30,6 +33,8 @@ from shared.runtime.settings import (
     EventPublishingSettings,
     FollowUpDeliverySettings,
     LedgerSettings,
+    PrivacyRequestsSettings,
+    PrivacySettings,
     ProfileSettings,
     SecretSettings,
     TicketSettings,
@@ -91,7 +96,11 @@ def ledger(settings: LedgerSettings) -> Ledger:
     from shared.adapters.ledger import DynamoLedger
 
     return DynamoLedger(
-        client("dynamodb"), lambda: client("s3"), settings.touchpoints_table, settings.raw_bucket
+        client("dynamodb"),
+        lambda: client("s3"),
+        settings.touchpoints_table,
+        settings.raw_bucket,
+        getattr(settings, "retention", None),
     )
 
 
@@ -101,6 +110,14 @@ def profiles(settings: ProfileSettings) -> ProfileStore:
 
     touchpoints_table = getattr(settings, "touchpoints_table", "")
     return DynamoProfileStore(client("dynamodb"), settings.profiles_table, touchpoints_table)
+
+
+@cache
+def consents(settings: ProfileSettings) -> ConsentStore:
+    from shared.adapters.consents import DynamoConsentStore
+
+    touchpoints_table = getattr(settings, "touchpoints_table", "")
+    return DynamoConsentStore(client("dynamodb"), settings.profiles_table, touchpoints_table)
 
 
 @cache
@@ -119,6 +136,38 @@ def tickets(settings: TicketSettings) -> TicketStore:
         settings.tickets_table,
         getattr(settings, "touchpoints_table", ""),
         getattr(settings, "profiles_table", ""),
+        getattr(settings, "retention", None),
+    )
+
+
+@cache
+def privacy_requests(settings: PrivacySettings) -> PrivacyRequests:
+    from shared.adapters.privacy import DynamoPrivacyRequests
+
+    return DynamoPrivacyRequests(
+        client("dynamodb"),
+        lambda: client("s3"),
+        settings.profiles_table,
+        settings.raw_bucket,
+        settings.retention,
+    )
+
+
+@cache
+def personal_data(settings: PrivacyRequestsSettings) -> PersonalData:
+    from shared.adapters.ledger import DynamoLedger
+    from shared.adapters.personal_data import AwsPersonalData, Tables
+
+    dynamodb = client("dynamodb")
+    files = partial(client, "s3")
+    return AwsPersonalData(
+        dynamodb,
+        files,
+        lambda: client("scheduler"),
+        DynamoLedger(dynamodb, files, settings.touchpoints_table, settings.raw_bucket),
+        tables=Tables(settings.touchpoints_table, settings.profiles_table, settings.tickets_table),
+        bucket=settings.raw_bucket,
+        schedule_group=settings.schedule_group,
     )
 
 

@@ -10,7 +10,7 @@ from shared.domain.errors import Conflict, Contention, InvalidInput
 from shared.domain.follow_up import FollowUp, FollowUpState
 from shared.domain.identity import Identifier, IdentifierType
 from shared.domain.model import ProfileId
-from shared.domain.profile import MergeSuggestion, Suppression, Trait
+from shared.domain.profile import LearnedLanguage, MergeSuggestion, Suppression, Trait
 from shared.domain.ticket import Priority, Ticket, TicketStatus
 from shared.domain.touchpoint import (
     Attachment as AttachedFile,
@@ -177,10 +177,9 @@ class TestLedger:
         assert stores.ledger.balance().holds
 
     def test_delivery_only_moves_forward_and_may_come_first(self, stores: Stores) -> None:
-        line = endpoint()
         for status in ("read", "delivered", "sent"):
             moved = DeliveryStatus.model_validate({"status": status, "message_id": "wamid.out"})
-            stores.ledger.advance_delivery("whatsapp_cloud", line.account, moved)
+            stores.ledger.advance_delivery(touchpoint(moved, key=f"wamid.out-{status}"), moved)
         sent = touchpoint(Message(text="Bonjour"), key="wamid.out", direction=Direction.OUTBOUND)
         assert stores.ledger.read(sent.touchpoint_id) is None
         assert stores.ledger.record([observed(sent)]) == [True]
@@ -212,7 +211,7 @@ class TestLedger:
     def test_a_strange_cursor_is_the_callers_mistake(self, stores: Stores) -> None:
         for cursor in ("nonsense", "e30=é", "eyJhIjoxfQ==", "eyJwayI6IHsiUyI6ICJ4In19"):
             with pytest.raises(InvalidInput) as raised:
-                stores.ledger.timeline(profile_id(), cursor=cursor)
+                stores.ledger.timeline([profile_id()], cursor=cursor)
             assert raised.value.field == "cursor"
 
 
@@ -266,11 +265,13 @@ class TestProfiles:
         seen = whatsapp_message()
         stores.ledger.record([observed(seen)])
         stores.profiles.attach(tie(seen))
-        stores.profiles.learn_language(profile_id(), "fr", NOON)
-        stores.profiles.learn_language(profile_id(), "en", NOON - timedelta(hours=1))
+        stores.profiles.learn(profile_id(), LearnedLanguage(language="fr", at=NOON), None)
+        stores.profiles.learn(
+            profile_id(), LearnedLanguage(language="en", at=NOON - timedelta(hours=1)), None
+        )
         profile = stores.profiles.read(profile_id())
         assert profile is not None and profile.language == "fr"
-        stores.profiles.learn_language(ProfileId("nobody"), "fr", NOON)
+        stores.profiles.learn(ProfileId("nobody"), LearnedLanguage(language="fr", at=NOON), None)
         assert stores.profiles.read(ProfileId("nobody")) is None
 
     def test_a_suppressed_endpoint_is_found_by_the_endpoint_alone(self, stores: Stores) -> None:
@@ -318,12 +319,12 @@ class TestTimeline:
         found: list[Touchpoint] = []
         cursor = None
         while True:
-            page = stores.ledger.timeline(profile_id(), limit=3, cursor=cursor)
+            page = stores.ledger.timeline([profile_id()], limit=3, cursor=cursor)
             found += [entry.touchpoint for entry in page.items]
             if (cursor := page.cursor) is None:
                 break
         assert found == seen[::-1]
-        since = stores.ledger.timeline(profile_id(), since=NOON + timedelta(minutes=5)).items
+        since = stores.ledger.timeline([profile_id()], since=NOON + timedelta(minutes=5)).items
         assert [entry.touchpoint for entry in since] == [seen[6], seen[5]]
 
 
@@ -333,7 +334,7 @@ class TestTickets:
         stores.ledger.record([observed(seen)])
         opened = open_one(stores, seen)
         assert stores.tickets.read(opened.ticket_id) == opened
-        assert stores.tickets.of_profile(opened.profile_id) == ({"orders": 1}, [opened])
+        assert stores.tickets.of_profiles([opened.profile_id]) == ({"orders": 1}, [opened])
         assert stores.tickets.log(opened.ticket_id) == [OPENED]
         with pytest.raises(Contention):
             open_one(stores, seen)
@@ -346,7 +347,7 @@ class TestTickets:
         stores.profiles.attach(tie(seen, finished=True))
         with pytest.raises(Conflict):
             open_one(stores, seen)
-        assert stores.tickets.of_profile(profile_id()) == ({}, [])
+        assert stores.tickets.of_profiles([profile_id()]) == ({}, [])
 
     def test_a_stale_version_is_refused(self, stores: Stores) -> None:
         seen = whatsapp_message()
@@ -364,12 +365,12 @@ class TestTickets:
         opened = open_one(stores, seen)
         resolved = opened.model_copy(update={"status": TicketStatus.RESOLVED, "resolved_at": NOON})
         resolved = stores.tickets.save(resolved, opened, changed_event(opened), OPENED)
-        assert stores.tickets.of_profile(opened.profile_id) == ({"orders": 1}, [])
+        assert stores.tickets.of_profiles([opened.profile_id]) == ({"orders": 1}, [])
         assert stores.tickets.by_queue("orders").items == []
         assert stores.tickets.by_queue("orders", ended=True).items == [resolved]
         again = resolved.model_copy(update={"status": TicketStatus.OPEN, "resolved_at": None})
         again = stores.tickets.save(again, resolved, changed_event(resolved))
-        assert stores.tickets.of_profile(opened.profile_id) == ({"orders": 1}, [again])
+        assert stores.tickets.of_profiles([opened.profile_id]) == ({"orders": 1}, [again])
 
     def test_a_queue_taken_by_the_next_ticket_cannot_be_reopened_into(self, stores: Stores) -> None:
         seen = whatsapp_message()
@@ -380,7 +381,7 @@ class TestTickets:
         second = open_one(stores, seen, sequence=2)
         with pytest.raises(Contention):
             stores.tickets.save(opened, resolved, changed_event(resolved))
-        assert stores.tickets.of_profile(opened.profile_id) == ({"orders": 2}, [second])
+        assert stores.tickets.of_profiles([opened.profile_id]) == ({"orders": 2}, [second])
 
     def test_moving_to_another_queue_moves_the_pointer(self, stores: Stores) -> None:
         seen = whatsapp_message()
@@ -388,7 +389,7 @@ class TestTickets:
         opened = open_one(stores, seen)
         moved = opened.model_copy(update={"queue": "billing"})
         moved = stores.tickets.save(moved, opened, changed_event(opened))
-        sequences, open_tickets = stores.tickets.of_profile(opened.profile_id)
+        sequences, open_tickets = stores.tickets.of_profiles([opened.profile_id])
         assert sequences == {"orders": 1, "billing": 1}
         assert open_tickets == [moved]
 
@@ -401,10 +402,10 @@ class TestTickets:
         first = stores.tickets.by_queue("orders", limit=2)
         rest = stores.tickets.by_queue("orders", limit=2, cursor=first.cursor)
         assert first.items + rest.items == tickets[::-1]
-        assert stores.tickets.by_profile(tickets[1].profile_id).items == [tickets[1]]
+        assert stores.tickets.by_profiles([tickets[1].profile_id]).items == [tickets[1]]
         assert stores.tickets.by_assignee("anna").items == []
         with pytest.raises(InvalidInput):
-            stores.tickets.by_profile(profile_id(), cursor=first.cursor)
+            stores.tickets.by_profiles([profile_id()], cursor=first.cursor)
 
 
 class TestFollowUps:
@@ -417,7 +418,7 @@ class TestFollowUps:
         sooner = promised.model_copy(update={"since": promised.since - hour})
         assert stores.tickets.promise(sooner, scheduled_event(sooner)) == sooner
         assert stores.tickets.follow_ups_of_ticket(promised.ticket_id) == [sooner]
-        assert stores.tickets.follow_ups_of_profile(promised.profile_id).items == [sooner]
+        assert stores.tickets.follow_ups_of_profiles([promised.profile_id]).items == [sooner]
 
     def test_claimed_by_one_and_ended_with_what_it_did(self, stores: Stores) -> None:
         seen = whatsapp_message()
@@ -439,7 +440,7 @@ class TestFollowUps:
         stores.tickets.end(done, FollowUpState.SENDING, done_event(done), sent=sent, ticket=change)
         assert stores.tickets.follow_ups_in_state(FollowUpState.DONE).items == [done]
         assert stores.tickets.follow_ups_in_state(FollowUpState.SCHEDULED).items == []
-        latest = stores.ledger.timeline(profile_id()).items[0]
+        latest = stores.ledger.timeline([profile_id()]).items[0]
         assert latest.state is TouchpointState.PROCESSED
         profile = stores.profiles.read(profile_id())
         assert profile is not None

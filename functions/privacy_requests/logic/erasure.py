@@ -37,10 +37,13 @@ SECRET = "privacy"
 def erase(request: StepRequest, ports: Ports) -> Next:
     """One step of the state machine `erasure`, by its name."""
     found = ports.requests.read_erasure(ErasureId(request.erasure_id))
-    if not isinstance(found, Erasure) or has_begun_elsewhere(found, request):
+    if not isinstance(found, Erasure):
         return Next.ENDED
-    if request.step == "begin_pass":
-        found = found.model_copy(update={"run": request.run, "run_attempt": request.attempt})
+    if request.step == "begin_pass" and request.attempt > found.run_attempt:
+        begun = {"run": request.run, "run_attempt": request.attempt, "state": ErasureState.RUNNING}
+        found = found.model_copy(update=begun)
+    if has_begun_elsewhere(found, request):
+        return Next.ENDED
     return STEPS[request.step](found, ports)
 
 

@@ -59,6 +59,4 @@ class StepRequest(Model):
 
 def has_begun_elsewhere(one: Erasure | Export, request: StepRequest) -> bool:
     """Whether this execution was started by an event that came twice, or by an earlier attempt."""
-    if request.attempt == one.run_attempt:
-        return one.run != request.run
-    return request.attempt < one.run_attempt
+    return (one.run_attempt, one.run) != (request.attempt, request.run)

@@ -62,9 +62,8 @@ def test_a_touchpoint_whose_journey_ended_with_its_profile(world: World, client:
 def test_a_message_we_sent_shows_how_far_it_came(world: World, client: Client) -> None:
     sent = builders.touchpoint(Message(text="Il arrive"), direction=Direction.OUTBOUND, key="m1")
     world.ledger.record_sent(sent, builders.profile_id())
-    world.ledger.advance_delivery(
-        sent.provider, sent.account, DeliveryStatus(status="read", message_id="m1")
-    )
+    read = DeliveryStatus(status="read", message_id="m1")
+    world.ledger.advance_delivery(builders.touchpoint(read, key="m1-read"), read)
     body = client.get(f"/v1/touchpoints/{sent.touchpoint_id}").body
     assert body["delivery"]["status"] == "read"
 

@@ -207,8 +207,7 @@ class TestKeepingWhatLeft:
         self, promise: Promise
     ) -> None:
         told = DeliveryStatus(status="delivered", message_id="whatsapp_cloud-message-1")
-        account = endpoint().account
-        promise.world.ledger.advance_delivery("whatsapp_cloud", account, told)
+        promise.world.ledger.advance_delivery(touchpoint(told), told)
         ended = promise.deliver()
         assert ended.touchpoint_id is not None
         entry = promise.world.ledger.read(ended.touchpoint_id)
