@@ -13,11 +13,13 @@ from shared.runtime.settings import ProfileUpdateSettings
 @observed
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     settings = ProfileUpdateSettings.read()
+    policies = read_policies()
     step = update_profile(
         JourneyState.model_validate(event),
         ledger=wiring.ledger(settings),
         profiles=wiring.profiles(settings),
-        policy=read_policies().identity,
+        policy=policies.identity,
         forms=wiring.identifier_forms(),
+        segments=policies.segments,
     )
     return step.model_dump(mode="json", exclude_none=True)

@@ -13,6 +13,7 @@ from shared.domain.journey import JourneyState, ProfileStep
 from shared.domain.model import ProfileId
 from shared.domain.profile import Profile, Trait
 from shared.domain.records import Standing, merged, record_of, that_fits
+from shared.domain.segment import SegmentPolicy
 from shared.domain.touchpoint import DeliveryStatus, Identification, Touchpoint, TouchpointState
 from shared.events.catalogue import ProfileUpdated
 from shared.merging import graph_change
@@ -27,6 +28,7 @@ from shared.ports import (
 )
 
 NOBODY = ProfileId("")
+NO_SEGMENTS = SegmentPolicy()
 LARGEST_TRAIT = 2_000
 """Characters; a longer value stays in the ledger only."""
 MOST_TRAITS = 40
@@ -45,8 +47,9 @@ def update_profile(
     profiles: ProfileStore,
     policy: IdentityPolicy,
     forms: IdentifierForms,
+    segments: SegmentPolicy = NO_SEGMENTS,
 ) -> ProfileStep:
-    """Tie a touchpoint to its profile.
+    """Tie a touchpoint to its profile. `segments` tells what is worth an event of its own.
 
     Once done, it is done: a repeated step finds the touchpoint tied, and counts nothing twice.
     Raises Contention when another journey wrote the same items; the step is then tried again.
@@ -64,7 +67,15 @@ def update_profile(
     if claims is None:
         return _without_profile(touchpoint, profiles)
     try:
-        return _attach(touchpoint, claims, unread, profiles=profiles, policy=policy, forms=forms)
+        return _attach(
+            touchpoint,
+            claims,
+            unread,
+            profiles=profiles,
+            policy=policy,
+            forms=forms,
+            segments=segments,
+        )
     except Conflict:
         tied = ledger.read(step.touchpoint_id)
         assert tied is not None, "nothing removes a touchpoint while its journey runs"
@@ -97,6 +108,7 @@ def _attach(
     profiles: ProfileStore,
     policy: IdentityPolicy,
     forms: IdentifierForms,
+    segments: SegmentPolicy,
 ) -> ProfileStep:
     home = claims.home
     known = profiles.known([home.profile_id, *(one.profile_id for one in claims.others)])
@@ -122,6 +134,7 @@ def _attach(
                 is_new=profile is None,
                 is_identified=is_changed,
                 is_changed=_say_something_new(traits, profile),
+                is_active=segments.concerns(touchpoint, profile.last_at if profile else {}),
             ),
             record=record,
             counts=_counts(touchpoint, record, profile),
@@ -238,10 +251,17 @@ def _event(
     is_new: bool,
     is_identified: bool,
     is_changed: bool,
+    is_active: bool,
 ) -> ProfileUpdated | None:
-    if not (is_new or is_identified or is_changed):
+    changes = {
+        "created": is_new,
+        "identified": is_identified,
+        "traits": is_changed,
+        "activity": is_active,
+    }
+    change = next((name for name, is_so in changes.items() if is_so), None)
+    if change is None:
         return None
-    change = "created" if is_new else "identified" if is_identified else "traits"
     return ProfileUpdated.model_validate(
         {"profile_id": profile_id, "touchpoint_id": touchpoint.touchpoint_id, "change": change}
     )
