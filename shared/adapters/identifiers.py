@@ -71,11 +71,16 @@ class IdentifierForms:
             return None
         return Identifier(type=type_, scope=scope, value=found)
 
+    def time_zone(self, identifier: Identifier) -> str | None:
+        if identifier.type is not IdentifierType.PHONE:
+            return None
+        return self._phone_numbers.time_zone(identifier.value)
+
 
 def _plain(text: str) -> str | None:
     """Trimmed, and each letter in its one form; None where it holds what nobody can type."""
     trimmed = text.strip()
-    if any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in trimmed):
+    if any(unicodedata.category(letter) == "Cc" for letter in trimmed):
         return None
     return unicodedata.normalize("NFC", trimmed)
 

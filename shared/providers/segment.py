@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from shared.domain.errors import MalformedPayload, Unauthentic
-from shared.domain.identity import Identifier, IdentifierType, email_identifier
+from shared.domain.identity import Identifier, IdentifierType, Proof, email_identifier
 from shared.domain.touchpoint import (
     Channel,
     Content,
@@ -337,6 +337,7 @@ def _understood(call: Call, raw: bytes, source: WriteKey, received_at: datetime)
         received_at=received_at,
         content=_content(call, occurred_at),
         identifiers=_identifiers(call, source),
+        proof=Proof.TRUSTED_KEY if source.trusted else None,
         name=_person_name(_person_traits(call)),
         language=_language(call),
     )
@@ -474,17 +475,22 @@ def _person_name(traits: Bag) -> str | None:
     return name.strip()[:200] or None
 
 
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
 def _identifiers(call: Call, source: WriteKey) -> tuple[Identifier, ...]:
     traits = _person_traits(call)
     scope = source.source
     previous = call.previous_id if call.type == "alias" else None
-    # An alias does not say of what kind the previous id was, so it is looked for as both.
+    # An alias does not say of what kind the previous id was. What Segment's libraries draw for a
+    # browser or a device is a UUID; anything else is looked for as both.
+    was_user = None if previous and _UUID.fullmatch(previous) else previous
     candidates = (
         (IdentifierType.WEB_USER, scope, call.user_id),
         (IdentifierType.EMAIL, "", _email(traits.get("email")) if source.trusted else None),
         (IdentifierType.PHONE, "", _phone(traits.get("phone")) if source.trusted else None),
         (IdentifierType.WEB_ANONYMOUS, scope, call.anonymous_id),
-        (IdentifierType.WEB_USER, scope, previous),
+        (IdentifierType.WEB_USER, scope, was_user),
         (IdentifierType.WEB_ANONYMOUS, scope, previous),
     )
     return tuple(

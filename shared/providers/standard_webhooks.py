@@ -27,7 +27,7 @@ from pydantic import (
 )
 
 from shared.domain.errors import MalformedPayload, Unauthentic
-from shared.domain.identity import Identifier, IdentifierType, email_identifier
+from shared.domain.identity import Identifier, IdentifierType, Proof, email_identifier
 from shared.domain.touchpoint import (
     Appointment,
     Channel,
@@ -36,6 +36,7 @@ from shared.domain.touchpoint import (
     Direction,
     Endpoint,
     GoodsReturn,
+    Identification,
     Line,
     Message,
     Order,
@@ -151,6 +152,7 @@ class Customer(Payload):
     phone: Annotated[Phone | None, BeforeValidator(_no_text_is_none)] = None
     email: Annotated[Email | None, BeforeValidator(_no_text_is_none)] = None
     loyalty_card: Annotated[Number | None, BeforeValidator(_no_text_is_none)] = None
+    order_number: Annotated[Number | None, BeforeValidator(_no_text_is_none)] = None
     name: Annotated[Short | None, BeforeValidator(_no_text_is_none)] = None
     language: Annotated[
         Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")] | None,
@@ -165,6 +167,7 @@ class Customer(Payload):
             (IdentifierType.PHONE, self.phone),
             (IdentifierType.EMAIL, mail and mail.value),
             (IdentifierType.LOYALTY_CARD, self.loyalty_card),
+            (IdentifierType.ORDER_NUMBER, self.order_number),
         )
         return tuple(Identifier(type=kind, value=value) for kind, value in known if value)
 
@@ -181,6 +184,7 @@ class Data(Payload):
 
     usual_channel: ClassVar[Channel] = Channel.IN_STORE
     direction: ClassVar[Direction] = Direction.PASSIVE
+    proof: ClassVar[Proof | None] = None
 
     customer: Customer = Customer()
     channel: Annotated[Channel, Field(strict=False)] | None = None
@@ -189,6 +193,10 @@ class Data(Payload):
     def content(self, what: str, at: datetime) -> Content:
         """`what` is the type's second half, `at` when it happened."""
         raise NotImplementedError
+
+    @property
+    def identifiers(self) -> tuple[Identifier, ...]:
+        return self.customer.identifiers
 
 
 class PurchaseData(Data):
@@ -357,6 +365,35 @@ class MessageData(Data):
         return Message(text=self.text, subject=self.subject)
 
 
+class Confirmation(Data):
+    """The person followed a link, or typed a code, that was sent to this address."""
+
+    usual_channel = Channel.WEB
+    proof = Proof.CONFIRMED
+    confirmed: ClassVar[IdentifierType]
+    unconfirmed: ClassVar[IdentifierType]
+
+    def content(self, what: str, at: datetime) -> Content:
+        if all(one.type is not self.confirmed for one in self.identifiers):
+            raise MalformedPayload(f"data.customer.{self.confirmed}: missing")
+        return Identification()
+
+    @property
+    def identifiers(self) -> tuple[Identifier, ...]:
+        """Without the other address: the touchpoint's proof would prove that as well."""
+        return tuple(one for one in self.customer.identifiers if one.type is not self.unconfirmed)
+
+
+class EmailConfirmation(Confirmation):
+    confirmed = IdentifierType.EMAIL
+    unconfirmed = IdentifierType.PHONE
+
+
+class PhoneConfirmation(Confirmation):
+    confirmed = IdentifierType.PHONE
+    unconfirmed = IdentifierType.EMAIL
+
+
 SCALES = {"csat": (1, 5), "nps": (0, 10), "ces": (1, 7)}
 
 ORDER_STATUSES = ("placed", "paid", "shipped", "delivered", "cancelled", "returned", "refunded")
@@ -375,6 +412,8 @@ TYPES: Mapping[str, type[Data]] = {
     "review.posted": ReviewData,
     "survey.answered": SurveyData,
     "message.received": MessageData,
+    "email.confirmed": EmailConfirmation,
+    "phone.confirmed": PhoneConfirmation,
 }
 """The vocabulary. Any other type is kept as it is."""
 
@@ -431,7 +470,8 @@ class StandardWebhooks(Provider[StandardWebhooksSecret]):
             content=data.content(event.type.partition(".")[2], occurred_at)
             if data
             else Unsupported(what=f"event of type {event.type}"),
-            identifiers=data.customer.identifiers if data else (),
+            identifiers=data.identifiers if data else (),
+            proof=data.proof if data else None,
             endpoint=_way_back(data, source) if data else None,
             name=data.customer.name if data else None,
             language=data.customer.language if data else None,

@@ -25,7 +25,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from shared.domain.errors import MalformedPayload, Unauthentic
-from shared.domain.identity import Identifier, IdentifierType
+from shared.domain.identity import Identifier, IdentifierType, Proof
 from shared.domain.model import isoformat
 from shared.domain.sending import OutboundMessage
 from shared.domain.touchpoint import Channel, Direction, Endpoint, Message, Touchpoint
@@ -160,6 +160,7 @@ class WebChat(Provider[WebChatSecret]):
             received_at=received_at,
             content=Message(text=sent.text),
             identifiers=_identifiers(claims),
+            proof=Proof.SIGNED_USER if claims.sub is not None else None,
             endpoint=_endpoint(claims, secret),
         )
         return [Observed(touchpoint, request.body)]

@@ -22,7 +22,7 @@ from shared.domain.errors import (
     SendUnconfirmed,
     Unauthentic,
 )
-from shared.domain.identity import Identifier, IdentifierType
+from shared.domain.identity import Identifier, IdentifierType, Proof
 from shared.domain.sending import OutboundMessage, TemplateUse
 from shared.domain.touchpoint import (
     Attachment,
@@ -309,14 +309,29 @@ KINDS: Mapping[str, type[Spoken]] = {
 """How each message type is read. Any other is kept as Unsupported."""
 
 
+NUMBER_CHANGES = frozenset({"user_changed_number", "customer_changed_number"})
+"""To register a number WhatsApp sends it a code, so both the old and the new one are confirmed.
+
+https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/system
+"""
+
+
 class System(Payload):
-    """WhatsApp itself speaks: a number or a user id has changed, an identity has changed."""
+    """WhatsApp itself speaks: a number or a user id has changed, an identity has changed.
+
+    With the number the user id changes as well; where we may not see a number, the id is all that
+    is told. `customer` and `new_wa_id` are of versions before v12.0, `previous_…` of 2026-08-11 on:
+    https://developers.facebook.com/documentation/business-messaging/whatsapp/changelog/
+    """
 
     type: str = Field(default="system", pattern=r"^[a-z0-9_]{1,60}$")
+    customer: str = Field(default="", max_length=64)
     wa_id: str = Field(default="", max_length=64)
     new_wa_id: str = Field(default="", max_length=64)
     user_id: str = Field(default="", max_length=200)
     parent_user_id: str = Field(default="", max_length=200)
+    previous_user_id: str = Field(default="", max_length=200)
+    previous_parent_user_id: str = Field(default="", max_length=200)
 
 
 class Failure(Payload):
@@ -383,13 +398,13 @@ class Line(NamedTuple):
     contacts: tuple[Contact, ...]
     received_at: datetime
 
-    def person(self, *names: str) -> Person:
+    def person(self, *names: str, parent_user_id: str = "") -> Person:
         """The person called so in the message; what it leaves out, the contacts may tell."""
         known = next(
             (one for one in self.contacts if {one.wa_id, one.user_id} & {*names} - {""}), None
         )
         names = (*names, known.wa_id, known.user_id) if known else names
-        parent = known.parent_user_id if known else ""
+        parent = parent_user_id or (known.parent_user_id if known else "")
         return Person(
             phone=next((name for name in names if _PHONE.fullmatch(name)), ""),
             user_id=next((name for name in names if _USER_ID.fullmatch(name)), ""),
@@ -579,9 +594,20 @@ def _echo(line: Line, original: dict[str, Any]) -> Touchpoint:
 def _system(line: Line, envelope: Envelope, original: dict[str, Any]) -> Touchpoint:
     """Old and new names of a person on one touchpoint: Meta vouches that they are the same."""
     system = read_model(System, original.get("system"))
-    old = line.person(envelope.sender, envelope.from_user_id)
-    new = line.person(system.wa_id, system.new_wa_id, system.user_id)
-    new = new._replace(parent_user_id=new.parent_user_id or system.parent_user_id)
+    old = line.person(
+        envelope.sender,
+        system.customer,
+        system.previous_user_id,
+        envelope.from_user_id,
+        parent_user_id=system.previous_parent_user_id,
+    )
+    new = line.person(
+        system.wa_id,
+        system.new_wa_id,
+        system.user_id,
+        envelope.from_user_id,
+        parent_user_id=system.parent_user_id,
+    )
     touchpoint = line.touchpoint(
         envelope.id,
         _moment(envelope.timestamp, line.received_at),
@@ -590,7 +616,12 @@ def _system(line: Line, envelope: Envelope, original: dict[str, Any]) -> Touchpo
         new if new.address else old,
     )
     both = (*old.identifiers(line.scope), *new.identifiers(line.scope))
-    return touchpoint.model_copy(update={"identifiers": tuple(dict.fromkeys(both))})
+    return touchpoint.model_copy(
+        update={
+            "identifiers": tuple(dict.fromkeys(both)),
+            "proof": Proof.CONFIRMED if system.type in NUMBER_CHANGES else None,
+        }
+    )
 
 
 def _status(line: Line, original: dict[str, Any]) -> Touchpoint:

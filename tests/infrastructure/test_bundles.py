@@ -106,6 +106,8 @@ from shared.mail.text import decoded, from_html
 assert decoded("été".encode("utf-16"), None) == "été"
 assert from_html("<p>Bonjour</p>") == "Bonjour"
 assert newly_written("Bonjour") == "Bonjour"
+from shared.mail.domains import ascii_domain
+assert ascii_domain("straße.example") == "xn--strae-oqa.example"
 """,
     "follow_up_delivery": EVERY_PROVIDER
     + """
@@ -118,6 +120,8 @@ assert b"Bonjour" in mime(OutboundMessage.model_validate(message), sender_name="
     "profile_update": """
 from shared.runtime import wiring
 assert wiring.phone_numbers().e164("06 12 34 56 78", "FR") == "+33612345678"
+assert wiring.phone_numbers().time_zone("+33612345678") == "Europe/Paris"
+assert wiring.mail_addresses().normal("A@STRAßE.example") == "a@xn--strae-oqa.example"
 """,
     "ai_classification": """
 from shared.runtime import wiring

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.errors import MalformedPayload, TooLarge, Unauthentic
-from shared.domain.identity import IdentifierType
+from shared.domain.identity import IdentifierType, Proof
 from shared.domain.touchpoint import Channel, Order, TrackedEvent
 from shared.providers.base import Observed, Outcome, WebhookRequest
 from shared.providers.segment import LARGEST_BATCH, LARGEST_CALL, MOST_CALLS, PROVIDER
@@ -292,5 +292,20 @@ def test_only_a_trusted_key_may_say_whose_phone_and_mail_it_is() -> None:
     }
     (public,) = parse(request(batch(claim)))
     assert [one.type for one in public.touchpoint.identifiers] == ["web_user"]
+    assert public.touchpoint.proof is None
     (told,) = parse(request(batch(claim, writeKey="of-a-server")))
     assert [one.type for one in told.touchpoint.identifiers] == ["web_user", "email", "phone"]
+    assert told.touchpoint.proof is Proof.TRUSTED_KEY
+
+
+@pytest.mark.parametrize(
+    ("previous", "kinds"),
+    [
+        ("8f14e45f-ceea-467f-a9a1-2b3c4d5e6f70", ["web_user", "web_anonymous"]),
+        ("u-old", ["web_user", "web_user", "web_anonymous"]),
+    ],
+)
+def test_an_alias_of_a_drawn_id_makes_no_second_user(previous: str, kinds: list[str]) -> None:
+    call = {"type": "alias", "userId": "u-1", "previousId": previous, "messageId": "m-1"}
+    (alias,) = parse(request(batch(call)))
+    assert [one.type for one in alias.touchpoint.identifiers] == kinds

@@ -11,7 +11,7 @@ import pytest
 from infra.local.clients.base import Call
 from infra.local.clients.web_chat import user_hash
 from shared.domain.errors import Unauthentic
-from shared.domain.identity import IdentifierType
+from shared.domain.identity import IdentifierType, Proof
 from shared.domain.touchpoint import Channel, Direction, Message, Touchpoint
 from shared.providers.base import NothingToTransmit, WebhookRequest, WebhookResponse, find_provider
 from tests.unit.providers.fixtures import HOST, NOW, SECRETS, cases, fetch, received
@@ -101,9 +101,17 @@ def test_a_token_made_by_another_library_is_read() -> None:
 
 
 def test_a_customer_is_known_by_the_hash_of_the_site() -> None:
-    strongest, session = said(opened(CUSTOMER)["token"]).identifiers
+    seen = said(opened(CUSTOMER)["token"])
+    assert seen.proof is Proof.SIGNED_USER
+    strongest, session = seen.identifiers
     assert (strongest.type, strongest.value) == (IdentifierType.CUSTOMER_NUMBER, "C-4711")
     assert session.type is IdentifierType.WEB_CHAT_SESSION
+
+
+def test_a_visitor_proves_no_more_than_that_it_is_their_session() -> None:
+    seen = said(opened()["token"])
+    assert seen.proof is None
+    assert [one.type for one in seen.identifiers] == [IdentifierType.WEB_CHAT_SESSION]
 
 
 @pytest.mark.parametrize("wrong", ["", "0" * 64, user_hash("C-1", SECRETS["web_chat"]), "é"])

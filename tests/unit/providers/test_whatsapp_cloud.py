@@ -12,8 +12,9 @@ from pywa.errors import InvalidParameter
 from pywa.utils import webhook_updates_validator
 
 from shared.domain.errors import MalformedPayload, SendDelayed, SendRefused, SendUnconfirmed
+from shared.domain.identity import IdentifierType, Proof
 from shared.domain.sending import TemplateUse
-from shared.domain.touchpoint import Channel, touchpoint_id
+from shared.domain.touchpoint import Channel, Direction, touchpoint_id
 from shared.providers.base import HttpRequest, HttpResponse, find_provider
 from tests.unit.providers.fixtures import NOW, SECRETS, Case, cases
 from tests.unit.providers.sending import message_of, message_to, prepared, simulated
@@ -45,6 +46,69 @@ def test_our_client_signs_as_pywa_verifies(case: Case) -> None:
     app_secret = SECRETS["whatsapp_cloud"]["app_secrets"][0]
     assert webhook_updates_validator(app_secret, case.call.body, signature)
     assert not webhook_updates_validator("another", case.call.body, signature)
+
+
+def test_cw_13837_user_ids_of_two_portfolios_are_two_people() -> None:
+    """R7: the same text from another business account says nothing of who it is."""
+    scopes = {}
+    for name in ("user_id_only", "user_id_of_another_business_account"):
+        body = CASES[name].call.body.replace(b"US.998877665544", USER_ID.encode())
+        [observed] = PROVIDER.parse(replace(CASES[name].request, body=body), SECRET, NOW)
+        identifier = observed.touchpoint.identifiers[0]
+        assert identifier.value == USER_ID
+        scopes[name] = identifier.scope
+    assert len(set(scopes.values())) == 2
+
+
+def test_cw_13837_who_shows_phone_and_user_id_is_known_by_both() -> None:
+    [observed] = PROVIDER.parse(CASES["phone_and_user_id"].request, SECRET, NOW)
+    types = {one.type for one in observed.touchpoint.identifiers}
+    assert {IdentifierType.PHONE, IdentifierType.WHATSAPP_USER} <= types
+
+
+SYSTEM = [case for name, case in CASES.items() if name.startswith("changed_")]
+
+
+@pytest.mark.parametrize("case", SYSTEM, ids=[case.name for case in SYSTEM])
+def test_cw_15586_a_change_of_number_or_id_ties_old_and_new_and_asks_for_no_answer(
+    case: Case,
+) -> None:
+    [observed] = PROVIDER.parse(case.request, SECRET, NOW)
+    changed = observed.touchpoint
+    assert len(changed.identifiers) >= 2
+    assert changed.direction is Direction.PASSIVE
+    assert not changed.needs_understanding
+
+
+@pytest.mark.parametrize(
+    ("system", "numbers", "proof"),
+    [
+        (
+            {"type": "customer_changed_number", "customer": "16505551234", "wa_id": "12195555358"},
+            ["+16505551234", "+12195555358"],
+            Proof.CONFIRMED,
+        ),
+        (
+            {"type": "user_changed_number", "new_wa_id": "12195555358"},
+            ["+16505551234", "+12195555358"],
+            Proof.CONFIRMED,
+        ),
+        (
+            {"type": "customer_identity_changed", "customer": "16505551234", "identity": "x"},
+            ["+16505551234"],
+            None,
+        ),
+    ],
+)
+def test_older_versions_tell_a_new_number_in_other_words(
+    system: dict[str, str], numbers: list[str], proof: Proof | None
+) -> None:
+    case = CASES["changed_number"]
+    body = json.loads(case.call.body)
+    body["entry"][0]["changes"][0]["value"]["messages"][0]["system"] = system
+    [observed] = PROVIDER.parse(replace(case.request, body=json.dumps(body).encode()), SECRET, NOW)
+    assert [one.value for one in observed.touchpoint.identifiers] == numbers
+    assert observed.touchpoint.proof is proof
 
 
 def test_user_ids_of_one_portfolio_share_a_scope() -> None:
