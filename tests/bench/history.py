@@ -88,8 +88,9 @@ def _live(cloud: LocalCloud, profile_id: ProfileId, number: int, now: datetime) 
         values = {"touchpoint_id": seen.touchpoint_id, **outbound_values(seen, profile_id)}
         client.put_item(TableName=touchpoints_table, Item=dynamo.attributes(values))
     counting = count_update(profile_id, seen, table=profiles_table)
-    (token,) = counting["ExpressionAttributeValues"]
-    counting["ExpressionAttributeValues"][token] = {"N": str(number)}
+    values = counting["ExpressionAttributeValues"]
+    (counter,) = (token for token, value in values.items() if "N" in value)
+    values[counter] = {"N": str(number)}
     client.update_item(**counting)
 
 
