@@ -7,13 +7,20 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from functions.agent_api import docs, follow_ups, profiles, tickets, touchpoints
+from functions.agent_api import docs, follow_ups, profiles, segments, tickets, touchpoints
 from functions.agent_api.door import read_body
 from shared.domain.errors import PasserelleError
 from shared.runtime.http import STATUS, problem, problem_of
 from shared.runtime.observability import logger
 
-ROUTERS = (touchpoints.router, profiles.router, tickets.router, follow_ups.router, docs.router)
+ROUTERS = (
+    touchpoints.router,
+    profiles.router,
+    segments.router,
+    tickets.router,
+    follow_ups.router,
+    docs.router,
+)
 OUR_FAULT = problem_of(PasserelleError())
 
 

@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Request
 from aws_lambda_powertools.event_handler.depends import Depends
 
 from shared.policies.reader import Policies, read_policies
-from shared.ports import Clock, IdentifierForms, Ledger, ProfileStore, TicketStore
+from shared.ports import Clock, IdentifierForms, Ledger, ProfileStore, SegmentStore, TicketStore
 from shared.runtime import wiring
 from shared.runtime.settings import AgentApiSettings
 
@@ -17,6 +17,10 @@ def ledger() -> Ledger:
 
 def profiles() -> ProfileStore:
     return wiring.profiles(AgentApiSettings.read())
+
+
+def segments() -> SegmentStore:
+    return wiring.segments(AgentApiSettings.read())
 
 
 def tickets() -> TicketStore:
@@ -31,6 +35,7 @@ def agent(request: Request) -> str:
 
 LedgerPort = Annotated[Ledger, Depends(ledger)]
 ProfilesPort = Annotated[ProfileStore, Depends(profiles)]
+SegmentsPort = Annotated[SegmentStore, Depends(segments)]
 TicketsPort = Annotated[TicketStore, Depends(tickets)]
 IdentifierFormsPort = Annotated[IdentifierForms, Depends(wiring.identifier_forms)]
 ClockPort = Annotated[Clock, Depends(wiring.clock)]

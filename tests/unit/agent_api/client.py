@@ -48,6 +48,7 @@ class Client:
         overrides: dict[Any, Any] = {
             ports.ledger: lambda: world.ledger,
             ports.profiles: lambda: world.profiles,
+            ports.segments: lambda: world.segments,
             ports.tickets: lambda: world.tickets,
             wiring.phone_numbers: lambda: world.phone_numbers,
             wiring.clock: lambda: world.clock,
@@ -108,7 +109,7 @@ class Client:
             headers["body-bytes"] = str(len(base64.b64decode(text)))
             return Answer(raw["statusCode"], text, headers)
         kind = headers["content-type"]
-        read = json.loads(text) if "json" in kind else text
+        read = json.loads(text) if kind.endswith("json") else text
         if operation := _operation(method, path):
             _check(operation, raw["statusCode"], kind, read)
         return Answer(raw["statusCode"], read, headers)
