@@ -1,6 +1,6 @@
 """The ConsentStore in memory, true to its docstring."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from shared.domain.consent import Consent
 from shared.domain.errors import Contention
@@ -18,11 +18,15 @@ from shared.events.envelope import Event
 
 
 class FakeConsentStore:
-    """`len` counts statements of consent. `sent` keeps what `end_notice` was given."""
+    """`len` counts statements of consent. What `end_notice` is given goes to `record_sent`."""
 
-    def __init__(self, events: list[Event] | None = None) -> None:
+    def __init__(
+        self,
+        events: list[Event] | None = None,
+        record_sent: Callable[[Touchpoint, ProfileId | None], None] | None = None,
+    ) -> None:
         self.events: list[Event] = events if events is not None else []
-        self.sent: list[tuple[Touchpoint, ProfileId | None]] = []
+        self._record_sent = record_sent
         self._consents: dict[tuple[ProfileId, str], Consent] = {}
         self._records: dict[str, SuppressionRecord] = {}
 
@@ -92,4 +96,5 @@ class FakeConsentStore:
         known = before.notices.get(notice.about)
         if known is not None and known.touchpoint_id == notice.touchpoint_id:
             self._records[subject] = before.with_notice(notice)
-        self.sent.append((sent, profile_id))
+        if self._record_sent is not None:
+            self._record_sent(sent, profile_id)

@@ -39,6 +39,7 @@ from shared.ports import (
     Bus,
     Classifier,
     Clock,
+    ConsentStore,
     Ledger,
     LedgerEntry,
     LogEntry,
@@ -54,6 +55,7 @@ from shared.ports import (
 )
 from shared.providers.base import Observed, Outgoing, WebhookRequest
 from tests import builders
+from tests.fake_consents import FakeConsentStore
 from tests.fake_pages import page_of
 from tests.fake_profiles import FakeProfileStore
 from tests.fake_segments import FakeSegmentStore
@@ -242,7 +244,7 @@ class FakeLedger:
         """The journey's Catch."""
         self.change(touchpoint_id, state=TouchpointState.FAILED, failed_step=step, error=error)
 
-    def record_sent(self, touchpoint: Touchpoint, profile_id: ProfileId) -> None:
+    def record_sent(self, touchpoint: Touchpoint, profile_id: ProfileId | None) -> None:
         """A touchpoint of our own making: processed at once, and never delivered to us."""
         known = self._entries.get(touchpoint.touchpoint_id)
         self._entries[touchpoint.touchpoint_id] = LedgerEntry(
@@ -608,6 +610,7 @@ class World:
     profiles: FakeProfileStore = field(init=False)
     tickets: FakeTicketStore = field(init=False)
     segments: FakeSegmentStore = field(init=False)
+    consents: FakeConsentStore = field(init=False)
     timer: FakeTimer = field(default_factory=FakeTimer)
     classifier: FakeClassifier = field(default_factory=FakeClassifier)
     secrets: FakeSecrets = field(default_factory=FakeSecrets)
@@ -621,6 +624,7 @@ class World:
         self.profiles = FakeProfileStore(self.ledger, self.events)
         self.tickets = FakeTicketStore(self.ledger, self.events, self.profiles)
         self.segments = FakeSegmentStore(self.events)
+        self.consents = FakeConsentStore(self.events, self.ledger.record_sent)
 
     def happened(self, *types: type[Event]) -> list[Event]:
         """The events of these types, in order."""
@@ -632,6 +636,7 @@ Ports = tuple[
     ProfileStore,
     TicketStore,
     SegmentStore,
+    ConsentStore,
     Timer,
     Classifier,
     Secrets,
@@ -649,6 +654,7 @@ def as_ports(world: World) -> Ports:
         world.profiles,
         world.tickets,
         world.segments,
+        world.consents,
         world.timer,
         world.classifier,
         world.secrets,

@@ -18,6 +18,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         ledger=wiring.ledger(settings),
         classifier=wiring.classifier(settings),
         profiles=wiring.profiles(settings),
+        consents=wiring.consents(settings),
         policies=read_policies(),
         clock=wiring.clock(),
     )

@@ -9,11 +9,14 @@ from shared.domain.decision import Decision
 from shared.domain.errors import NotFound
 from shared.domain.journey import ClassificationStep, JourneyState
 from shared.domain.model import ProfileId
-from shared.domain.profile import Suppression
+from shared.domain.opting import Spoken, Word, asked_for_help, is_believed, opted_in, opted_out
+from shared.domain.profile import LearnedLanguage, Mood
+from shared.domain.suppression import Suppression, SuppressionKind, endpoint_subject
 from shared.domain.touchpoint import Message, Touchpoint
 from shared.domain.understanding import MarkRule, WordRule
+from shared.events.catalogue import EndpointReleased, EndpointSuppressed, HelpRequested
 from shared.policies.reader import Policies
-from shared.ports import Classifier, Clock, Ledger, ProfileStore
+from shared.ports import Classifier, Clock, ConsentStore, Ledger, ProfileStore
 
 
 def understand(
@@ -22,11 +25,12 @@ def understand(
     ledger: Ledger,
     classifier: Classifier,
     profiles: ProfileStore,
+    consents: ConsentStore,
     policies: Policies,
     clock: Clock,
 ) -> ClassificationStep:
-    """Classify a touchpoint; teach its profile the language; stop its endpoint where the person
-    opted out.
+    """Classify a touchpoint; teach its profile language and mood; do what a word of opting out,
+    opting in or asking for help wants.
 
     Done twice, it writes the same again. Raises NotFound for a touchpoint the ledger does not hold.
     """
@@ -43,11 +47,12 @@ def understand(
     rule = policies.understanding.word_rule(_deciding_rule(classification))
     profile_id = entry.profile_id or (step.profile_update and step.profile_update.profile_id)
     if profile_id:
-        _learn_language(profile_id, classification, touchpoint, profiles, policies)
-    if rule is not None and rule.suppresses:
-        _suppress(rule, touchpoint, profiles)
+        _learn(profile_id, classification, touchpoint, profiles, policies)
+    heard = True
+    if rule is not None and rule.does is not None and touchpoint.endpoint is not None:
+        heard = _hear(rule.does, rule.name, touchpoint, profile_id or None, consents, policies)
     now = clock.now()
-    owed, obligation = decide_obligation(classification, rule, mark, policies, now)
+    owed, obligation = decide_obligation(classification, rule, mark, policies, now, heard=heard)
     # Nobody waits for an answer to a thank-you; but the ticket it belongs to, and what was promised
     # "if the customer does not write", must hear of it.
     by_words = rule is None and mark is None
@@ -106,15 +111,19 @@ def decide_obligation(
     mark: MarkRule | None,
     policies: Policies,
     now: datetime,
+    *,
+    heard: bool = True,
 ) -> tuple[bool, Decision]:
     """Whether somebody owes the customer something: a rule or a mark that decided says so itself,
-    else the intent does.
+    else the intent does. A word that was not `heard` brought nothing about, so a person looks.
     """
     owed, by, source = policies.intents[classification.intent].owes, "policy:intents", "intent"
     reason = _deciding_rule(classification)
     for decider in (rule, mark):
         if decider is not None and decider.owes is not None and decider.name == reason:
             owed, by, source = decider.owes, "policy:understanding", decider.name
+    if not heard:
+        owed, by, source = True, "policy:consent", "a word that was not acted upon,"
     decision = Decision(
         about="obligation",
         outcome="owed" if owed else "nothing_owed",
@@ -134,30 +143,92 @@ def _deciding_rule(classification: Classification) -> str | None:
     return next((one.reason for one in classification.evidence if one.aspect == "intent"), None)
 
 
-def _learn_language(
+def _learn(
     profile_id: ProfileId,
     classification: Classification,
     touchpoint: Touchpoint,
     profiles: ProfileStore,
     policies: Policies,
 ) -> None:
+    at = touchpoint.occurred_at
     known = classification.language != UNKNOWN_LANGUAGE
     enough = policies.understanding.thresholds.learn_language
-    if known and classification.language_confidence >= enough:
-        profiles.learn_language(profile_id, classification.language, touchpoint.occurred_at)
-
-
-def _suppress(rule: WordRule, touchpoint: Touchpoint, profiles: ProfileStore) -> None:
-    if touchpoint.endpoint is None:
-        return
-    profiles.suppress(
-        Suppression(
-            endpoint=touchpoint.endpoint,
-            reason=f"the person opted out ({rule.name})",
-            touchpoint_id=touchpoint.touchpoint_id,
-            at=touchpoint.occurred_at,
-        )
+    is_sure = known and classification.language_confidence >= enough
+    mood = Mood(
+        touchpoint_id=touchpoint.touchpoint_id,
+        at=at,
+        score=round(classification.sentiment_score, 2),
+        sentiment=classification.sentiment,
     )
+    # A file alone tells no mood; a mark does, without a word.
+    speaks = bool(said(touchpoint).strip()) or not isinstance(touchpoint.content, Message)
+    profiles.learn(
+        profile_id,
+        LearnedLanguage(language=classification.language, at=at) if is_sure else None,
+        mood if speaks else None,
+    )
+
+
+def _hear(
+    word: Word,
+    rule: str,
+    touchpoint: Touchpoint,
+    profile_id: ProfileId | None,
+    consents: ConsentStore,
+    policies: Policies,
+) -> bool:
+    """Do what the word wants on the endpoint it came from.
+
+    False where it does not count: nothing proves who wrote it, or it opts in who never opted out.
+    """
+    assert touchpoint.endpoint is not None
+    policy = policies.consent.words
+    if word is Word.HELP:
+        subject, notice = asked_for_help(touchpoint)
+        event = HelpRequested(
+            touchpoint_id=touchpoint.touchpoint_id, channel=touchpoint.endpoint.channel
+        )
+        consents.call_for_help(subject, notice, event)
+        return True
+    if not is_believed(touchpoint, policy):
+        return False
+    if word is Word.OPT_OUT:
+        _tell(opted_out(touchpoint, rule, policy), touchpoint, profile_id, consents)
+        return True
+    subject = endpoint_subject(touchpoint.endpoint)
+    record = consents.records([subject]).get(subject)
+    if touchpoint.endpoint.channel not in policy.opt_in_channels and (
+        record is None or SuppressionKind.OPT_OUT not in record.suppressions
+    ):
+        return False
+    _tell(opted_in(touchpoint, rule, policy), touchpoint, profile_id, consents)
+    return True
+
+
+def _tell(
+    spoken: Spoken,
+    touchpoint: Touchpoint,
+    profile_id: ProfileId | None,
+    consents: ConsentStore,
+) -> None:
+    """The ledger of consents first: what fails in between is done again, the event comes last."""
+    assert touchpoint.endpoint is not None
+    if profile_id:
+        consents.state(profile_id, spoken.consent)
+    facts = {
+        "kind": SuppressionKind.OPT_OUT,
+        "channel": touchpoint.endpoint.channel,
+        "touchpoint_id": touchpoint.touchpoint_id,
+        "profile_id": profile_id,
+        "confirm": True,
+    }
+    stop = next((one for one in spoken.statements if isinstance(one, Suppression)), None)
+    event = (
+        EndpointSuppressed.model_validate(facts | {"classes": stop.classes})
+        if stop
+        else EndpointReleased.model_validate(facts)
+    )
+    consents.tell(spoken.subject, *spoken.statements, notice=spoken.notice, event=event)
 
 
 def _classification_decision(classification: Classification, now: datetime) -> Decision:

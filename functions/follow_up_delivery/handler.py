@@ -1,10 +1,9 @@
-"""Lambda: a schedule has fired, or an agent has answered."""
+"""Lambda: a schedule has fired, an agent has answered, or a word calls for a notice."""
 
 from typing import Any
 
-from functions.follow_up_delivery.logic.delivery import deliver
+from functions.follow_up_delivery.logic.request import fulfil, read_request
 from functions.follow_up_delivery.logic.state import Ports
-from shared.domain.journey import DeliveryRequest
 from shared.policies.reader import read_policies
 from shared.runtime import wiring
 from shared.runtime.observability import observed
@@ -17,6 +16,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     ports = Ports(
         ledger=wiring.ledger(settings),
         profiles=wiring.profiles(settings),
+        consents=wiring.consents(settings),
         tickets=wiring.tickets(settings),
         timer=wiring.timer(settings),
         secrets=wiring.secrets(settings),
@@ -24,5 +24,4 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         policies=read_policies(),
         clock=wiring.clock(),
     )
-    follow_up = deliver(DeliveryRequest.model_validate(event), ports)
-    return {"follow_up_id": follow_up.follow_up_id, "state": follow_up.state}
+    return fulfil(read_request(event), ports)

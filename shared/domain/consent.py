@@ -17,9 +17,17 @@ from shared.domain.touchpoint import Channel, ConsentStatement, Touchpoint
 PurposeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
 
 
+BY_WORD = "word:"
+"""How the source of a statement begins that a word in a message made."""
+
+
 class ConsentState(StrEnum):
     GRANTED = "granted"
     WITHDRAWN = "withdrawn"
+    RESTORED = "restored"
+    """A word opted in: what words had withdrawn before is withdrawn no more. It allows nothing that
+    was not allowed otherwise.
+    """
 
 
 class Consent(Model):
@@ -62,8 +70,20 @@ def standing(
     counts. None where nothing was said. What has expired says nothing any more, and what it had
     replaced does not come back.
     """
-    said = [one for one in consents if one.purpose == purpose and one.channel in {None, channel}]
-    latest = max(said, key=lambda one: one.precedence, default=None)
+    said = sorted(
+        (one for one in consents if one.purpose == purpose and one.channel in {None, channel}),
+        key=lambda one: one.precedence,
+    )
+    restored_at = max(
+        (at for at, one in enumerate(said) if one.state is ConsentState.RESTORED), default=0
+    )
+    counting = [
+        one
+        for at, one in enumerate(said)
+        if one.state is not ConsentState.RESTORED
+        and not (at < restored_at and one.source.startswith(BY_WORD))
+    ]
+    latest = counting[-1] if counting else None
     if latest is None or (latest.expires_at is not None and latest.expires_at <= now):
         return None
     return latest

@@ -26,6 +26,8 @@ class SendTemplate(Model):
     do: Literal["send"] = "send"
     template: str
     message_class: MessageClass = MessageClass.SERVICE
+    purpose: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,49}$")
+    """What it is for, where that is not what its class says (`policies/consent.yaml`)."""
 
 
 class Escalate(Model):

@@ -71,6 +71,14 @@ class SchedulingRequest(Model):
     when: Literal["ticket_opened", "agent_replied"]
 
 
+class NoticeRequest(Model):
+    """A word calls for a notice: an opt-out or opt-in is confirmed, or HELP answered."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    touchpoint_id: TouchpointId
+
+
 class DeliveryRequest(Model):
     """A follow-up is due."""
 

@@ -52,18 +52,19 @@ def pass_gate(context: SendContext, policy: SendingPolicy) -> GateResult:
 def _not_suppressed(context: SendContext) -> tuple[bool, str]:
     if context.suppressed_because is not None:
         return False, context.suppressed_because
-    return True, "no suppression is recorded for this endpoint"
+    return True, "no suppression is recorded for this endpoint, address or person"
 
 
 def _consented(context: SendContext, policy: SendingPolicy) -> tuple[bool, str]:
+    """Silence is no consent where one is required; a withdrawn one stops any class."""
+    of = f" to {context.purpose}" if context.purpose else ""
+    if context.consented is False:
+        return False, f"consent{of} was withdrawn"
     if context.message_class not in policy.consent_required:
         return True, f"a {context.message_class.value} message needs no consent"
     if context.consented is None:
-        return False, "no consent is recorded"
-    return (
-        context.consented,
-        "consent is recorded" if context.consented else "consent was withdrawn",
-    )
+        return False, f"no consent{of} is recorded"
+    return True, f"consent{of} is recorded"
 
 
 def _local_now(context: SendContext, policy: SendingPolicy) -> datetime:

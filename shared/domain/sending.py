@@ -2,9 +2,9 @@
 
 from datetime import time, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.domain.model import Instant, Model
 from shared.domain.sla import TimeZoneName
@@ -104,6 +104,11 @@ class SendingPolicy(Model):
     """The company's rules for everything that leaves (`policies/sending.yaml`)."""
 
     consent_required: frozenset[MessageClass]
+    """The classes that leave only where the person allowed their purpose."""
+    purposes: dict[MessageClass, str] = {}
+    """What a message of a class is for, as consents name it, where it does not say so itself. A
+    withdrawn consent stops any class.
+    """
     quiet_hours: QuietHours
     disturbs: frozenset[MessageClass]
     """The classes that quiet hours hold back."""
@@ -113,6 +118,15 @@ class SendingPolicy(Model):
     """Channels without one are always open."""
     monthly_budget: dict[Channel, str] = {}
 
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if nameless := sorted(self.consent_required - set(self.purposes)):
+            raise ValueError(f"purposes: {', '.join(nameless)} needs consent, to what is not said")
+        return self
+
+    def purpose_of(self, message_class: MessageClass, stated: str | None) -> str | None:
+        return stated or self.purposes.get(message_class)
+
 
 class SendContext(Model):
     """What the gate is told. None or empty means that nothing is recorded, which the step says."""
@@ -121,6 +135,8 @@ class SendContext(Model):
     endpoint: Endpoint
     message_class: MessageClass
     suppressed_because: str | None = None
+    purpose: str | None = None
+    """What it is for, where a consent could speak of that."""
     consented: bool | None = None
     time_zone: str | None = None
     sent_at: tuple[Instant, ...] = ()

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from shared.domain.model import Instant, Model, ProfileId, TouchpointId
 from shared.domain.sending import MessageClass
-from shared.domain.touchpoint import Channel, Endpoint
+from shared.domain.touchpoint import Channel, Endpoint, Stop
 
 HELP_AGAIN_AFTER = timedelta(hours=1)
 """Two machines that ask each other for help would go on for ever."""
@@ -35,10 +35,22 @@ class SuppressionKind(StrEnum):
 EVERYWHERE = frozenset({SuppressionKind.BOUNCE, SuppressionKind.COMPLAINT})
 """These are said of an address, whichever of our lines wrote to it; the others of one endpoint."""
 
+_TOLD = {
+    SuppressionKind.OPT_OUT: "the person opted out at the provider",
+    SuppressionKind.BOUNCE: "the address takes no messages",
+    SuppressionKind.COMPLAINT: "the person complained to their mail provider",
+    SuppressionKind.PROVIDER_BLOCK: "the provider blocks messages to this address",
+}
+
 RELEASED_BY_WORD = (SuppressionKind.OPT_OUT, SuppressionKind.PROVIDER_BLOCK)
 """What a person lifts from their own endpoint, by the word that opts in."""
 
 Classes = Literal["all", "marketing"]
+
+NoticeTemplate = Literal[
+    "opt_out_confirmed", "offers_opt_out_confirmed", "opt_in_confirmed", "help"
+]
+"""In `policies/templates.yaml`."""
 
 StatementT = TypeVar("StatementT", "Suppression", "Release")
 
@@ -104,6 +116,24 @@ class Release(Model):
     touchpoint_id: TouchpointId | None = None
 
 
+def told_by_provider(
+    endpoint: Endpoint, stop: Stop, at: datetime, touchpoint_id: TouchpointId | None
+) -> tuple[str, Suppression]:
+    """What a provider's word about an endpoint suppresses, and under which subject."""
+    kind = SuppressionKind(stop.kind)
+    suppression = Suppression(
+        kind=kind,
+        classes=stop.classes,
+        reason=_TOLD[kind],
+        by=f"provider:{endpoint.provider}",
+        at=at,
+        touchpoint_id=touchpoint_id,
+    )
+    if kind in EVERYWHERE:
+        return address_subject(endpoint.channel, endpoint.address), suppression
+    return endpoint_subject(endpoint), suppression
+
+
 class NoticeState(StrEnum):
     PENDING = "pending"
     SENDING = "sending"
@@ -120,7 +150,7 @@ class Notice(Model):
     It goes to the endpoint of the touchpoint it answers.
     """
 
-    template: Literal["opt_out_confirmed", "opt_in_confirmed", "help"]
+    template: NoticeTemplate
     touchpoint_id: TouchpointId
     at: Instant
     state: NoticeState = NoticeState.PENDING

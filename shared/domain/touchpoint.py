@@ -88,6 +88,13 @@ class Message(Model):
     """Outbound only."""
 
 
+class Stop(Model):
+    """What a provider says about every other message to an address, by its own codes."""
+
+    kind: Literal["opt_out", "bounce", "complaint", "provider_block"]
+    classes: Literal["all", "marketing"] = "all"
+
+
 class DeliveryStatus(Model):
     """What became of a message we sent. Never opens a ticket."""
 
@@ -96,6 +103,8 @@ class DeliveryStatus(Model):
     message_id: str
     """The provider's id of our message."""
     reason: str | None = None
+    stop: Stop | None = None
+    """Why nothing more is to be sent to the touchpoint's endpoint; None where more may."""
 
 
 class PageView(Model):

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from shared.domain.classification import Sentiment, Urgency
 from shared.domain.model import Model
+from shared.domain.opting import Word
 from shared.domain.touchpoint import Channel, Content, Review, SurveyAnswer
 
 Phrases = dict[str, tuple[str, ...]]
@@ -41,8 +42,8 @@ class WordRule(Model):
     intent: str
     owes: bool | None = None
     """Whether somebody owes the customer something then; None leaves that to the intent."""
-    suppresses: bool = False
-    """Whether it is a hard stop on the endpoint it came from."""
+    does: Word | None = None
+    """What it brings about on the endpoint it came from."""
     channels: frozenset[Channel] | None = None
     """Where the rule holds; None is everywhere."""
     whole: Phrases = {}

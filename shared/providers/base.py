@@ -28,7 +28,7 @@ from shared.domain.errors import (
     UnknownProvider,
 )
 from shared.domain.sending import OutboundMessage
-from shared.domain.touchpoint import Attachment, Endpoint, Touchpoint
+from shared.domain.touchpoint import Attachment, Endpoint, Stop, Touchpoint
 
 MEGABYTE = 1_000_000
 JSON_TYPE = "application/json"
@@ -181,6 +181,8 @@ class Provider(Generic[SecretT]):
     name: ClassVar[str]
     secret_type: type[SecretT]
     largest_body: ClassVar[int] = 5 * MEGABYTE
+    stops: ClassVar[Mapping[str, Stop]] = {}
+    """Codes of a refusal or a failed delivery after which nothing more is to be sent there."""
 
     def challenge(self, request: WebhookRequest, secret: SecretT) -> WebhookResponse | None:
         """Answer a handshake that carries no touchpoint; None when the request is not one."""

@@ -4,7 +4,14 @@ from datetime import datetime, timedelta
 
 from functions.follow_up_delivery.logic.gate import ask_gate
 from functions.follow_up_delivery.logic.message import write
-from functions.follow_up_delivery.logic.state import Ports, end, put_off, set_timer, ticket_change
+from functions.follow_up_delivery.logic.state import (
+    CLAIM_LASTS,
+    Ports,
+    end,
+    put_off,
+    set_timer,
+    ticket_change,
+)
 from functions.follow_up_delivery.logic.transmission import transmit
 from shared.domain.errors import Contention, NotFound
 from shared.domain.follow_up import Escalate, FollowUp, FollowUpState, SendReply, SendTemplate
@@ -13,8 +20,6 @@ from shared.domain.model import TouchpointId
 from shared.domain.sending import Verdict
 from shared.domain.ticket import Ticket, change_priority
 
-CLAIM_LASTS = timedelta(minutes=2)
-"""Longer than the function may run: an older claim belongs to an attempt that broke off."""
 EARLY = timedelta(seconds=5)
 """By so much clocks may differ. A schedule that has fired is gone: what comes this early is due."""
 

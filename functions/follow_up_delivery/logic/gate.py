@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 
 from functions.follow_up_delivery.logic.message import Draft
 from functions.follow_up_delivery.logic.state import Ports
+from shared.domain.consent import ConsentState, standing
 from shared.domain.model import ProfileId
 from shared.domain.profile import Profile
 from shared.domain.send_gate import pass_gate
 from shared.domain.sending import GateResult, MessageClass, SendContext
+from shared.domain.suppression import SuppressionKind, endpoint_subject, subjects_of
 from shared.domain.touchpoint import Direction, Message, Touchpoint
 from shared.ports import Ledger
 
@@ -19,7 +21,7 @@ MOST_LOOKED_AT = 500
 def ask_gate(
     draft: Draft,
     answered: Touchpoint,
-    profile_id: ProfileId,
+    profile_id: ProfileId | None,
     profile: Profile | None,
     ports: Ports,
 ) -> GateResult:
@@ -29,7 +31,8 @@ def ask_gate(
     cap = policy.frequency_caps.get(draft.message_class)
     window = policy.reply_windows.get(draft.endpoint.channel, timedelta(0))
     since = now - max(cap.per if cap else timedelta(0), window)
-    whose = profile.profile_ids if profile else (profile_id,)
+    alone = (profile_id,) if profile_id else ()
+    whose = (profile.profile_ids if profile else ()) or alone
     recent = _recent(ports.ledger, whose, since)
     sent_at = tuple(one.occurred_at for one in recent if _is_of_class(one, draft.message_class))
     heard = [
@@ -37,12 +40,14 @@ def ask_gate(
         for one in (answered, *recent)
         if one.direction is Direction.INBOUND and one.endpoint == draft.endpoint
     ]
-    suppression = ports.profiles.suppression(draft.endpoint)
+    purpose = policy.purpose_of(draft.message_class, draft.purpose)
     context = SendContext(
         now=now,
         endpoint=draft.endpoint,
         message_class=draft.message_class,
-        suppressed_because=suppression.reason if suppression else None,
+        suppressed_because=_suppressed_because(draft, whose, ports),
+        purpose=purpose,
+        consented=_consented(draft, purpose, whose, ports),
         time_zone=profile.time_zone if profile else None,
         sent_at=sent_at,
         last_inbound_at=max(heard, default=None),
@@ -51,10 +56,36 @@ def ask_gate(
     return pass_gate(context, policy)
 
 
+def _suppressed_because(draft: Draft, whose: Sequence[ProfileId], ports: Ports) -> str | None:
+    """The reason of the first suppression of endpoint, address or person that stops this message.
+
+    A notice is what an opt-out calls for, so that very one does not stop it.
+    """
+    subjects = subjects_of(draft.endpoint, whose)
+    records = ports.consents.records(subjects)
+    own = endpoint_subject(draft.endpoint)
+    for subject in subjects:
+        for one in records[subject].active if subject in records else ():
+            answered = draft.is_notice and subject == own and one.kind is SuppressionKind.OPT_OUT
+            if one.stops(draft.message_class) and not answered:
+                return one.reason
+    return None
+
+
+def _consented(
+    draft: Draft, purpose: str | None, whose: Sequence[ProfileId], ports: Ports
+) -> bool | None:
+    """What the ledger of consents says of this purpose on this channel; None for nothing."""
+    if purpose is None:
+        return None
+    found = standing(ports.consents.of(whose), purpose, draft.endpoint.channel, ports.clock.now())
+    return None if found is None else found.state is ConsentState.GRANTED
+
+
 def _recent(ledger: Ledger, whose: Sequence[ProfileId], since: datetime) -> list[Touchpoint]:
     found: list[Touchpoint] = []
     cursor = None
-    while len(found) < MOST_LOOKED_AT:
+    while whose and len(found) < MOST_LOOKED_AT:
         page = ledger.timeline(whose, since=since, limit=100, cursor=cursor)
         found += [entry.touchpoint for entry in page.items]
         if (cursor := page.cursor) is None:

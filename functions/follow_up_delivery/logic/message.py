@@ -10,6 +10,7 @@ from shared.domain.sending import (
     OutboundMessage,
     TemplateUse,
 )
+from shared.domain.suppression import NoticeTemplate
 from shared.domain.ticket import Ticket
 from shared.domain.touchpoint import Direction, Endpoint, Message, Touchpoint
 from shared.policies.reader import Policies
@@ -28,6 +29,10 @@ class Draft(NamedTuple):
     template: TemplateUse | None
     in_reply_to: str
     thread: tuple[str, ...]
+    purpose: str | None = None
+    """What it is for, where it does not follow from its class."""
+    is_notice: bool = False
+    """Whether an opt-out, an opt-in or a call for help calls for it."""
 
     def message(self, send_key: str, *, as_template: bool) -> OutboundMessage:
         return OutboundMessage(
@@ -77,6 +82,30 @@ def write(
         template=words.template,
         in_reply_to=answered.provider_event_id,
         thread=(*asked.thread, answered.provider_event_id),
+        purpose=action.purpose if isinstance(action, SendTemplate) else None,
+    )
+
+
+def write_notice(
+    template: NoticeTemplate, answered: Touchpoint, profile: Profile | None, policies: Policies
+) -> Draft:
+    """The draft of what a word calls for, to the endpoint it came from, which the caller has made
+    sure of.
+    """
+    assert answered.endpoint is not None
+    asked = answered.content if isinstance(answered.content, Message) else Message()
+    wanted = (profile.language if profile else None) or answered.language
+    language, wording = policies.templates.wording(template, wanted)
+    return Draft(
+        endpoint=answered.endpoint,
+        message_class=MessageClass.LEGAL,
+        text=wording.filled({}),
+        subject=wording.subject,
+        language=language,
+        template=None,
+        in_reply_to=answered.provider_event_id,
+        thread=(*asked.thread, answered.provider_event_id),
+        is_notice=True,
     )
 
 

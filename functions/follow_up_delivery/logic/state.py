@@ -1,6 +1,6 @@
 """How a follow-up moves from state to state: each move is one conditional write."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from shared.domain.follow_up import FollowUp, FollowUpState
@@ -9,12 +9,26 @@ from shared.domain.ticket import Ticket
 from shared.domain.touchpoint import Touchpoint
 from shared.events.catalogue import FollowUpDone, TicketChanged
 from shared.policies.reader import Policies
-from shared.ports import Clock, Ledger, LogEntry, ProfileStore, Secrets, Sender, TicketStore, Timer
+from shared.ports import (
+    Clock,
+    ConsentStore,
+    Ledger,
+    LogEntry,
+    ProfileStore,
+    Secrets,
+    Sender,
+    TicketStore,
+    Timer,
+)
+
+CLAIM_LASTS = timedelta(minutes=2)
+"""Longer than the function may run: an older claim belongs to an attempt that broke off."""
 
 
 class Ports(NamedTuple):
     ledger: Ledger
     profiles: ProfileStore
+    consents: ConsentStore
     tickets: TicketStore
     timer: Timer
     secrets: Secrets

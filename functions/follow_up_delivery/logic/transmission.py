@@ -1,7 +1,9 @@
 """Claim, ask the provider, keep what left."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from typing import NamedTuple
 
 from functions.follow_up_delivery.logic.message import Draft, outbound_touchpoint
 from functions.follow_up_delivery.logic.state import Ports, end, put_off, ticket_change
@@ -15,8 +17,10 @@ from shared.domain.errors import (
 )
 from shared.domain.follow_up import FollowUp, FollowUpState, SendReply
 from shared.domain.sending import OutboundMessage
+from shared.domain.suppression import told_by_provider
 from shared.domain.ticket import record_agent_reply
-from shared.domain.touchpoint import Touchpoint
+from shared.domain.touchpoint import Stop, Touchpoint
+from shared.events.catalogue import EndpointSuppressed
 from shared.providers.base import Outgoing, find_provider
 
 MOST_FAILURES = 6
@@ -25,29 +29,86 @@ FIRST_DELAY = timedelta(minutes=1)
 WRITE_ATTEMPTS = 5
 
 
+class Refused(NamedTuple):
+    reason: str
+    stop: Stop | None = None
+    """What the provider says about every other message to that endpoint."""
+
+
+class Unconfirmed(NamedTuple):
+    reason: str
+
+
+class Delayed(NamedTuple):
+    reason: str
+
+
+Attempt = Touchpoint | Refused | Unconfirmed | Delayed
+"""How it went: what left, or why nothing did or nobody knows."""
+
+
+def attempt(
+    draft: Draft, send_key: str, ports: Ports, *, as_template: bool, claim: Callable[[], None]
+) -> Attempt:
+    """Send it once. `claim` is called when it is certain that the provider will be asked.
+
+    What `claim` raises rises; nothing has left then.
+    """
+    try:
+        outgoing = _prepare(draft.message(send_key, as_template=as_template), ports)
+    except (SendRefused, MissingSecret, UnknownProvider) as error:
+        return Refused(str(error))
+    claim()
+    try:
+        message_id = ports.sender.transmit(draft.endpoint.provider, outgoing)
+    except SendRefused as error:
+        stop = find_provider(draft.endpoint.provider).stops.get(error.code)
+        return Refused(f"the provider refused it ({error.code}): {error}", stop)
+    except SendUnconfirmed as error:
+        return Unconfirmed(str(error))
+    except SendDelayed as error:
+        return Delayed(str(error))
+    return outbound_touchpoint(draft, message_id, ports.clock.now())
+
+
+def heed(draft: Draft, refused: Refused, ports: Ports) -> None:
+    """Where the provider says that nothing more is to be sent there, nothing more is."""
+    if refused.stop is None:
+        return
+    at = ports.clock.now()
+    subject, suppression = told_by_provider(draft.endpoint, refused.stop, at, None)
+    event = EndpointSuppressed(
+        kind=suppression.kind, classes=suppression.classes, channel=draft.endpoint.channel
+    )
+    ports.consents.tell(subject, suppression, event=event)
+
+
 def transmit(follow_up: FollowUp, draft: Draft, ports: Ports, *, as_template: bool) -> FollowUp:
     """Send what passed the gate, once, and end the follow-up with how that went.
 
     Raises Contention when another delivery claimed it first; nothing has left then.
     """
-    try:
-        outgoing = _prepare(draft.message(follow_up.follow_up_id, as_template=as_template), ports)
-    except (SendRefused, MissingSecret, UnknownProvider) as error:
-        return end(follow_up, FollowUpState.REFUSED, str(error), ports)
     claimed = follow_up.model_copy(
         update={"state": FollowUpState.SENDING, "claimed_at": ports.clock.now()}
     )
-    ports.tickets.move(claimed, FollowUpState.SCHEDULED)
-    try:
-        message_id = ports.sender.transmit(draft.endpoint.provider, outgoing)
-    except SendRefused as error:
-        reason = f"the provider refused it ({error.code}): {error}"
-        return end(claimed, FollowUpState.REFUSED, reason, ports)
-    except SendUnconfirmed as error:
-        return end(claimed, FollowUpState.UNCONFIRMED, str(error), ports)
-    except SendDelayed as error:
-        return _try_later(claimed, str(error), ports)
-    return _keep(claimed, outbound_touchpoint(draft, message_id, ports.clock.now()), ports)
+    standing = follow_up
+
+    def claim() -> None:
+        nonlocal standing
+        ports.tickets.move(claimed, FollowUpState.SCHEDULED)
+        standing = claimed
+
+    how = attempt(draft, follow_up.follow_up_id, ports, as_template=as_template, claim=claim)
+    match how:
+        case Refused():
+            heed(draft, how, ports)
+            return end(standing, FollowUpState.REFUSED, how.reason, ports)
+        case Unconfirmed():
+            return end(standing, FollowUpState.UNCONFIRMED, how.reason, ports)
+        case Delayed():
+            return _try_later(standing, how.reason, ports)
+        case Touchpoint():
+            return _keep(standing, how, ports)
 
 
 def _prepare(message: OutboundMessage, ports: Ports) -> Outgoing:

@@ -1,6 +1,7 @@
 """What the step decides, records and writes, given what the classifier says."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ from shared.domain.classification import Classification, Evidence, Sentiment, Ur
 from shared.domain.errors import NotFound
 from shared.domain.journey import ClassificationStep, JourneyState
 from shared.domain.model import TouchpointId
+from shared.domain.profile import Profile
+from shared.domain.suppression import SuppressionRecord, endpoint_subject
 from shared.domain.touchpoint import Channel, Content, Message, Review, SurveyAnswer, Touchpoint
+from shared.events.catalogue import EndpointReleased, EndpointSuppressed, HelpRequested
 from tests import builders
 from tests.fakes import FakeClassifier, World
 
@@ -30,6 +34,7 @@ def step_for(world: World, touchpoint: Touchpoint, *, profile: bool = True) -> C
         ledger=world.ledger,
         classifier=world.classifier,
         profiles=world.profiles,
+        consents=world.consents,
         policies=builders.policies(),
         clock=world.clock,
     )
@@ -46,6 +51,11 @@ def of(content: Content, **overrides: Any) -> Touchpoint:
 def ruled(intent: str, rule: str) -> dict[str, Any]:
     evidence = (Evidence(aspect="intent", words=("stop",), weight=1.0, reason=rule),)
     return {"intent": intent, "decided_by": "rules", "version": "rules-1", "evidence": evidence}
+
+
+def standing_on(world: World, seen: Touchpoint) -> SuppressionRecord:
+    assert seen.endpoint is not None
+    return world.consents.record(endpoint_subject(seen.endpoint))
 
 
 def test_an_intent_that_owes_goes_on_to_a_ticket(world: World) -> None:
@@ -75,6 +85,7 @@ def test_a_touchpoint_nobody_has_is_not_found(world: World) -> None:
             ledger=world.ledger,
             classifier=world.classifier,
             profiles=world.profiles,
+            consents=world.consents,
             policies=builders.policies(),
             clock=world.clock,
         )
@@ -114,13 +125,116 @@ def test_opting_out_by_a_rule_stops_the_endpoint_and_owes_nothing(world: World) 
     knows(world, "STOP", **ruled("opt_out", "opt_out_keyword"))
     step = step_for(world, seen)
     assert step.next_step == "nothing"
-    assert seen.endpoint is not None
-    suppression = world.profiles.suppression(seen.endpoint)
-    assert suppression is not None
+    (suppression,) = standing_on(world, seen).active
     assert suppression.touchpoint_id == seen.touchpoint_id
     assert suppression.at == seen.occurred_at
     assert step.decisions[0].reason == "rule opt_out_keyword on: stop"
     assert step.decisions[1].by == "policy:understanding"
+
+
+def opt(world: World, word: str, rule: str, **overrides: Any) -> tuple[Touchpoint, str]:
+    """A word in a message, and what is owed after it."""
+    intent = {"opt_in_keyword": "other", "help_keyword": "contact_human"}.get(rule, "opt_out")
+    seen = builders.sms(word, **overrides)
+    knows(world, word, **ruled(intent, rule))
+    return seen, step_for(world, seen).decisions[1].outcome
+
+
+def test_opting_out_withdraws_the_consent_there_and_asks_for_one_confirmation(
+    world: World,
+) -> None:
+    seen, owed = opt(world, "STOP", "opt_out_keyword")
+    assert owed == "nothing_owed"
+    (said_,) = world.consents.of([builders.profile_id()])
+    assert (said_.purpose, said_.channel, said_.state) == ("marketing", "sms", "withdrawn")
+    notice = standing_on(world, seen).notices["subscription"]
+    assert (notice.template, notice.touchpoint_id) == ("opt_out_confirmed", seen.touchpoint_id)
+    (event,) = world.happened(EndpointSuppressed)
+    assert event.model_dump(exclude_none=True) == {
+        "kind": "opt_out",
+        "classes": "all",
+        "channel": "sms",
+        "touchpoint_id": seen.touchpoint_id,
+        "profile_id": builders.profile_id(),
+        "confirm": True,
+    }
+
+
+def test_whom_nobody_knows_is_stopped_all_the_same(world: World) -> None:
+    seen = builders.sms("STOP")
+    knows(world, "STOP", **ruled("opt_out", "opt_out_keyword"))
+    step_for(world, seen, profile=False)
+    assert len(standing_on(world, seen).active) == 1
+    assert len(world.consents) == 0
+
+
+def test_a_second_stop_is_confirmed_no_more(world: World) -> None:
+    first, _ = opt(world, "STOP", "opt_out_keyword")
+    opt(world, "stop!", "opt_out_keyword", at=builders.NOON + timedelta(minutes=1))
+    assert standing_on(world, first).notices["subscription"].touchpoint_id == first.touchpoint_id
+    assert len(world.happened(EndpointSuppressed)) == 1
+
+
+def test_start_lifts_it_and_is_confirmed(world: World) -> None:
+    opt(world, "STOP", "opt_out_keyword")
+    seen, owed = opt(world, "START", "opt_in_keyword", at=builders.NOON + timedelta(minutes=1))
+    record = standing_on(world, seen)
+    assert record.active == ()
+    assert record.notices["subscription"].template == "opt_in_confirmed"
+    assert owed == "nothing_owed"
+    assert len(world.happened(EndpointReleased)) == 1
+
+
+def chat(word: str, **overrides: Any) -> dict[str, Any]:
+    return {
+        "channel": Channel.WHATSAPP,
+        "provider": "whatsapp_cloud",
+        "account": builders.WHATSAPP_LINE,
+        "endpoint": builders.endpoint(),
+        "key": f"wamid.{word}",
+        **overrides,
+    }
+
+
+def test_start_opens_a_chat_for_who_never_opted_out(world: World) -> None:
+    seen, owed = opt(world, "Start", "opt_in_keyword", **chat("Start"))
+    assert owed == "owed"
+    assert world.consents.records([]) == {}
+    assert standing_on(world, seen).releases == {}
+
+
+def test_start_counts_in_a_chat_for_who_had_opted_out(world: World) -> None:
+    opt(world, "STOP", "opt_out_keyword", **chat("STOP"))
+    later = builders.NOON + timedelta(minutes=1)
+    seen, _ = opt(world, "Start", "opt_in_keyword", **chat("Start", at=later))
+    assert standing_on(world, seen).active == ()
+
+
+def mail(**overrides: Any) -> dict[str, Any]:
+    way = builders.endpoint(Channel.EMAIL, provider="email_ses", account="s@b.example")
+    return {"channel": Channel.EMAIL, "endpoint": way, **overrides}
+
+
+def test_a_mail_that_nothing_proves_silences_nobody_and_a_person_looks(world: World) -> None:
+    seen, owed = opt(world, "unsubscribe", "opt_out_keyword", **mail())
+    assert owed == "owed"
+    assert standing_on(world, seen) == SuppressionRecord()
+    assert len(world.consents) == 0
+
+
+def test_a_mail_whose_sender_is_proven_stops_the_offers(world: World) -> None:
+    seen, owed = opt(world, "unsubscribe", "opt_out_keyword", **mail(proof="dmarc"))
+    assert owed == "nothing_owed"
+    (stop,) = standing_on(world, seen).active
+    assert stop.classes == "marketing"
+
+
+def test_help_is_answered_at_once_and_a_person_looks_as_well(world: World) -> None:
+    seen, owed = opt(world, "HELP", "help_keyword")
+    assert owed == "owed"
+    assert standing_on(world, seen).notices["help"].touchpoint_id == seen.touchpoint_id
+    (event,) = world.happened(HelpRequested)
+    assert event.model_dump() == {"touchpoint_id": seen.touchpoint_id, "channel": "sms"}
 
 
 def test_opting_out_without_an_endpoint_stops_nothing(world: World) -> None:
@@ -133,8 +247,7 @@ def test_a_model_alone_never_stops_an_endpoint(world: World) -> None:
     seen = builders.sms("assez de vos pubs")
     knows(world, "assez de vos pubs", intent="opt_out")
     step_for(world, seen)
-    assert seen.endpoint is not None
-    assert world.profiles.suppression(seen.endpoint) is None
+    assert standing_on(world, seen).active == ()
 
 
 def test_a_machine_s_answer_owes_nothing_though_its_intent_would(world: World) -> None:
@@ -147,10 +260,10 @@ def test_twice_is_the_same_as_once(world: World) -> None:
     seen = builders.sms("STOP")
     knows(world, "STOP", **ruled("opt_out", "opt_out_keyword"))
     first = step_for(world, seen)
-    assert seen.endpoint is not None
-    stopped = world.profiles.suppression(seen.endpoint)
+    stopped = standing_on(world, seen)
     assert step_for(world, seen) == first
-    assert world.profiles.suppression(seen.endpoint) == stopped
+    assert standing_on(world, seen) == stopped
+    assert len(world.happened(EndpointSuppressed)) == 1
 
 
 @pytest.mark.parametrize(
@@ -260,19 +373,6 @@ def test_the_step_stays_small(world: World) -> None:
 
 
 def attach(world: World, seen: Touchpoint) -> None:
-    """Tie the touchpoint to its profile, as the step before does."""
-    from shared.ports import ProfileTie
-
+    """The touchpoint is in the ledger and its person has a profile, as after the step before."""
     world.ledger.record([builders.observed(seen)])
-    world.profiles.attach(
-        ProfileTie(
-            touchpoint=seen,
-            profile_id=builders.profile_id(),
-            new_identifiers=(builders.identifier(),),
-            is_new=True,
-            traits={},
-            suggestion=None,
-            finished=False,
-            event=None,
-        )
-    )
+    world.profiles.put(Profile(profile_id=builders.profile_id(), created_at=builders.NOON))

@@ -9,6 +9,7 @@ from shared.adapters.rule_classifier import RuleClassifier
 from shared.adapters.urgency_rules import judge_urgency
 from shared.domain.classification import Urgency
 from shared.domain.errors import PolicyError
+from shared.domain.opting import Word
 from shared.domain.touchpoint import Channel
 from shared.domain.understanding import UrgencyReason
 from shared.policies.reader import FOLDER, read_policies
@@ -47,14 +48,33 @@ def rules() -> RuleClassifier:
         "Bitte keine Werbung mehr",
         "ＳＴＯＰ",
         "S\u200bTOP",
+        "🛑 STOP 🛑",
+        "“Stop”!!!",
+        "s.t.o.p",
+        "ARRÊTEZ",
+        "STOPALL",
+        "Uitschrijven aub",
+        "Ik wil geen reclame meer",
+        "Wypisz mnie, proszę",
+        "Nie chcę otrzymywać tych wiadomości",
+        "DEZABONARE",
+        "Vă rog, nu mai vreau să primesc mesaje",
+        "توقف",
+        "إلغاء الاشتراك من فضلك",
+        "أوقفوا إرسال الرسائل",
+        "Sitisha",
+        "Tafadhali acheni kunitumia ujumbe",
+        "RET",
+        "Abonelikten çık",
+        "Artık mesaj istemiyorum",
     ],
 )
-def test_an_opt_out_is_heard_in_six_languages(rules: RuleClassifier, text: str) -> None:
+def test_an_opt_out_is_heard_in_twelve_languages(rules: RuleClassifier, text: str) -> None:
     found = rules.classify(text)
     assert found is not None
     assert (found.intent, found.decided_by, found.intent_confidence) == ("opt_out", "rules", 1.0)
     rule = POLICY.word_rule(found.evidence[0].reason)
-    assert rule is not None and rule.suppresses
+    assert rule is not None and rule.does is Word.OPT_OUT
 
 
 @pytest.mark.parametrize(
@@ -69,6 +89,9 @@ def test_an_opt_out_is_heard_in_six_languages(rules: RuleClassifier, text: str) 
         "remove the lamp from my order",
         "pas d'arrêt de bus",
         "cancel",
+        "fine",
+        "Arrête de me faire rire, où est mon colis ?",
+        "Acha nione agizo langu",
     ],
 )
 def test_what_only_looks_like_an_opt_out_is_left_to_the_model(
@@ -81,6 +104,51 @@ def test_some_words_opt_out_by_sms_only(rules: RuleClassifier) -> None:
     assert rules.classify("CANCEL", channel=Channel.WHATSAPP) is None
     found = rules.classify("CANCEL", channel=Channel.SMS)
     assert found is not None and found.intent == "opt_out"
+
+
+LANGUAGES = {"en", "fr", "it", "es", "pt", "de", "nl", "pl", "ro", "ar", "sw", "tr"}
+
+
+@pytest.mark.parametrize("name", ["opt_out_keyword", "opt_in_keyword", "help_keyword"])
+def test_each_word_is_known_in_twelve_languages(name: str) -> None:
+    rule = POLICY.word_rule(name)
+    assert rule is not None and set(rule.whole) == LANGUAGES
+
+
+@pytest.mark.parametrize("word", ["STOP", "QUIT", "END", "REVOKE", "OPT OUT", "CANCEL", "OPT-OUT"])
+def test_the_words_of_47_cfr_64_1200_opt_out_by_text(rules: RuleClassifier, word: str) -> None:
+    found = rules.classify(word, channel=Channel.SMS)
+    assert found is not None and found.intent == "opt_out"
+
+
+@pytest.mark.parametrize(
+    ("text", "does"),
+    [
+        ("START", Word.OPT_IN),
+        ("Unstop!", Word.OPT_IN),
+        ("ابدأ", Word.OPT_IN),
+        ("Help", Word.HELP),
+        ("AIDE svp", Word.HELP),
+        ("مساعدة", Word.HELP),
+        ("Msaada tafadhali", Word.HELP),
+    ],
+)
+def test_a_word_opts_in_or_asks_for_help_by_text(
+    rules: RuleClassifier, text: str, does: Word
+) -> None:
+    found = rules.classify(text, channel=Channel.SMS)
+    assert found is not None
+    rule = POLICY.word_rule(found.evidence[0].reason)
+    assert rule is not None and rule.does is does
+
+
+@pytest.mark.parametrize("text", ["oui", "yes", "ok", "OUI STOP OUI", "when does it start"])
+def test_a_yes_opts_nobody_in(rules: RuleClassifier, text: str) -> None:
+    assert rules.classify(text, channel=Channel.SMS) is None
+
+
+def test_who_asks_for_help_in_a_chat_is_talking_to_somebody(rules: RuleClassifier) -> None:
+    assert rules.classify("help", channel=Channel.WHATSAPP) is None
 
 
 @pytest.mark.parametrize(
@@ -111,7 +179,7 @@ def test_a_machine_s_answer_is_not_answered(rules: RuleClassifier, text: str) ->
     found = rules.classify(text)
     assert found is not None
     rule = POLICY.word_rule(found.evidence[0].reason)
-    assert rule is not None and rule.owes is False and not rule.suppresses
+    assert rule is not None and rule.owes is False and rule.does is None
 
 
 def test_somebody_who_got_a_machine_s_answer_is_a_person(rules: RuleClassifier) -> None:

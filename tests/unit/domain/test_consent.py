@@ -22,8 +22,8 @@ consents = st.builds(
     Consent,
     purpose=st.sampled_from(["marketing", "surveys"]),
     channel=st.sampled_from([None, Channel.SMS, Channel.EMAIL]),
-    state=st.sampled_from(ConsentState),
-    source=st.sampled_from(["agent:1", "preference_page"]),
+    state=st.sampled_from([ConsentState.GRANTED, ConsentState.WITHDRAWN]),
+    source=st.sampled_from(["agent:1", "word:opt_out_keyword"]),
     proof=st.none(),
     # Few moments, so that many statements meet at the same one.
     at=st.integers(0, 4).map(lambda hours: NOON + timedelta(hours=hours)),
@@ -34,7 +34,19 @@ asked = st.tuples(
 )
 
 
-@given(st.lists(consents, max_size=8), asked, st.randoms())
+restorations = st.builds(
+    Consent,
+    purpose=st.just("marketing"),
+    channel=st.sampled_from([Channel.SMS, Channel.EMAIL]),
+    state=st.just(ConsentState.RESTORED),
+    source=st.just("word:opt_in_keyword"),
+    proof=st.none(),
+    at=st.integers(0, 4).map(lambda hours: NOON + timedelta(hours=hours)),
+    expires_at=st.none(),
+)
+
+
+@given(st.lists(consents | restorations, max_size=8), asked, st.randoms())
 def test_what_stands_does_not_depend_on_the_order_of_arrival(
     said: list[Consent], question: tuple[str, Channel | None], random: Random
 ) -> None:
@@ -99,6 +111,47 @@ def test_what_has_expired_says_nothing_and_brings_nothing_back() -> None:
     for_a_day = consent(at=NOON + timedelta(hours=1), expires_at=NOON + timedelta(days=1))
     assert standing([forever, for_a_day], "marketing", None, NOON + timedelta(hours=2)) == for_a_day
     assert standing([forever, for_a_day], "marketing", None, NOON + timedelta(days=1)) is None
+
+
+def hours(number: int) -> dict[str, object]:
+    return {"at": NOON + timedelta(hours=number)}
+
+
+STOP: dict[str, object] = {"channel": Channel.SMS, "source": "word:opt_out_keyword"}
+
+
+def start(number: int) -> Consent:
+    restored = {"channel": Channel.SMS, "source": "word:opt_in_keyword"}
+    return consent(ConsentState.RESTORED, **restored, **hours(number))
+
+
+def test_the_word_that_opts_in_gives_back_what_a_word_took() -> None:
+    given_ = consent()
+    stopped = consent(ConsentState.WITHDRAWN, **STOP, **hours(1))
+    assert standing([given_, stopped], "marketing", Channel.SMS, LATER) == stopped
+    assert standing([given_, stopped, start(2)], "marketing", Channel.SMS, LATER) == given_
+    again = consent(ConsentState.WITHDRAWN, **STOP, **hours(3))
+    assert standing([given_, stopped, start(2), again], "marketing", Channel.SMS, LATER) == again
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        [],
+        [consent(ConsentState.WITHDRAWN, **STOP, **hours(1))],
+        [consent(), consent(ConsentState.WITHDRAWN, **hours(1))],
+        [
+            consent(),
+            consent(ConsentState.WITHDRAWN, **STOP, **hours(1)),
+            consent(ConsentState.WITHDRAWN, source="preference_page", **hours(2)),
+        ],
+        [consent(expires_at=NOON + timedelta(hours=1))],
+    ],
+    ids=["nothing said", "never given", "withdrawn before", "withdrawn otherwise", "expired"],
+)
+def test_it_gives_nothing_that_no_word_took(known: list[Consent]) -> None:
+    found = standing([*known, start(5)], "marketing", Channel.SMS, LATER)
+    assert found is None or found.state is ConsentState.WITHDRAWN
 
 
 @given(consents, consents)

@@ -19,6 +19,7 @@ from tests.unit.domain.strategies import moments
 POLICY = SendingPolicy.model_validate(
     {
         "consent_required": ["marketing"],
+        "purposes": {"marketing": "marketing"},
         "quiet_hours": {"begins": "21:00", "until": "08:00"},
         "disturbs": ["service", "marketing"],
         "default_time_zone": "Europe/Paris",
@@ -80,6 +81,36 @@ def test_marketing_needs_consent(consented: bool | None, verdict: Verdict, reaso
     assert result.verdict is verdict
     assert reasons(result)["consent"] == reason
     assert "no cap" in reasons(result).get("frequency_cap", "no cap")
+
+
+def test_the_reason_names_the_purpose() -> None:
+    result = ask(message_class=MessageClass.MARKETING, purpose="marketing", consented=True)
+    assert reasons(result)["consent"] == "consent to marketing is recorded"
+
+
+def test_a_withdrawn_consent_stops_what_needs_none() -> None:
+    result = ask(purpose="surveys", consented=False)
+    assert (result.verdict, result.reason) == (
+        Verdict.REFUSE,
+        "consent: consent to surveys was withdrawn",
+    )
+
+
+def test_silence_is_enough_for_what_needs_no_consent() -> None:
+    result = ask(purpose="surveys", consented=None)
+    assert reasons(result)["consent"] == "a service message needs no consent"
+
+
+def test_a_class_that_needs_consent_says_to_what() -> None:
+    nameless = POLICY.model_dump(mode="json") | {"purposes": {}}
+    with pytest.raises(ValueError, match="marketing needs consent, to what is not said"):
+        SendingPolicy.model_validate(nameless)
+
+
+def test_a_message_s_own_purpose_comes_before_that_of_its_class() -> None:
+    assert POLICY.purpose_of(MessageClass.MARKETING, None) == "marketing"
+    assert POLICY.purpose_of(MessageClass.MARKETING, "surveys") == "surveys"
+    assert POLICY.purpose_of(MessageClass.SERVICE, None) is None
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,7 @@ class Promise:
         return Ports(
             ledger=world.ledger,
             profiles=world.profiles,
+            consents=world.consents,
             tickets=world.tickets,
             timer=world.timer,
             secrets=world.secrets,

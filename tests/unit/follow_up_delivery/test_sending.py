@@ -7,10 +7,16 @@ from typing import Any
 import pytest
 
 from functions.follow_up_delivery.logic.gate import MOST_LOOKED_AT
+from shared.domain.consent import Consent
 from shared.domain.follow_up import FollowUpState, SendTemplate
-from shared.domain.model import TouchpointId
-from shared.domain.profile import Suppression
 from shared.domain.sending import MessageClass
+from shared.domain.suppression import (
+    Suppression,
+    SuppressionKind,
+    address_subject,
+    endpoint_subject,
+    person_subject,
+)
 from shared.domain.ticket import TicketStatus
 from shared.domain.touchpoint import Channel, Direction, Message, PageView, Touchpoint
 from shared.events.catalogue import TicketChanged
@@ -259,15 +265,10 @@ class TestTheGate:
         assert list(steps(promise)) == GATE
         assert all(passed and reason for passed, reason in steps(promise).values())
 
-    def suppress(self, promise: Promise, account: str = WHATSAPP_LINE) -> None:
-        promise.world.profiles.suppress(
-            Suppression(
-                endpoint=endpoint(account=account),
-                reason="they wrote STOP",
-                touchpoint_id=TouchpointId("t"),
-                at=NOON,
-            )
-        )
+    def suppress(self, promise: Promise, subject: str = "", **fields: Any) -> None:
+        usual = {"kind": "opt_out", "reason": "they wrote STOP", "by": "word:stop", "at": NOON}
+        stop = Suppression.model_validate(usual | fields)
+        promise.world.consents.tell(subject or endpoint_subject(endpoint()), stop)
 
     @pytest.mark.parametrize("by_agent", [True, False])
     def test_ma_6514_whoever_opted_out_is_left_alone(
@@ -283,8 +284,56 @@ class TestTheGate:
         assert len(promise.world.sender) == 0
 
     def test_on_one_line_only(self, promise: Promise) -> None:
-        self.suppress(promise, account="another line")
+        self.suppress(promise, endpoint_subject(endpoint(account="another line")))
         assert promise.deliver().state is FollowUpState.DONE
+
+    @pytest.mark.parametrize(
+        "subject",
+        [address_subject(Channel.WHATSAPP, PHONE), person_subject(profile_id())],
+        ids=["address", "person"],
+    )
+    def test_a_stop_on_the_address_or_the_person_holds_on_every_line(
+        self, promise: Promise, subject: str
+    ) -> None:
+        self.suppress(promise, subject, kind=SuppressionKind.LEGAL, reason="a court said so")
+        assert promise.deliver().result == "suppression: a court said so"
+
+    def test_a_stop_to_offers_lets_the_service_through(self, promise: Promise) -> None:
+        self.suppress(promise, classes="marketing")
+        assert promise.deliver().state is FollowUpState.DONE
+
+    def state_consent(self, promise: Promise, state: str, purpose: str, **fields: Any) -> None:
+        usual = {"purpose": purpose, "state": state, "source": "preference_page", "at": NOON}
+        promise.world.consents.state(profile_id(), Consent.model_validate(usual | fields))
+
+    def make_marketing(self, promise: Promise) -> None:
+        promise.make(
+            due_at=NOON + 2 * HOUR,
+            action=SendTemplate(template="did_that_help", message_class=MessageClass.MARKETING),
+        )
+
+    def test_with_consent_it_is_advertised(self, promise: Promise) -> None:
+        self.make_marketing(promise)
+        self.state_consent(promise, "granted", "marketing")
+        assert promise.deliver().state is FollowUpState.DONE
+        assert steps(promise)["consent"] == (True, "consent to marketing is recorded")
+
+    def test_a_consent_withdrawn_on_this_channel_counts(self, promise: Promise) -> None:
+        self.make_marketing(promise)
+        self.state_consent(promise, "granted", "marketing")
+        later = NOON + timedelta(minutes=1)
+        self.state_consent(promise, "withdrawn", "marketing", channel="whatsapp", at=later)
+        assert promise.deliver().result == "consent: consent to marketing was withdrawn"
+
+    def test_who_wants_no_questions_is_asked_none_though_none_is_needed(
+        self, promise: Promise
+    ) -> None:
+        promise.make(
+            due_at=NOON + 2 * HOUR,
+            action=SendTemplate(template="did_that_help", purpose="surveys"),
+        )
+        self.state_consent(promise, "withdrawn", "surveys")
+        assert promise.deliver().result == "consent: consent to surveys was withdrawn"
 
     def test_ma_10575_nothing_is_advertised_without_consent(self, promise: Promise) -> None:
         promise.make(
@@ -292,7 +341,7 @@ class TestTheGate:
             action=SendTemplate(template="did_that_help", message_class=MessageClass.MARKETING),
         )
         refused = promise.deliver()
-        assert refused.result == "consent: no consent is recorded"
+        assert refused.result == "consent: no consent to marketing is recorded"
         assert len(promise.world.sender) == 0
 
     def say(
@@ -363,7 +412,7 @@ class TestWhatIsKeptOfIt:
         assert isinstance(ours.content, Message)
         assert ours.content.message_class == "service"
         assert ours.content.in_reply_to == promise.wrote.provider_event_id
-        assert promise.world.ledger.timeline(profile_id()).items[0].touchpoint == ours
+        assert promise.world.ledger.timeline([profile_id()]).items[0].touchpoint == ours
 
     def test_it_counts_as_a_contact(self, promise: Promise) -> None:
         promise.deliver()

@@ -231,3 +231,21 @@ def test_a_place_nobody_knows_has_the_line_of_what_is_round_it(folder: Path) -> 
 
 def test_every_policy_has_its_file() -> None:
     assert {f"{name}.yaml" for name in Policies._fields} <= {file.name for file in FOLDER.iterdir()}
+
+
+def test_a_class_whose_purpose_is_not_there(folder: Path, edit: Edit) -> None:
+    edit("sending", "purposes: {marketing: marketing}", "purposes: {marketing: spam}")
+    line = line_of(folder, "sending", "purposes: {")
+    assert problem(folder) == (
+        f"sending.yaml, line {line}: purposes.marketing: 'spam' is not in consent.yaml"
+    )
+
+
+def test_a_follow_up_whose_purpose_is_not_there(folder: Path, edit: Edit) -> None:
+    edit("follow_ups", "purpose: surveys", "purpose: nosiness")
+    assert problem(folder).endswith("then.purpose: 'nosiness' is not in consent.yaml")
+
+
+def test_a_notice_that_a_word_calls_for_is_written(folder: Path, edit: Edit) -> None:
+    edit("templates", "  opt_in_confirmed:", "  something_else:")
+    assert problem(folder).endswith("templates: opt_in_confirmed is missing: a word calls for it")
