@@ -100,6 +100,7 @@ class HttpApi(Construct):
                 allow_origins=list(origins),
                 allow_methods=[apigateway.CorsHttpMethod(method.name) for method in API_METHODS],
                 allow_headers=["authorization", "content-type", "idempotency-key"],
+                expose_headers=["x-next-cursor"],
                 max_age=Duration.hours(1),
             ),
         )

@@ -240,6 +240,7 @@ class Gateway:
             "access-control-allow-origin": "*" if "*" in allowed else origin,
             "access-control-allow-methods": ",".join(self.cors.get("AllowMethods", [])),
             "access-control-allow-headers": ",".join(self.cors.get("AllowHeaders", [])),
+            "access-control-expose-headers": ",".join(self.cors.get("ExposeHeaders", [])),
             "access-control-max-age": str(self.cors.get("MaxAge", 0)),
         }
 
