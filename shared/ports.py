@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -279,9 +279,14 @@ class ProfileStore(Protocol):
         """What one profile was told of a record (`order#4512`). Strongly consistent."""
 
     def records(
-        self, profile_ids: Sequence[ProfileId], kind: RecordKind | None = None
-    ) -> list[Record]:
-        """What all these profiles know together, each record once, the newest first."""
+        self,
+        profile_ids: Sequence[ProfileId],
+        kind: RecordKind | None = None,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Record]:
+        """What all these profiles know together, each record once, by kind and number."""
 
     def suggest(self, suggestion: MergeSuggestion) -> bool:
         """False where the two are one person already, or somebody decided that they are not."""
@@ -455,6 +460,31 @@ class SegmentStore(Protocol):
         self, segment: str, *, limit: int = 50, cursor: str | None = None
     ) -> Page[Membership]:
         """In the order of their ids. A page may be shorter than its limit."""
+
+
+class MatchIndex(Protocol):
+    """Which profiles have a blocking key in common (`match_facts.blocking_keys`)."""
+
+    def put(self, profile_id: ProfileId, keys: Collection[str]) -> None:
+        """From now on a profile has exactly these keys.
+
+        Raises Contention where somebody else changes them, or the profile is being erased.
+        """
+
+    def remove(self, profile_id: ProfileId) -> None:
+        """As if it had never been there; for the erasure. Raises Contention."""
+
+    def find(self, keys: Collection[str], *, most: int) -> list[ProfileId]:
+        """Whoever has one of these keys, those that have most of them first.
+
+        A key that more than `most` profiles have finds nobody. Strongly consistent.
+        """
+
+    def profile_ids(self, *, limit: int = 100, cursor: str | None = None) -> Page[ProfileId]:
+        """Every profile with a history, in no order, for a batch: it reads the whole table.
+
+        `limit` counts what is looked at, so a page may be short, or empty.
+        """
 
 
 class Timer(Protocol):

@@ -59,9 +59,11 @@ class Learned(NamedTuple):
 
 
 def linker_of(database: duckdb.DuckDBPyConnection, model: MatchModel) -> Linker:
-    # It reports each of its steps, and each level that no pair shows.
+    # Splink reports each of its steps, and each level that no pair shows.
     logging.getLogger("splink").setLevel(logging.ERROR)
-    return Linker(TABLE, settings(model), db_api=DuckDBAPI(connection=database))
+    return Linker(
+        TABLE, settings(model), db_api=DuckDBAPI(connection=database), set_up_logging=False
+    )
 
 
 def learn(

@@ -17,7 +17,7 @@ from shared.runtime.settings import OperationsSettings, environment
 def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     try:
-        environment.set(_outputs(options.stack))
+        environment.set(wiring.stack_outputs(options.stack))
         settings = OperationsSettings.read()
         ledger = wiring.ledger(settings)
         if options.command == "balance":
@@ -55,17 +55,6 @@ def _moment(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("a moment needs a time zone")
     return moment
-
-
-def _outputs(stack: str) -> dict[str, str]:
-    """The stack's outputs as an environment: TouchpointsTable is TOUCHPOINTS_TABLE."""
-    (described,) = wiring.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    return {
-        "".join(f"_{one}" if one.isupper() else one for one in output["OutputKey"])
-        .lstrip("_")
-        .upper(): output["OutputValue"]
-        for output in described["Outputs"]
-    }
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from shared.domain.classification import IntentMeaning
 from shared.domain.errors import PolicyError
 from shared.domain.follow_up import FollowUpRule, SendTemplate
 from shared.domain.identity import IdentityPolicy
+from shared.domain.matching import MatchingPolicy, MatchModel
 from shared.domain.opting import ConsentPolicy
 from shared.domain.retention import RetentionPolicy
 from shared.domain.segment import SegmentPolicy
@@ -48,6 +49,7 @@ class Policies(NamedTuple):
     consent: ConsentPolicy
     segments: SegmentPolicy
     retention: RetentionPolicy
+    matching: MatchingPolicy
 
     @property
     def calendar(self) -> Calendar:
@@ -64,6 +66,16 @@ def read_policies(folder: Path = FOLDER) -> Policies:
     )
     _check_references(policies, files)
     return policies
+
+
+@cache
+def read_match_model(file: Path = FOLDER / "matching_model.json") -> MatchModel:
+    """The weights that `infra.matching` learned."""
+    try:
+        return MatchModel.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
+        raise PolicyError(f"{file.name}: {reason}") from None
 
 
 class PolicyFile:

@@ -122,6 +122,10 @@ class FollowUpDeliverySettings(
     """A base URL in front of every provider's host; empty for the providers themselves."""
 
 
+class DuplicateSuggestionSettings(ProfileSettings):
+    pass
+
+
 class SegmentEvaluationSettings(LedgerSettings, ProfileSettings, TimerSettings):
     pass
 

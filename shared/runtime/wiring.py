@@ -9,6 +9,7 @@ from botocore.config import Config
 from botocore.loaders import Loader
 
 from shared.adapters.clock import SystemClock
+from shared.domain.matching import Similarity
 from shared.ports import (
     Bus,
     Classifier,
@@ -17,6 +18,7 @@ from shared.ports import (
     IdentifierForms,
     Ledger,
     MailAddresses,
+    MatchIndex,
     PersonalData,
     PhoneNumbers,
     PrivacyRequests,
@@ -87,6 +89,17 @@ def client(service: str, attempts: int = 4) -> Any:
     return session.create_client(service, config=config)
 
 
+def stack_outputs(stack: str) -> dict[str, str]:
+    """A deployed stack's outputs as an environment: TouchpointsTable is TOUCHPOINTS_TABLE."""
+    (described,) = client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    return {
+        "".join(f"_{one}" if one.isupper() else one for one in output["OutputKey"])
+        .lstrip("_")
+        .upper(): output["OutputValue"]
+        for output in described["Outputs"]
+    }
+
+
 def clock() -> Clock:
     return current_clock.get(SystemClock())
 
@@ -125,6 +138,20 @@ def segments(settings: ProfileSettings) -> SegmentStore:
     from shared.adapters.segments import DynamoSegmentStore
 
     return DynamoSegmentStore(client("dynamodb"), settings.profiles_table)
+
+
+@cache
+def match_index(settings: ProfileSettings) -> MatchIndex:
+    from shared.adapters.match_index import DynamoMatchIndex
+
+    return DynamoMatchIndex(client("dynamodb"), settings.profiles_table)
+
+
+@cache
+def similarity() -> Similarity:
+    from shared.adapters.similarity import JellyfishSimilarity
+
+    return JellyfishSimilarity()
 
 
 @cache
