@@ -7,7 +7,15 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from functions.agent_api import docs, follow_ups, profiles, segments, tickets, touchpoints
+from functions.agent_api import (
+    docs,
+    follow_ups,
+    privacy,
+    profiles,
+    segments,
+    tickets,
+    touchpoints,
+)
 from functions.agent_api.door import read_body
 from shared.domain.errors import PasserelleError
 from shared.runtime.http import STATUS, problem, problem_of
@@ -19,6 +27,7 @@ ROUTERS = (
     segments.router,
     tickets.router,
     follow_ups.router,
+    privacy.router,
     docs.router,
 )
 OUR_FAULT = problem_of(PasserelleError())

@@ -23,6 +23,7 @@ TAGS = {
     "segments": "Sets of people that live: who is in follows from a rule, at every moment.",
     "tickets": "Tracked obligations.",
     "follow-ups": "Dated commitments, and how they ended.",
+    "privacy": "What a person may ask of their data: a copy, a correction, to be forgotten.",
 }
 BEARER = {
     "type": "http",

@@ -6,7 +6,15 @@ from aws_lambda_powertools.event_handler import Request
 from aws_lambda_powertools.event_handler.depends import Depends
 
 from shared.policies.reader import Policies, read_policies
-from shared.ports import Clock, IdentifierForms, Ledger, ProfileStore, SegmentStore, TicketStore
+from shared.ports import (
+    Clock,
+    IdentifierForms,
+    Ledger,
+    PrivacyRequests,
+    ProfileStore,
+    SegmentStore,
+    TicketStore,
+)
 from shared.runtime import wiring
 from shared.runtime.settings import AgentApiSettings
 
@@ -23,6 +31,10 @@ def segments() -> SegmentStore:
     return wiring.segments(AgentApiSettings.read())
 
 
+def privacy_requests() -> PrivacyRequests:
+    return wiring.privacy_requests(AgentApiSettings.read())
+
+
 def tickets() -> TicketStore:
     return wiring.tickets(AgentApiSettings.read())
 
@@ -36,6 +48,7 @@ def agent(request: Request) -> str:
 LedgerPort = Annotated[Ledger, Depends(ledger)]
 ProfilesPort = Annotated[ProfileStore, Depends(profiles)]
 SegmentsPort = Annotated[SegmentStore, Depends(segments)]
+PrivacyPort = Annotated[PrivacyRequests, Depends(privacy_requests)]
 TicketsPort = Annotated[TicketStore, Depends(tickets)]
 IdentifierFormsPort = Annotated[IdentifierForms, Depends(wiring.identifier_forms)]
 ClockPort = Annotated[Clock, Depends(wiring.clock)]

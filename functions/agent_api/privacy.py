@@ -81,8 +81,8 @@ def request_export(
     policies: CompanyPolicies,
     clock: ClockPort,
     export_id: Drawn,
-) -> tuple[ExportView, HTTPStatus]:
-    made = logic.request_export(
+) -> ExportView:
+    return logic.request_export(
         ProfileId(profile_id),
         request,
         export_id=ExportId(export_id),
@@ -92,7 +92,6 @@ def request_export(
         retention=policies.retention,
         clock=clock,
     )
-    return made, HTTPStatus.ACCEPTED
 
 
 @router.get(
@@ -120,8 +119,8 @@ def rectify_profile(
     profiles: ProfilesPort,
     policies: CompanyPolicies,
     clock: ClockPort,
-) -> tuple[Rectified, HTTPStatus]:
-    done = logic.rectify(
+) -> Rectified:
+    return logic.rectify(
         ProfileId(profile_id),
         wrong,
         agent=agent,
@@ -130,7 +129,6 @@ def rectify_profile(
         policy=policies.identity,
         clock=clock,
     )
-    return done, HTTPStatus.ACCEPTED
 
 
 @router.post(
@@ -148,8 +146,8 @@ def request_erasure(
     requests: PrivacyPort,
     clock: ClockPort,
     erasure_id: Drawn,
-) -> tuple[ErasureView, HTTPStatus]:
-    begun = logic.request_erasure(
+) -> ErasureView:
+    return logic.request_erasure(
         ProfileId(profile_id),
         request,
         erasure_id=ErasureId(erasure_id),
@@ -158,7 +156,6 @@ def request_erasure(
         requests=requests,
         clock=clock,
     )
-    return begun, HTTPStatus.ACCEPTED
 
 
 @router.get(

@@ -190,7 +190,7 @@ FUNCTIONS = {
             Grant("touchpoints", (BATCH_GET, SCAN, UPDATE)),
             Grant("touchpoints/index/by_profile", (QUERY,)),
             Grant("touchpoints/index/by_trouble", (QUERY,)),
-            Grant("profiles", (BATCH_GET, PUT, UPDATE, DELETE, QUERY)),
+            Grant("profiles", (GET, BATCH_GET, PUT, UPDATE, DELETE, QUERY)),
             Grant("profiles/index/by_review", (QUERY,)),
             Grant("profiles/index/by_segment", (QUERY,)),
             Grant("tickets", (GET, BATCH_GET, PUT, UPDATE, QUERY)),

@@ -1,4 +1,4 @@
-"""What a person asks of their data, as an agent enters it: a copy, a correction, to be forgotten."""
+"""What a person asks of their data, as an agent enters it: a copy, a correction, an erasure."""
 
 import json
 from typing import Annotated, Self
@@ -136,9 +136,7 @@ def request_export(
     return _export_view(export, requests)
 
 
-def read_export(
-    export_id: ExportId, *, requests: PrivacyRequests, clock: Clock
-) -> ExportView:
+def read_export(export_id: ExportId, *, requests: PrivacyRequests, clock: Clock) -> ExportView:
     export = requests.read_export(export_id)
     if export is None or export.expires_at <= clock.now():
         raise NotFound("there is no such export, or it has expired")
@@ -186,9 +184,7 @@ def rectify(
 
 def _correction(profile: Profile, wrong: Rectification, agent: str, now: Instant) -> Touchpoint:
     """It belongs to the profile they are known by, since it names nothing else."""
-    known_by = next(
-        one for one in profile.identifiers if one.profile_id == profile.profile_id
-    )
+    known_by = next(one for one in profile.identifiers if one.profile_id == profile.profile_id)
     said = json.dumps(wrong.traits, sort_keys=True)
     return Touchpoint(
         provider=PROVIDER,
@@ -278,15 +274,19 @@ def read_erasure(erasure_id: ErasureId, *, requests: PrivacyRequests) -> Erasure
 
 
 def _erasure_view(found: Erasure | ErasureProof) -> ErasureView:
-    is_done = isinstance(found, ErasureProof)
+    state, looked_at, proof = (
+        (found.state, found.looked_at, None)
+        if isinstance(found, Erasure)
+        else (ErasureState.DONE, None, found)
+    )
     return ErasureView(
         erasure_id=found.erasure_id,
-        state=ErasureState.DONE if is_done else found.state,
+        state=state,
         reason=found.reason,
         by=found.by,
         requested_at=found.requested_at,
         passes=found.passes,
-        looked_at=None if is_done else found.looked_at,
+        looked_at=looked_at,
         counts=found.counts,
-        proof=found if is_done else None,
+        proof=proof,
     )
