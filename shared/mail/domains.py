@@ -26,7 +26,7 @@ def ascii_domain(domain: str) -> str | None:
 
 
 def _mapped(domain: str) -> str | None:
-    # Here, and not above: hardly a domain needs it, and its tables take 30 ms to load.
+    # Here, and not above: hardly a domain needs it, and it and its tables take 45 ms to load.
     import idna
 
     try:
