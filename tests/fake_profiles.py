@@ -21,6 +21,7 @@ from shared.domain.records import Record, RecordKind, counted_twice, newest
 from shared.domain.touchpoint import Touchpoint, TouchpointState
 from shared.events.envelope import Event
 from shared.ports import GraphChange, Known, Page, ProfileTie, StoredGraph, StoredRecord
+from tests.fake_pages import page_of
 
 
 class Entries(Protocol):
@@ -161,14 +162,19 @@ class FakeProfileStore:
         return [one.record for (whose, _), one in self._records.items() if whose == profile_id]
 
     def records(
-        self, profile_ids: Sequence[ProfileId], kind: RecordKind | None = None
-    ) -> list[Record]:
+        self,
+        profile_ids: Sequence[ProfileId],
+        kind: RecordKind | None = None,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Record]:
         told: dict[str, list[Record]] = {}
         for record in (one for key in profile_ids for one in self._told(key)):
             if kind is None or record.kind is kind:
                 told.setdefault(record.key, []).append(record)
         found = map(newest, told.values())
-        return sorted(found, key=lambda one: (one.version_at, one.key), reverse=True)
+        return page_of(found, lambda one: one.key, limit=limit, cursor=cursor)
 
     def count_contact(self, profile_id: ProfileId, touchpoint: Touchpoint) -> None:
         """One more contact on a profile, as a part of another's transaction."""

@@ -5,11 +5,12 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
-from functions.agent_api.logic import merges
+from functions.agent_api.logic import merges, records
 from functions.agent_api.logic import profiles as logic
 from functions.agent_api.logic.merges import MergeRequest, SeparationRequest, TieView
 from functions.agent_api.logic.paging import Listing
 from functions.agent_api.logic.profiles import ProfileView
+from functions.agent_api.logic.records import RecordView
 from functions.agent_api.logic.touchpoints import TouchpointView
 from functions.agent_api.parameters import DEFAULT_LIMIT, Cursor, Limit, PathId, Since
 from functions.agent_api.ports import (
@@ -22,6 +23,7 @@ from functions.agent_api.ports import (
 )
 from shared.domain.model import ProfileId
 from shared.domain.profile import MergeSuggestion
+from shared.domain.records import RecordKind
 
 router = Router()
 TAGS = ["profiles"]
@@ -53,14 +55,14 @@ def find_profiles(
     policies: CompanyPolicies,
     forms: IdentifierFormsPort,
     profiles: ProfilesPort,
-    ledger: LedgerPort,
+    clock: ClockPort,
 ) -> Listing[ProfileView]:
     return logic.find_profiles(
         identifier,
         policy=policies.identity,
         forms=forms,
         profiles=profiles,
-        ledger=ledger,
+        clock=clock,
     )
 
 
@@ -68,10 +70,28 @@ def find_profiles(
     "/v1/profiles/<profile_id>",
     tags=TAGS,
     operation_id="read_profile",
-    summary="A profile: identifiers, traits, language, contacts, merge suggestions",
+    summary="A profile: identifiers, traits, contacts, computed attributes, merge suggestions",
 )
-def read_profile(profile_id: PathId, profiles: ProfilesPort, ledger: LedgerPort) -> ProfileView:
-    return logic.read_profile(ProfileId(profile_id), profiles=profiles, ledger=ledger)
+def read_profile(profile_id: PathId, profiles: ProfilesPort, clock: ClockPort) -> ProfileView:
+    return logic.read_profile(ProfileId(profile_id), profiles=profiles, clock=clock)
+
+
+@router.get(
+    "/v1/profiles/<profile_id>/records",
+    tags=TAGS,
+    operation_id="read_records",
+    summary="Orders, contracts, appointments, returns and claims, each as its newest version says",
+)
+def read_records(
+    profile_id: PathId,
+    profiles: ProfilesPort,
+    kind: Annotated[RecordKind | None, Query(description="Only these.")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Listing[RecordView]:
+    return records.read_records(
+        ProfileId(profile_id), kind=kind, limit=limit, cursor=cursor, profiles=profiles
+    )
 
 
 @router.get(

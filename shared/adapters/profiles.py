@@ -28,13 +28,12 @@ from shared.domain.profile import (
     MergeSuggestion,
     Mood,
     Profile,
-    Suppression,
     Trait,
     as_one,
     counting,
 )
 from shared.domain.records import Record, RecordKind
-from shared.domain.touchpoint import Endpoint, Touchpoint, TouchpointState
+from shared.domain.touchpoint import Touchpoint, TouchpointState
 from shared.ports import GraphChange, Known, Page, ProfileTie, StoredRecord
 
 _TRAIT = "trait#"
@@ -193,28 +192,16 @@ class DynamoProfileStore:
         return read_record(self._client, self._table, profile_id, key)
 
     def records(
-        self, profile_ids: Sequence[ProfileId], kind: RecordKind | None = None
-    ) -> list[Record]:
-        return read_records(self._client, self._table, profile_ids, kind)
-
-    # Suppressions
-
-    def suppress(self, suppression: Suppression) -> None:
-        item = {
-            **_suppression_key(suppression.endpoint),
-            "suppression": suppression.model_dump_json(),
-        }
-        self._client.put_item(TableName=self._table, Item=dynamo.attributes(item))
-
-    def suppression(self, endpoint: Endpoint) -> Suppression | None:
-        answer = self._client.get_item(
-            TableName=self._table,
-            Key=dynamo.attributes(_suppression_key(endpoint)),
-            ConsistentRead=True,
+        self,
+        profile_ids: Sequence[ProfileId],
+        kind: RecordKind | None = None,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Record]:
+        return read_records(
+            self._client, self._table, profile_ids, kind, limit=limit, cursor=cursor
         )
-        if "Item" not in answer:
-            return None
-        return Suppression.model_validate_json(answer["Item"]["suppression"]["S"])
 
     # Suggestions
 
@@ -288,10 +275,6 @@ def _is_open(suggestion: MergeSuggestion, known: Known) -> bool:
         return False
     graph = known.graphs.get(one)
     return graph is None or not graph.graph.is_decided(one, other)
-
-
-def _suppression_key(endpoint: Endpoint) -> dict[str, str]:
-    return {"pk": f"endpoint#{endpoint.key}", "sk": "suppression"}
 
 
 def count_update(profile_id: ProfileId, touchpoint: Touchpoint, *, table: str) -> dict[str, Any]:

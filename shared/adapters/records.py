@@ -9,16 +9,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.adapters import dynamo
+from shared.domain.errors import InvalidInput
 from shared.domain.model import ProfileId
 from shared.domain.records import Record, RecordKind, Standing, counted_twice, newest
-from shared.ports import RecordChange, StoredRecord
+from shared.ports import Page, RecordChange, StoredRecord
 
 Write = dict[str, Any]
+
+_RECORD = "record#"
+_HIGHEST = "\U0010ffff"
+"""Sorts behind every letter a number may have."""
 
 
 def record_key(profile_id: ProfileId, key: str) -> dict[str, str]:
     """`key` is the record's, `order#4512`."""
-    return {"pk": f"profile#{profile_id}", "sk": f"record#{key}"}
+    return {"pk": f"profile#{profile_id}", "sk": f"{_RECORD}{key}"}
 
 
 def record_writes(table: str, profile_id: ProfileId, change: RecordChange) -> list[Write]:
@@ -44,15 +49,47 @@ def read_record(client: Any, table: str, profile_id: ProfileId, key: str) -> Sto
 
 
 def read_records(
-    client: Any, table: str, profile_ids: Sequence[ProfileId], kind: RecordKind | None
-) -> list[Record]:
-    """Of each record what all these profiles know of it together, the newest first."""
+    client: Any,
+    table: str,
+    profile_ids: Sequence[ProfileId],
+    kind: RecordKind | None,
+    *,
+    limit: int,
+    cursor: str | None,
+) -> Page[Record]:
+    """Of each record what all these profiles know of it together, by kind and number."""
+    begins_with = f"{_RECORD}{kind}#" if kind else _RECORD
+    start = _place_after(cursor, begins_with)
     told: dict[str, list[Record]] = {}
     for profile_id in profile_ids:
-        for record in _records_of(client, table, profile_id, f"{kind}#" if kind else ""):
-            told.setdefault(record.key, []).append(record)
-    one_each = map(newest, told.values())
-    return sorted(one_each, key=lambda one: (one.version_at, one.key), reverse=True)
+        # A record that is not among the first of its own profile is not among the first of all.
+        values = {":pk": f"profile#{profile_id}", ":start": start, ":end": begins_with + _HIGHEST}
+        with dynamo.continuing(cursor):
+            answer = client.query(
+                TableName=table,
+                KeyConditionExpression="pk = :pk AND sk BETWEEN :start AND :end",
+                ExpressionAttributeValues=dynamo.attributes(values),
+                Limit=limit + 1,
+                ConsistentRead=True,
+            )
+        for item in map(dynamo.plain, answer["Items"]):
+            told.setdefault(item["sk"], []).append(_record(item))
+    places = sorted(told, key=str.encode)
+    more = len(places) > limit
+    return Page(
+        [newest(told[sk]) for sk in places[:limit]],
+        dynamo.write_cursor({"sk": {"S": places[limit - 1]}}) if more else None,
+    )
+
+
+def _place_after(cursor: str | None, begins_with: str) -> str:
+    """The sort key from which the page begins. Raises InvalidInput for another list's cursor."""
+    if cursor is None:
+        return begins_with
+    last: str = dynamo.read_cursor(cursor, {"sk": None})["ExclusiveStartKey"]["sk"]["S"]
+    if not begins_with <= last < begins_with + _HIGHEST:
+        raise InvalidInput("this is no cursor of this list", field="cursor")
+    return last + "\0"
 
 
 def told_twice(client: Any, table: str, numbers: Mapping[ProfileId, int]) -> Standing:
@@ -65,16 +102,14 @@ def told_twice(client: Any, table: str, numbers: Mapping[ProfileId, int]) -> Sta
     if len(telling) < 2:
         return Standing()
     *fewer, most = telling
-    records = [record for one in fewer for record in _records_of(client, table, one)]
+    records = [record for one in fewer for record in _all_of(client, table, one)]
     keys = [record_key(most, key) for key in sorted({one.key for one in records})]
     there = dynamo.batch_get(client, table, keys, consistent=True)
     return counted_twice([*records, *map(_record, there)])
 
 
-def _records_of(
-    client: Any, table: str, profile_id: ProfileId, begins_with: str = ""
-) -> Iterator[Record]:
-    key = record_key(profile_id, begins_with)
+def _all_of(client: Any, table: str, profile_id: ProfileId) -> Iterator[Record]:
+    key = record_key(profile_id, "")
     pages = client.get_paginator("query").paginate(
         TableName=table,
         KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",

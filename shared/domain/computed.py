@@ -6,10 +6,11 @@ The profile holds sums and latest moments, kept up by each event; this reads the
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from shared.domain.model import Instant, Model
 from shared.domain.profile import Mood, Profile
@@ -58,25 +59,28 @@ class SentimentTrend(Model):
 
 
 class Computed(Model):
-    """The computed attributes of a profile. A number of days is of whole ones gone by."""
+    """The computed attributes of a profile."""
 
-    first_contact_at: Instant | None
-    last_contact_at: Instant | None
-    """Of the person with the company; what the company sent is no contact of theirs."""
-    last_reached_at: Instant | None
-    """When the company last wrote to them."""
-    days_since_last_contact: int | None
-    days_since_last_use: int | None
-    days_since_last_purchase: int | None
-    """Recency; `purchases` is frequency, `spend` is value."""
+    first_contact_at: Instant | None = Field(description="When their first touchpoint happened.")
+    last_contact_at: Instant | None = Field(
+        description="When they last came to us; what was sent to them does not count."
+    )
+    last_reached_at: Instant | None = Field(description="When we last wrote to them.")
+    days_since_last_contact: int | None = Field(description="Whole days gone by.")
+    days_since_last_use: int | None = Field(
+        description="Since they last did something by themselves on a site, in an app or a store."
+    )
+    days_since_last_purchase: int | None = Field(
+        description="Recency; `purchases` is frequency and `spend` value."
+    )
     purchases: int
-    spend: dict[str, int]
-    """By currency, in thousandths."""
-    open_obligations: dict[str, tuple[str, ...]]
-    """Numbers of what is still to be done, by kind of record."""
+    spend: dict[str, str] = Field(description="Decimal text by currency.")
+    open_obligations: dict[str, tuple[str, ...]] = Field(
+        description="The numbers of what somebody still has to do, by kind of record."
+    )
     sentiment: SentimentTrend
-    preferred_channel: Preference | None
-    language: Preference | None
+    preferred_channel: Preference | None = Field(description="Where to reach them.")
+    language: Preference | None = Field(description="The language to write in.")
     time_zone: Preference | None
     contact_hours: ContactHours | None
 
@@ -92,7 +96,7 @@ def computed(profile: Profile, now: datetime) -> Computed:
         days_since_last_use=_days_since(profile.last_use_at, now),
         days_since_last_purchase=_days_since(profile.last_purchase_at, now),
         purchases=profile.purchases,
-        spend={currency: amount for currency, amount in sorted(profile.spend.items()) if amount},
+        spend={currency: _decimal(amount) for currency, amount in sorted(profile.spend.items())},
         open_obligations=open_obligations(profile),
         sentiment=sentiment_trend(profile.moods),
         preferred_channel=preferred_channel(profile),
@@ -100,6 +104,12 @@ def computed(profile: Profile, now: datetime) -> Computed:
         time_zone=time_zone(profile),
         contact_hours=contact_hours(profile, now),
     )
+
+
+def _decimal(thousandths: int) -> str:
+    """At least two decimals: `64.80`, `0.005`."""
+    whole = f"{Decimal(thousandths).scaleb(-3):.3f}"
+    return whole.removesuffix("0")
 
 
 def _days_since(moment: datetime | None, now: datetime) -> int | None:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from functions.profile_update.logic import update_profile
+from shared.adapters.dynamo import write_cursor
 from shared.domain.computed import Origin, Preference, time_zone
-from shared.domain.errors import Contention
+from shared.domain.errors import Contention, InvalidInput
 from shared.domain.identity import Identifier, IdentifierType
 from shared.domain.journey import JourneyState
 from shared.domain.model import ProfileId, TouchpointId
@@ -75,6 +76,7 @@ def update(stores: Stores, seen: Touchpoint) -> ProfileId:
                 JourneyState(touchpoint_id=seen.touchpoint_id),
                 ledger=stores.ledger,
                 profiles=stores.profiles,
+                consents=stores.consents,
                 policy=POLICY,
                 forms=wiring.identifier_forms(),
             ).profile_id
@@ -115,10 +117,10 @@ def test_versions_of_orders_in_any_order_end_in_the_newest(stores: Stores, seed:
         update(stores, one)
     assert sums(person(stores)) == (3, {"EUR": 74_800}, 2, {"order#3"})
     assert person(stores).last_purchase_at == NOON + timedelta(hours=3)
-    records = stores.profiles.records([CUSTOMER.profile_id])
+    records = stores.profiles.records([CUSTOMER.profile_id]).items
     assert [(one.number, one.status) for one in records] == [
-        ("2", "cancelled"),
         ("1", "delivered"),
+        ("2", "cancelled"),
         ("3", "placed"),
     ]
 
@@ -140,8 +142,8 @@ def test_eight_writers_of_one_order_end_in_the_newest(real_stores: Stores) -> No
     assert found.contacts[Direction.PASSIVE, versions[0].channel] == len(versions)
     assert found.first_at == NOON
     assert found.last_at == {Direction.PASSIVE: NOON + timedelta(hours=90)}
-    records = real_stores.profiles.records([CUSTOMER.profile_id], RecordKind.ORDER)
-    assert sorted((one.number, one.status) for one in records) == [
+    records = real_stores.profiles.records([CUSTOMER.profile_id], RecordKind.ORDER).items
+    assert [(one.number, one.status) for one in records] == [
         ("1", "delivered"),
         ("2", "delivered"),
         ("3", "refunded"),
@@ -181,7 +183,7 @@ def test_an_order_under_two_profiles_counts_once_for_their_person(stores: Stores
     together = person(stores)
     assert together == person(stores, BY_PHONE)
     assert sums(together) == (3, {"EUR": 67_800}, 3, {"order#7", "order#9"})
-    records = stores.profiles.records(together.profile_ids)
+    records = stores.profiles.records(together.profile_ids).items
     assert {one.number: one.status for one in records} == {
         "4512": "delivered",
         "9": "placed",
@@ -202,13 +204,36 @@ def test_records_are_asked_for_by_kind(stores: Stores) -> None:
     update(stores, told(Appointment(number="7", status="booked", starts_at=NOON), key="a"))
     update(stores, told(Appointment(number="7#b", status="kept", starts_at=NOON), key="b", hours=1))
     whose = [CUSTOMER.profile_id]
-    assert [one.key for one in stores.profiles.records(whose, RecordKind.APPOINTMENT)] == [
-        "appointment#7#b",
-        "appointment#7",
-    ]
-    assert len(stores.profiles.records(whose)) == 3
-    assert stores.profiles.records(whose, RecordKind.CONTRACT) == []
+    appointments = stores.profiles.records(whose, RecordKind.APPOINTMENT).items
+    assert [one.key for one in appointments] == ["appointment#7", "appointment#7#b"]
+    assert len(stores.profiles.records(whose).items) == 3
+    assert stores.profiles.records(whose, RecordKind.CONTRACT) == ([], None)
     assert person(stores).open_records == {"order#4512", "appointment#7"}
+
+
+def test_records_of_several_profiles_come_in_pages(stores: Stores) -> None:
+    numbers = ["1", "10", "2", "é", "😀"]
+    for number in numbers:
+        update(stores, order("placed", 0, number=number))
+    for number in ("10", "3", "😀"):
+        update(stores, order("paid", 1, BY_PHONE, number=number))
+    whose = [CUSTOMER.profile_id, BY_PHONE.profile_id]
+    found: list[tuple[str, str]] = []
+    cursor = None
+    for _ in range(3):
+        page = stores.profiles.records(whose, RecordKind.ORDER, limit=2, cursor=cursor)
+        found += [(one.number, one.status) for one in page.items]
+        cursor = page.cursor
+    assert cursor is None
+    statuses = dict.fromkeys(numbers, "placed") | dict.fromkeys(("10", "3", "😀"), "paid")
+    assert found == sorted(statuses.items())
+
+
+@pytest.mark.parametrize("last", ["record#contract#1", "record#order#\U0010ffff", "profile"])
+def test_a_cursor_of_another_list_is_the_callers_mistake(stores: Stores, last: str) -> None:
+    cursor = write_cursor({"sk": {"S": last}})
+    with pytest.raises(InvalidInput):
+        stores.profiles.records([CUSTOMER.profile_id], RecordKind.ORDER, cursor=cursor)
 
 
 def test_what_tells_of_no_record_costs_no_other_item(stores: Stores) -> None:

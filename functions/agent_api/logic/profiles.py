@@ -6,6 +6,7 @@ from pydantic import Field
 
 from functions.agent_api.logic.paging import Listing
 from functions.agent_api.logic.touchpoints import TouchpointView, touchpoint_view
+from shared.domain.computed import Computed, computed
 from shared.domain.errors import InvalidInput, NotFound
 from shared.domain.identity import (
     LONGEST_SCOPE,
@@ -14,10 +15,10 @@ from shared.domain.identity import (
     IdentifierType,
     IdentityPolicy,
 )
-from shared.domain.model import Instant, Model, ProfileId
+from shared.domain.model import Model, ProfileId
 from shared.domain.profile import MergeSuggestion, Profile, Trait
 from shared.domain.touchpoint import Channel, Direction
-from shared.ports import IdentifierForms, Ledger, ProfileStore
+from shared.ports import Clock, IdentifierForms, Ledger, ProfileStore
 
 
 class ContactsView(Model):
@@ -28,8 +29,8 @@ class ContactsView(Model):
     number: int
 
 
-class ProfileView(Model):
-    """The one view of a person."""
+class ProfileView(Computed):
+    """The one view of a person: what is stored, and what follows from it now."""
 
     profile_id: ProfileId = Field(description="The one they are known by.")
     profile_ids: tuple[ProfileId, ...] = Field(description="All that are one with it.")
@@ -38,46 +39,36 @@ class ProfileView(Model):
         description="Said to be theirs and not proven; they join nobody."
     )
     traits: dict[str, Trait]
-    language: str | None = Field(description="The language to write in: stated before learned.")
-    time_zone: str | None
-    preferred_channel: Channel | None = Field(description="Where they speak to us most often.")
     contacts: tuple[ContactsView, ...]
-    first_contact_at: Instant = Field(description="When the first touchpoint reached us.")
-    last_contact_at: Instant | None = Field(description="When the latest touchpoint happened.")
     merge_suggestions: tuple[MergeSuggestion, ...] = Field(
         description="Profiles that may be the same person. A person decides."
     )
 
 
-def read_profile(profile_id: ProfileId, *, profiles: ProfileStore, ledger: Ledger) -> ProfileView:
-    return _view(_existing(profile_id, profiles), profiles=profiles, ledger=ledger)
+def read_profile(profile_id: ProfileId, *, profiles: ProfileStore, clock: Clock) -> ProfileView:
+    return _view(existing(profile_id, profiles), profiles=profiles, clock=clock)
 
 
-def _existing(profile_id: ProfileId, profiles: ProfileStore) -> Profile:
+def existing(profile_id: ProfileId, profiles: ProfileStore) -> Profile:
     profile = profiles.read(profile_id)
     if profile is None:
         raise NotFound("there is no such profile")
     return profile
 
 
-def _view(profile: Profile, *, profiles: ProfileStore, ledger: Ledger) -> ProfileView:
-    latest = ledger.timeline(profile.profile_ids, limit=1).items
+def _view(profile: Profile, *, profiles: ProfileStore, clock: Clock) -> ProfileView:
     contacts = sorted(profile.contacts.items())
     return ProfileView(
+        **dict(computed(profile, clock.now())),
         profile_id=profile.profile_id,
         profile_ids=profile.profile_ids,
         identifiers=profile.identifiers,
         stated_identifiers=profile.stated_identifiers,
         traits=profile.traits,
-        language=profile.language,
-        time_zone=profile.time_zone,
-        preferred_channel=profile.preferred_channel,
         contacts=tuple(
             ContactsView(direction=direction, channel=channel, number=number)
             for (direction, channel), number in contacts
         ),
-        first_contact_at=profile.created_at,
-        last_contact_at=latest[0].touchpoint.occurred_at if latest else None,
         merge_suggestions=tuple(profiles.suggestions(profile.profile_ids)),
     )
 
@@ -88,7 +79,7 @@ def find_profiles(
     policy: IdentityPolicy,
     forms: IdentifierForms,
     profiles: ProfileStore,
-    ledger: Ledger,
+    clock: Clock,
 ) -> Listing[ProfileView]:
     """The person this identifier points to, and those of whom it was only said; or none."""
     named = read_identifier(identifier, policy, forms)
@@ -102,9 +93,7 @@ def find_profiles(
     ]
     read = map(profiles.read, [*(one.profile_id for one in named), *stating])
     found = {one.profile_id: one for one in read if one is not None}.values()
-    return Listing(
-        items=tuple(_view(profile, profiles=profiles, ledger=ledger) for profile in found)
-    )
+    return Listing(items=tuple(_view(profile, profiles=profiles, clock=clock) for profile in found))
 
 
 def read_identifier(
@@ -157,6 +146,6 @@ def read_timeline(
     profiles: ProfileStore,
     ledger: Ledger,
 ) -> Listing[TouchpointView]:
-    profile = _existing(profile_id, profiles)
+    profile = existing(profile_id, profiles)
     page = ledger.timeline(profile.profile_ids, since=since, limit=limit, cursor=cursor)
     return Listing(items=tuple(map(touchpoint_view, page.items)), cursor=page.cursor)

@@ -63,7 +63,7 @@ def test_what_follows_from_sums_and_latest_moments() -> None:
             last_use_at=NOON - 8 * DAY,
             last_purchase_at=NOON - 40 * DAY,
             purchases=3,
-            spend={"XOF": 5_000_000, "EUR": 64_800, "USD": 0},
+            spend={"XOF": 5_000_000, "EUR": 64_800, "TND": -1_005},
             open_records=frozenset({"order#4512", "order#12", "return#R#1"}),
         ),
         NOON,
@@ -74,7 +74,10 @@ def test_what_follows_from_sums_and_latest_moments() -> None:
     assert known.days_since_last_contact == 3
     assert known.days_since_last_use == 8
     assert known.days_since_last_purchase == 40
-    assert (known.purchases, known.spend) == (3, {"EUR": 64_800, "XOF": 5_000_000})
+    assert (known.purchases, known.spend) == (
+        3,
+        {"EUR": "64.80", "TND": "-1.005", "XOF": "5000.00"},
+    )
     assert known.open_obligations == {"order": ("12", "4512"), "return": ("R#1",)}
 
 
