@@ -29,7 +29,7 @@ def read_records(
 ) -> Listing[RecordView]:
     """By kind and number. Raises NotFound, and InvalidInput for a strange cursor."""
     person = existing(profile_id, profiles)
-    page = profiles.records(person.profile_ids or (profile_id,), kind, limit=limit, cursor=cursor)
+    page = profiles.records(person.profile_ids, kind, limit=limit, cursor=cursor)
     return Listing(items=tuple(map(_view, page.items)), cursor=page.cursor)
 
 

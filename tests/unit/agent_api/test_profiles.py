@@ -4,31 +4,49 @@ import pytest
 
 from functions.agent_api.logic.profiles import read_identifier
 from shared.domain.errors import InvalidInput
-from shared.domain.identity import IdentifierType, IdentityPolicy
+from shared.domain.identity import Identifier, IdentifierType, IdentityPolicy
+from shared.domain.identity_graph import IdentityGraph, TieKind, settled, tie, united
 from shared.domain.model import ProfileId
 from shared.domain.profile import MergeSuggestion, Profile, Trait
 from shared.domain.touchpoint import Channel, Direction
+from shared.runtime import wiring
 from tests import builders
 from tests.builders import NOON
-from tests.fakes import FakePhoneNumbers, World
+from tests.fakes import World
 from tests.unit.agent_api.client import Client
 
 FRENCH = IdentityPolicy(default_region="FR")
 
 
+IDENTIFIERS = (
+    builders.identifier(),
+    builders.identifier("awa@example.com", IdentifierType.EMAIL),
+    builders.identifier("FR.12", IdentifierType.WHATSAPP_USER, "portfolio-1"),
+    builders.identifier("a:b", IdentifierType.WEB_ANONYMOUS),
+)
+
+
+def one_person(first: Identifier, *others: Identifier) -> IdentityGraph:
+    """Of whom only the first identifier has a history."""
+    ties = [tie(first.key, one.key, TieKind.MERGED, NOON, "agent:1", "same") for one in others]
+    alone = IdentityGraph(identifiers=frozenset({first.key}), homes=frozenset({first.key}))
+    return settled(united([alone], ties), FRENCH)
+
+
 def awa(world: World) -> Profile:
-    """A profile with a phone, a mail address and a business-scoped id, and one message."""
+    """A person with a phone, a mail address, a business-scoped id and a browser, and messages."""
     whose = builders.profile_id()
+    world.profiles.put_graph(one_person(*IDENTIFIERS))
     profile = Profile(
         profile_id=whose,
         created_at=NOON,
-        identifiers=(
-            builders.identifier(),
-            builders.identifier("awa@example.com", IdentifierType.EMAIL),
-            builders.identifier("FR.1:2", IdentifierType.WHATSAPP_USER, "portfolio-1"),
-            builders.identifier("a:b", IdentifierType.WEB_ANONYMOUS),
-        ),
+        identifiers=(builders.identifier(),),
         traits={"name": Trait(value="Awa", at=NOON), "language": Trait(value="fr_FR", at=NOON)},
+        first_at=NOON,
+        last_at={
+            Direction.INBOUND: NOON + timedelta(minutes=2),
+            Direction.OUTBOUND: NOON + timedelta(minutes=3),
+        },
         contacts={
             (Direction.INBOUND, Channel.WHATSAPP): 3,
             (Direction.INBOUND, Channel.SMS): 1,
@@ -47,17 +65,15 @@ def test_a_profile(world: World, client: Client) -> None:
     whose = awa(world).profile_id
     other = ProfileId("another")
     pair = (min(whose, other), max(whose, other))
+    world.profiles.put(Profile(profile_id=other, profile_ids=(other,), created_at=NOON))
+    reason = "one touchpoint carried both"
     world.profiles.suggest(
-        MergeSuggestion(
-            profile_ids=pair,
-            touchpoint_id=builders.whatsapp_message().touchpoint_id,
-            reason="one touchpoint carried both",
-            at=NOON,
-        )
+        MergeSuggestion(profile_ids=pair, reason=reason, by="touchpoint:a", at=NOON)
     )
     body = client.get(f"/v1/profiles/{whose}").body
-    assert body["language"] == "fr"
-    assert body["preferred_channel"] == "whatsapp"
+    assert body["language"] == {"value": "fr", "origin": "stated"}
+    assert body["preferred_channel"] == {"value": "whatsapp", "origin": "learned"}
+    assert body["time_zone"] is None
     assert body["traits"]["name"]["value"] == "Awa"
     assert {"direction": "outbound", "channel": "whatsapp", "number": 2} in body["contacts"]
     assert body["first_contact_at"] == "2026-11-23T12:00:00Z"
@@ -78,7 +94,7 @@ def test_a_profile_nobody_has_written_to_yet(world: World, client: Client) -> No
         "phone: 33612345678",
         "phone:06 12 34 56 78",
         "email:Awa@Example.com ",
-        "whatsapp_user:portfolio-1:FR.1:2",
+        "whatsapp_user:portfolio-1:FR.12",
         "web_anonymous:a:b",
     ],
 )
@@ -108,10 +124,10 @@ def test_no_identifier_at_all(client: Client) -> None:
 
 def test_a_reading_too_long_for_an_identifier_is_left_out() -> None:
     text = f"web_user:{'x' * 100}:{'y' * 250}"
-    (only,) = read_identifier(text, FRENCH, FakePhoneNumbers())
+    (only,) = read_identifier(text, FRENCH, wiring.identifier_forms())
     assert (only.scope, only.value) == ("x" * 100, "y" * 250)
     with pytest.raises(InvalidInput):
-        read_identifier(f"web_user:{'x' * 201}:{'y' * 321}", FRENCH, FakePhoneNumbers())
+        read_identifier(f"web_user:{'x' * 201}:{'y' * 321}", FRENCH, wiring.identifier_forms())
 
 
 def test_the_timeline_is_newest_first_and_pages(world: World, client: Client) -> None:
