@@ -114,6 +114,30 @@ def test_a_doubtful_language_is_not_learned(world: World, doubt: dict[str, Any])
     assert profile is not None and profile.learned_language is None
 
 
+def moods_after(world: World, *seen: Touchpoint) -> list[tuple[TouchpointId, float, str]]:
+    for one in seen:
+        attach(world, one)
+        step_for(world, one)
+    profile = world.profiles.read(builders.profile_id())
+    assert profile is not None
+    return [(mood.touchpoint_id, mood.score, mood.sentiment) for mood in profile.moods]
+
+
+def test_the_profile_keeps_the_mood_of_a_message_once(world: World) -> None:
+    seen = builders.whatsapp_message("Inadmissible")
+    knows(world, "Inadmissible", sentiment=Sentiment.NEGATIVE, sentiment_score=-0.876)
+    assert moods_after(world, seen) == [(seen.touchpoint_id, -0.88, "negative")]
+    step_for(world, seen)
+    profile = world.profiles.read(builders.profile_id())
+    assert profile is not None and len(profile.moods) == 1
+
+
+def test_a_mark_tells_a_mood_without_a_word_and_a_file_tells_none(world: World) -> None:
+    assert moods_after(world, of(Message(text=" "))) == []
+    ((_, score, sentiment),) = moods_after(World(), of(Review(rating=1)))
+    assert (sentiment, score < 0) == ("negative", True)
+
+
 def test_without_a_profile_the_message_is_understood_all_the_same(world: World) -> None:
     step = step_for(world, builders.whatsapp_message("Où est ma commande ?"), profile=False)
     assert step.next_step == "ticket_creation"
