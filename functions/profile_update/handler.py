@@ -18,6 +18,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         JourneyState.model_validate(event),
         ledger=wiring.ledger(settings),
         profiles=wiring.profiles(settings),
+        consents=wiring.consents(settings),
         policy=policies.identity,
         forms=wiring.identifier_forms(),
         segments=policies.segments,

@@ -6,6 +6,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from shared.domain.activity import counts_of
+from shared.domain.consent import consent_stated
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.identity import Identifier, IdentityPolicy
 from shared.domain.identity_graph import Claims, IdentityGraph, claims_of, with_claims
@@ -14,10 +15,12 @@ from shared.domain.model import ProfileId
 from shared.domain.profile import Profile, Trait
 from shared.domain.records import Standing, merged, record_of, that_fits
 from shared.domain.segment import SegmentPolicy
+from shared.domain.suppression import told_by_provider
 from shared.domain.touchpoint import DeliveryStatus, Identification, Touchpoint, TouchpointState
-from shared.events.catalogue import ProfileUpdated
+from shared.events.catalogue import EndpointSuppressed, ProfileUpdated
 from shared.merging import graph_change
 from shared.ports import (
+    ConsentStore,
     IdentifierForms,
     Known,
     Ledger,
@@ -45,11 +48,15 @@ def update_profile(
     *,
     ledger: Ledger,
     profiles: ProfileStore,
+    consents: ConsentStore,
     policy: IdentityPolicy,
     forms: IdentifierForms,
     segments: SegmentPolicy = NO_SEGMENTS,
 ) -> ProfileStep:
     """Tie a touchpoint to its profile. `segments` tells what is worth an event of its own.
+
+    What it states of a consent, and what a provider says about writing to an endpoint, is kept
+    before: where something fails in between, both are done again.
 
     Once done, it is done: a repeated step finds the touchpoint tied, and counts nothing twice.
     Raises Contention when another journey wrote the same items; the step is then tried again.
@@ -59,6 +66,7 @@ def update_profile(
         raise NotFound("there is no such touchpoint")
     touchpoint = entry.touchpoint
     if isinstance(touchpoint.content, DeliveryStatus):
+        _heed(touchpoint, touchpoint.content, consents)
         return _advance_delivery(touchpoint, touchpoint.content, ledger=ledger, profiles=profiles)
     if entry.profile_id is not None:
         return _already_tied(entry, profiles)
@@ -66,6 +74,8 @@ def update_profile(
     claims = claims_of(touchpoint, identifiers, policy)
     if claims is None:
         return _without_profile(touchpoint, profiles)
+    if (consent := consent_stated(touchpoint)) is not None:
+        consents.state(claims.home.profile_id, consent)
     try:
         return _attach(
             touchpoint,
@@ -299,6 +309,22 @@ def _without_profile(touchpoint: Touchpoint, profiles: ProfileStore) -> ProfileS
     if not touchpoint.needs_understanding:
         profiles.finish(touchpoint.touchpoint_id)
     return _step(touchpoint, (), "it names nobody")
+
+
+def _heed(touchpoint: Touchpoint, status: DeliveryStatus, consents: ConsentStore) -> None:
+    """Where the provider says that nothing more is to be sent there, nothing more is."""
+    if status.stop is None or touchpoint.endpoint is None:
+        return
+    subject, suppression = told_by_provider(
+        touchpoint.endpoint, status.stop, touchpoint.occurred_at, touchpoint.touchpoint_id
+    )
+    event = EndpointSuppressed(
+        kind=suppression.kind,
+        classes=suppression.classes,
+        channel=touchpoint.endpoint.channel,
+        touchpoint_id=touchpoint.touchpoint_id,
+    )
+    consents.tell(subject, suppression, event=event)
 
 
 def _advance_delivery(

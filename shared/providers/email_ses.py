@@ -28,6 +28,7 @@ from shared.domain.touchpoint import (
     Direction,
     Endpoint,
     Message,
+    Stop,
     Touchpoint,
     Unsupported,
 )
@@ -509,6 +510,19 @@ STATUSES: dict[str, Literal["accepted", "sent", "delivered", "read", "failed"]] 
 }
 """A complaint counts as failed: the person wants no such mail, whatever their server took."""
 
+
+def _stop(kind: str, detail: dict[str, JsonValue]) -> Stop | None:
+    """A bounce that will be one again, and a complaint that is one.
+
+    https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html
+    """
+    if kind == "Bounce" and detail.get("bounceType") == "Permanent":
+        return Stop(kind="bounce")
+    if kind == "Complaint" and detail.get("complaintFeedbackType") != "not-spam":
+        return Stop(kind="complaint")
+    return None
+
+
 _DETAILS = {"DeliveryDelay": "deliveryDelay", "Rendering Failure": "failure"}
 _RECIPIENTS = ("bouncedRecipients", "complainedRecipients", "delayedRecipients", "recipients")
 _REASONS = (
@@ -540,7 +554,10 @@ def _statuses(
     own = {address.lower(): address for address in secret.addresses}
     account = own.get(source.lower(), source)[:320]
     content = DeliveryStatus(
-        status=STATUSES[kind], message_id=event.mail.message_id, reason=_reason(kind, event.detail)
+        status=STATUSES[kind],
+        message_id=event.mail.message_id,
+        reason=_reason(kind, event.detail),
+        stop=_stop(kind, event.detail),
     )
     return [
         Observed(
@@ -554,12 +571,21 @@ def _statuses(
                 received_at=received_at,
                 content=content,
                 identifiers=_identifiers(recipient),
+                endpoint=_written_to(account, recipient),
                 automation=Automation.BOUNCE if kind == "Bounce" else None,
             ),
             message.message.encode(),
         )
         for recipient in _recipients(event)
     ]
+
+
+def _written_to(account: str, recipient: str) -> Endpoint | None:
+    if not 0 < len(recipient) <= 320:
+        return None
+    return Endpoint(
+        channel=Channel.EMAIL, provider=EmailSes.name, account=account, address=recipient
+    )
 
 
 def _recipients(event: SendingEvent) -> list[str]:

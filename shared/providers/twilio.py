@@ -36,6 +36,7 @@ from shared.domain.touchpoint import (
     Direction,
     Endpoint,
     Message,
+    Stop,
     Touchpoint,
     Unsupported,
 )
@@ -83,6 +84,19 @@ STATUSES: Mapping[str, Literal["accepted", "sent", "delivered", "read", "failed"
     "failed": "failed",
     "canceled": "failed",
 }
+STOPS: Mapping[str, Stop] = {
+    # The person wrote STOP, and Twilio has told them that it was understood.
+    "21610": Stop(kind="opt_out"),
+    "30004": Stop(kind="provider_block"),  # blocked by the operator or the person
+    "30006": Stop(kind="provider_block"),  # a landline, or one this line cannot reach
+    "21211": Stop(kind="bounce"),  # no such number
+    "21614": Stop(kind="bounce"),  # no mobile
+    "21635": Stop(kind="bounce"),  # a landline
+    "63024": Stop(kind="bounce"),  # not on WhatsApp
+}
+"""https://www.twilio.com/docs/api/errors (2026-11). A handset that is off (30003, 30005) may be on
+tomorrow.
+"""
 ARRIVING = frozenset({"", "receiving", "received"})
 """A status that says the message came in."""
 
@@ -146,6 +160,7 @@ class Answer(Payload):
 class Twilio(Provider[TwilioSecret]):
     name = NAME
     secret_type = TwilioSecret
+    stops = STOPS
     largest_body = 200_000
 
     def verify(self, request: WebhookRequest, secret: TwilioSecret, fetch: Fetch) -> None:
@@ -244,7 +259,12 @@ def _status(fields: dict[str, str], received_at: datetime) -> Touchpoint:
     content: Content
     if known := STATUSES.get(status.status):
         reason = f"{status.error_code} {status.error}".strip()
-        content = DeliveryStatus(status=known, message_id=status.sid, reason=reason or None)
+        content = DeliveryStatus(
+            status=known,
+            message_id=status.sid,
+            reason=reason or None,
+            stop=STOPS.get(status.error_code) if known == "failed" else None,
+        )
     else:
         content = Unsupported(what=f"status {status.status}")
     return _touchpoint(

@@ -33,6 +33,7 @@ from shared.domain.touchpoint import (
     Direction,
     Endpoint,
     Message,
+    Stop,
     Touchpoint,
     TrackedEvent,
     Unsupported,
@@ -356,6 +357,14 @@ STATUSES: Mapping[str, Literal["sent", "delivered", "read", "failed"]] = {
     "failed": "failed",
 }
 
+STOPS: Mapping[str, Stop] = {
+    "131050": Stop(kind="opt_out", classes="marketing"),  # they want no marketing of ours
+    "131026": Stop(kind="bounce"),  # not on WhatsApp, or their WhatsApp cannot take it
+}
+"""https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes
+(2026-11)
+"""
+
 
 class Sent(Payload):
     id: ProviderId
@@ -460,6 +469,7 @@ class Line(NamedTuple):
 class WhatsAppCloud(Provider[WhatsAppCloudSecret]):
     name = NAME
     secret_type = WhatsAppCloudSecret
+    stops = STOPS
     largest_body = 3_000_000
     """Meta: payloads are up to 3 MB."""
 
@@ -629,7 +639,14 @@ def _status(line: Line, original: dict[str, Any]) -> Touchpoint:
     content: Content
     if known := STATUSES.get(status.status):
         reason = "; ".join(f"{one.code} {one.title}".strip() for one in status.errors[:5])
-        content = DeliveryStatus(status=known, message_id=status.id, reason=reason or None)
+        stops = (STOPS.get(str(one.code)) for one in status.errors)
+        stop = next((one for one in stops if one is not None), None)
+        content = DeliveryStatus(
+            status=known,
+            message_id=status.id,
+            reason=reason or None,
+            stop=stop if known == "failed" else None,
+        )
     else:
         content = Unsupported(what=f"status {status.status}")
     return line.touchpoint(

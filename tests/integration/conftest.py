@@ -13,6 +13,7 @@ from botocore.config import Config
 from moto import mock_aws
 
 from infra.constructs.storage import Tables
+from shared.adapters.consents import DynamoConsentStore
 from shared.adapters.ledger import DynamoLedger
 from shared.adapters.profiles import DynamoProfileStore
 from shared.adapters.tickets import DynamoTicketStore
@@ -27,6 +28,7 @@ KEPT = {"AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySch
 class Stores(NamedTuple):
     ledger: DynamoLedger
     profiles: DynamoProfileStore
+    consents: DynamoConsentStore
     tickets: DynamoTicketStore
     client: Any
     names: dict[str, str]
@@ -114,6 +116,7 @@ def _stores(client: Any, definitions: dict[str, dict[str, Any]]) -> Stores:
     return Stores(
         ledger=DynamoLedger(client, lambda: s3, names["touchpoints"], bucket),
         profiles=DynamoProfileStore(client, names["profiles"], names["touchpoints"]),
+        consents=DynamoConsentStore(client, names["profiles"], names["touchpoints"]),
         tickets=DynamoTicketStore(
             client, names["tickets"], names["touchpoints"], names["profiles"]
         ),

@@ -116,6 +116,7 @@ class Writer:
                 JourneyState(touchpoint_id=operation.touchpoint_id),
                 ledger=self.stores.ledger,
                 profiles=self.stores.profiles,
+                consents=self.stores.consents,
                 policy=POLICY,
                 forms=wiring.identifier_forms(),
             )

@@ -88,6 +88,7 @@ class Journey:
                 state,
                 ledger=self.stores.ledger,
                 profiles=self.stores.profiles,
+                consents=self.stores.consents,
                 policy=policies().identity,
                 phone_numbers=LibPhoneNumber(),
             )

@@ -32,11 +32,7 @@ SUPPRESSED = EndpointSuppressed(kind="opt_out", classes="all", touchpoint_id=MES
 
 @pytest.fixture
 def consents(stores: Stores) -> DynamoConsentStore:
-    return _store(stores)
-
-
-def _store(stores: Stores) -> DynamoConsentStore:
-    return DynamoConsentStore(stores.client, stores.names["profiles"], stores.names["touchpoints"])
+    return stores.consents
 
 
 def consent(hours: int = 0, state: ConsentState = ConsentState.GRANTED) -> Consent:
@@ -127,7 +123,7 @@ def test_the_latest_statement_wins_in_any_order(consents: DynamoConsentStore) ->
 
 
 def test_concurrent_statements_are_all_kept(real_stores: Stores) -> None:
-    consents = _store(real_stores)
+    consents = real_stores.consents
 
     def tell(hours: int) -> bool:
         while True:
@@ -210,7 +206,7 @@ def test_what_left_to_nobody_is_in_the_ledger_alone(
 def test_a_record_that_others_keep_writing_is_contention(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    consents = _store(stores)
+    consents = stores.consents
     consents.tell(SUBJECT, suppression())
     stale, record = consents._read(SUBJECT)
     consents.tell(SUBJECT, suppression(1))

@@ -45,7 +45,7 @@ def ask_gate(
         now=now,
         endpoint=draft.endpoint,
         message_class=draft.message_class,
-        suppressed_because=_suppressed_because(draft, whose, ports),
+        suppressed_because=_suppressed_because(draft, whose, max(heard, default=None), ports),
         purpose=purpose,
         consented=_consented(draft, purpose, whose, ports),
         time_zone=profile.time_zone if profile else None,
@@ -56,10 +56,13 @@ def ask_gate(
     return pass_gate(context, policy)
 
 
-def _suppressed_because(draft: Draft, whose: Sequence[ProfileId], ports: Ports) -> str | None:
+def _suppressed_because(
+    draft: Draft, whose: Sequence[ProfileId], heard_at: datetime | None, ports: Ports
+) -> str | None:
     """The reason of the first suppression of endpoint, address or person that stops this message.
 
-    A notice is what an opt-out calls for, so that very one does not stop it.
+    A notice is what an opt-out calls for, so that very one does not stop it. An address that wrote
+    to us after it bounced is alive.
     """
     subjects = subjects_of(draft.endpoint, whose)
     records = ports.consents.records(subjects)
@@ -67,7 +70,8 @@ def _suppressed_because(draft: Draft, whose: Sequence[ProfileId], ports: Ports) 
     for subject in subjects:
         for one in records[subject].active if subject in records else ():
             answered = draft.is_notice and subject == own and one.kind is SuppressionKind.OPT_OUT
-            if one.stops(draft.message_class) and not answered:
+            alive = one.kind is SuppressionKind.BOUNCE and heard_at and heard_at > one.at
+            if one.stops(draft.message_class) and not answered and not alive:
                 return one.reason
     return None
 

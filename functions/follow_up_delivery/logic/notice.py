@@ -101,16 +101,14 @@ def _send(subject: str, notice: Notice, entry: LedgerEntry, ports: Ports) -> Not
     as_template = gate.verdict is Verdict.SEND_TEMPLATE
     send_key = f"notice-{notice.touchpoint_id}"
     how = attempt(draft, send_key, ports, as_template=as_template, claim=claim)
-    match how:
-        case Refused():
-            heed(draft, how, ports)
-            return _end(subject, standing, NoticeState.REFUSED, _why(how), ports)
-        case Unconfirmed():
-            return _end(subject, standing, NoticeState.UNCONFIRMED, how.reason, ports)
-        case Delayed():
-            return _try_later(subject, standing, how.reason, ports)
-        case Touchpoint():
-            return _keep(subject, standing, how, entry.profile_id, ports)
+    if isinstance(how, Touchpoint):
+        return _keep(subject, standing, how, profile_id, ports)
+    if isinstance(how, Delayed):
+        return _try_later(subject, standing, how.reason, ports)
+    if isinstance(how, Unconfirmed):
+        return _end(subject, standing, NoticeState.UNCONFIRMED, how.reason, ports)
+    heed(draft, how, ports)
+    return _end(subject, standing, NoticeState.REFUSED, _why(how), ports)
 
 
 def _why(refused: Refused) -> str:
@@ -155,9 +153,12 @@ def _keep(
             "sent_as": sent.touchpoint_id,
         }
     )
+
+    def write() -> Notice:
+        ports.consents.end_notice(subject, ended, sent=sent, profile_id=profile_id)
+        return ended
+
     for _ in range(WRITE_ATTEMPTS - 1):
         with suppress(Contention):
-            ports.consents.end_notice(subject, ended, sent=sent, profile_id=profile_id)
-            return ended
-    ports.consents.end_notice(subject, ended, sent=sent, profile_id=profile_id)
-    return ended
+            return write()
+    return write()

@@ -99,16 +99,14 @@ def transmit(follow_up: FollowUp, draft: Draft, ports: Ports, *, as_template: bo
         standing = claimed
 
     how = attempt(draft, follow_up.follow_up_id, ports, as_template=as_template, claim=claim)
-    match how:
-        case Refused():
-            heed(draft, how, ports)
-            return end(standing, FollowUpState.REFUSED, how.reason, ports)
-        case Unconfirmed():
-            return end(standing, FollowUpState.UNCONFIRMED, how.reason, ports)
-        case Delayed():
-            return _try_later(standing, how.reason, ports)
-        case Touchpoint():
-            return _keep(standing, how, ports)
+    if isinstance(how, Touchpoint):
+        return _keep(standing, how, ports)
+    if isinstance(how, Delayed):
+        return _try_later(standing, how.reason, ports)
+    if isinstance(how, Unconfirmed):
+        return end(standing, FollowUpState.UNCONFIRMED, how.reason, ports)
+    heed(draft, how, ports)
+    return end(standing, FollowUpState.REFUSED, how.reason, ports)
 
 
 def _prepare(message: OutboundMessage, ports: Ports) -> Outgoing:

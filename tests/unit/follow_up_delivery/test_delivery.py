@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from functions.follow_up_delivery.logic.delivery import CLAIM_LASTS, EARLY, deliver
+from functions.follow_up_delivery.logic.delivery import EARLY, deliver
+from functions.follow_up_delivery.logic.state import CLAIM_LASTS
 from shared.domain.errors import Contention, NotFound
 from shared.domain.follow_up import Escalate, FollowUpState
 from shared.domain.journey import DeliveryRequest

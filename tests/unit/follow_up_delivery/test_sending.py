@@ -34,7 +34,7 @@ from tests.builders import (
     whatsapp_message,
     word,
 )
-from tests.fakes import FakeProfileStore
+from tests.fake_profiles import FakeProfileStore
 from tests.unit.follow_up_delivery.conftest import Promise
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

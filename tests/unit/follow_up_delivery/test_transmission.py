@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.follow_up_delivery.logic.delivery import CLAIM_LASTS
+from functions.follow_up_delivery.logic.state import CLAIM_LASTS
 from functions.follow_up_delivery.logic.transmission import MOST_FAILURES, WRITE_ATTEMPTS
 from shared.domain.errors import (
     Contention,

@@ -42,6 +42,7 @@ def happens(world: World, content: Any, *rules: dict[str, Any], day: int = 0) ->
             JourneyState(touchpoint_id=seen.touchpoint_id),
             ledger=world.ledger,
             profiles=world.profiles,
+            consents=world.consents,
             policy=policies().identity,
             forms=wiring.identifier_forms(),
             segments=segments,

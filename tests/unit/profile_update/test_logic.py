@@ -29,17 +29,25 @@ from shared.domain.identity_graph import MOST_IDENTIFIERS
 from shared.domain.journey import JourneyState, ProfileStep
 from shared.domain.model import ProfileId, TouchpointId
 from shared.domain.profile import Profile
+from shared.domain.suppression import address_subject, endpoint_subject
 from shared.domain.touchpoint import (
     Channel,
+    ConsentStatement,
     DeliveryStatus,
     Direction,
     Identification,
     Message,
     PageView,
+    Stop,
     Touchpoint,
     TouchpointState,
 )
-from shared.events.catalogue import ProfilesMerged, ProfilesSeparated, ProfileUpdated
+from shared.events.catalogue import (
+    EndpointSuppressed,
+    ProfilesMerged,
+    ProfilesSeparated,
+    ProfileUpdated,
+)
 from shared.merging import MOST_SUGGESTIONS
 from shared.ports import ProfileTie
 from shared.runtime import wiring
@@ -79,6 +87,7 @@ def update(world: World, seen: Touchpoint, policy: IdentityPolicy = POLICY) -> P
         JourneyState(touchpoint_id=seen.touchpoint_id),
         ledger=world.ledger,
         profiles=world.profiles,
+        consents=world.consents,
         policy=policy,
         forms=wiring.identifier_forms(),
     )
@@ -264,6 +273,7 @@ class TestNobody:
                 JourneyState(touchpoint_id=TouchpointId("none")),
                 ledger=world.ledger,
                 profiles=world.profiles,
+                consents=world.consents,
                 policy=POLICY,
                 forms=wiring.identifier_forms(),
             )
@@ -574,3 +584,69 @@ class TestDelivery:
 
 def test_the_phone_the_builders_speak_of_is_a_real_one() -> None:
     assert LibPhoneNumber().e164(PHONE) == PHONE
+
+
+class TestWhatIsKeptBeforeTheTie:
+    """Consents that a touchpoint states, and what a provider says about writing to somebody."""
+
+    def stated(self, **fields: Any) -> Touchpoint:
+        content = {"purpose": "marketing", "state": "granted", "wording": "terms of May"}
+        statement = ConsentStatement.model_validate(content | fields)
+        return known_by(identifier(), content=statement)
+
+    def test_a_statement_goes_to_the_ledger_of_its_home(self, world: World) -> None:
+        seen = self.stated()
+        step = update(world, seen)
+        (kept,) = world.consents.of([step.profile_id])
+        assert (kept.purpose, kept.state, kept.proof) == ("marketing", "granted", "terms of May")
+        assert kept.source == f"touchpoint:{seen.touchpoint_id}"
+
+    def test_it_is_there_before_the_touchpoint_is_tied(self, world: World) -> None:
+        class Overtaken(FakeProfileStore):
+            def attach(self, tie: ProfileTie) -> None:
+                raise Contention("somebody else was first")
+
+        seen, profiles = self.stated(), world.profiles
+        world.profiles = Overtaken(world.ledger, world.events)
+        with pytest.raises(Contention):
+            update(world, seen)
+        assert len(world.consents) == 1
+        world.profiles = profiles
+        update(world, seen)
+        assert len(world.consents) == 1
+
+    def test_nobody_states_nothing(self, world: World) -> None:
+        update(world, known_by(content=ConsentStatement(purpose="surveys", state="withdrawn")))
+        assert len(world.consents) == 0
+
+    def told(self, stop: Stop | None, **overrides: Any) -> Touchpoint:
+        content = DeliveryStatus(status="failed", message_id="wamid.9", reason="no", stop=stop)
+        return touchpoint(content, direction=Direction.PASSIVE, **overrides)
+
+    def test_a_bounce_stops_the_address_on_every_line(self, world: World) -> None:
+        told = self.told(Stop(kind="bounce"))
+        for _ in range(2):
+            update(world, told)
+        assert told.endpoint is not None
+        subject = address_subject(told.endpoint.channel, told.endpoint.address)
+        (stop,) = world.consents.record(subject).active
+        assert (stop.kind, stop.by) == ("bounce", "provider:whatsapp_cloud")
+        assert stop.touchpoint_id == told.touchpoint_id
+        assert len(world.happened(EndpointSuppressed)) == 1
+
+    def test_an_opt_out_at_the_provider_stops_the_endpoint(self, world: World) -> None:
+        told = self.told(Stop(kind="opt_out", classes="marketing"))
+        update(world, told)
+        assert told.endpoint is not None
+        (stop,) = world.consents.record(endpoint_subject(told.endpoint)).active
+        assert (stop.kind, stop.classes) == ("opt_out", "marketing")
+
+    @pytest.mark.parametrize(
+        ("stop", "way_back"), [(None, True), (Stop(kind="bounce"), False)], ids=["no stop", "whom"]
+    )
+    def test_any_other_failure_stops_nothing(
+        self, world: World, stop: Stop | None, way_back: bool
+    ) -> None:
+        told = self.told(stop) if way_back else self.told(stop, endpoint=None)
+        assert update(world, told).next_step == "nothing"
+        assert world.happened(EndpointSuppressed) == []
