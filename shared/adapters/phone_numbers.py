@@ -117,7 +117,9 @@ class LibPhoneNumber:
             or phonenumbers.number_type(number) in OF_COMPANIES
         ):
             return None
-        return _written(number)
+        written = _written(number)
+        # Zeros in a row may be read as a trunk prefix again and again: no such number is dialled.
+        return written if _written(phonenumbers.parse(written)) == written else None
 
     def time_zone(self, e164: str) -> str | None:
         from shared.adapters.time_zones import time_zone_of

@@ -144,11 +144,12 @@ def test_what_is_no_number_is_none(value: str, region: str | None) -> None:
         ("+979 123 456 789", None),
         ("+33 1 23 45 67 89 #12", None),
         ("+22560123456", None),
+        ("+84000000001", None),
     ],
 )
 def test_what_is_nobodys_own_identifies_nobody(value: str, region: str | None) -> None:
     """Short codes, local numbers without their area, placeholders, hotlines, an extension behind a
-    switchboard, an operator that is no more.
+    switchboard, an operator that is no more, nothing but trunk prefixes.
     """
     assert NUMBERS.e164(value, region) is None
 
