@@ -18,6 +18,7 @@ from shared.domain.sla import SlaClock
 from shared.domain.ticket import CustomerWord, Milestone, Priority, Ticket, ticket_id_for
 from shared.domain.touchpoint import Channel, Content, Direction, Endpoint, Message, Touchpoint
 from shared.policies.reader import Policies, read_policies
+from shared.ports import ProfileTie
 from shared.providers.base import Observed, WebhookRequest
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -90,6 +91,21 @@ def sms(text: str = "Toujours rien ?", *, phone: str = PHONE, **overrides: Any) 
     way_back = endpoint(Channel.SMS, provider="twilio", account=SMS_LINE, address=phone)
     fields = {"provider": "twilio", "account": SMS_LINE, "channel": Channel.SMS}
     return touchpoint(Message(text=text), **fields | {"endpoint": way_back} | overrides)
+
+
+def profile_tie(seen: Touchpoint, **overrides: Any) -> ProfileTie:
+    """Of a touchpoint to a profile that is not there yet, unless `profile` says otherwise."""
+    fields: dict[str, Any] = {
+        "touchpoint": seen,
+        "home": seen.identifiers[0],
+        "profile": None,
+        "graph_id": None,
+        "graph": None,
+        "traits": {},
+        "finished": False,
+        "event": None,
+    }
+    return ProfileTie(**fields | overrides)
 
 
 def observed(seen: Touchpoint | None = None, raw: bytes = b"{}") -> Observed:

@@ -88,7 +88,7 @@ def describe(app: APIGatewayHttpResolver) -> dict[str, Any]:
     parts["responses"] = {status.name.lower(): _error(status) for status in ERRORS}
     for path, methods in document["paths"].items():
         for operation in methods.values():
-            _name_errors(operation, has_id="{" in path)
+            _name_errors(operation, has_id="{" in path or "requestBody" in operation)
     return document
 
 

@@ -39,6 +39,11 @@ def tickets() -> TicketStore:
     return wiring.tickets(AgentApiSettings.read())
 
 
+def policies() -> Policies:
+    """Of its own, since each parameter of a dependency becomes one of the query string."""
+    return read_policies()
+
+
 def agent(request: Request) -> str:
     """The subject of the token, which the gateway verified and `door` found to be there."""
     claims = request.resolved_event["requestContext"]["authorizer"]["jwt"]["claims"]
@@ -52,5 +57,5 @@ PrivacyPort = Annotated[PrivacyRequests, Depends(privacy_requests)]
 TicketsPort = Annotated[TicketStore, Depends(tickets)]
 IdentifierFormsPort = Annotated[IdentifierForms, Depends(wiring.identifier_forms)]
 ClockPort = Annotated[Clock, Depends(wiring.clock)]
-CompanyPolicies = Annotated[Policies, Depends(read_policies)]
+CompanyPolicies = Annotated[Policies, Depends(policies)]
 Agent = Annotated[str, Depends(agent)]

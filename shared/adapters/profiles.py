@@ -122,7 +122,10 @@ class DynamoProfileStore:
         is there or not, in which graph it is, and that no later statement of a trait came.
         """
         touchpoint = tie.touchpoint
-        traits = {f"{_TRAIT}{name}": json.dumps(one.value) for name, one in tie.traits.items()}
+        traits = {
+            f"{_TRAIT}{name}": json.dumps(one.value, ensure_ascii=False)
+            for name, one in tie.traits.items()
+        }
         stamps = {f"{_STAMP}{name}": one.stamp for name, one in tie.traits.items()}
         conditions = [
             f"(attribute_not_exists({token}) OR {token} < :{token[1:]})"

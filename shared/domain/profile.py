@@ -8,15 +8,15 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from hashlib import sha256
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from shared.domain.identity import Identifier
 from shared.domain.identity_graph import IdentityGraph, Person
 from shared.domain.model import Instant, Model, ProfileId, TouchpointId, isoformat
 from shared.domain.records import Standing
-from shared.domain.touchpoint import Channel, Direction, Endpoint
+from shared.domain.touchpoint import Channel, Direction
 
 MOST_MOODS = 20
 
@@ -55,7 +55,7 @@ class Profile(Model):
     """Computed attributes change by addition and by the latest moment, so journeys commute."""
 
     profile_id: ProfileId
-    profile_ids: tuple[ProfileId, ...] = ()
+    profile_ids: tuple[ProfileId, ...]
     """All that are one with it, itself first; what it holds is what they hold together."""
     created_at: Instant
     identifiers: tuple[Identifier, ...] = ()
@@ -83,6 +83,11 @@ class Profile(Model):
     learned_time_zone: str | None = None
     moods: tuple[Mood, ...] = ()
     """The latest, newest first."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_one_of_its_own(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"profile_ids": (fields["profile_id"],), **fields}
 
     @property
     def preferred_channel(self) -> Channel | None:
@@ -199,13 +204,4 @@ class MergeSuggestion(Model):
     """How probable it is that they are one, where their facts were compared."""
     by: str
     """`touchpoint:<id>`, or `model:<version>`."""
-    at: Instant
-
-
-class Suppression(Model):
-    """A hard stop on an endpoint."""
-
-    endpoint: Endpoint
-    reason: str = Field(max_length=200)
-    touchpoint_id: str
     at: Instant

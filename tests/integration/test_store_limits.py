@@ -7,14 +7,13 @@ from shared.domain.follow_up import FollowUpState
 from shared.domain.profile import Trait
 from shared.domain.touchpoint import Channel, Direction, Message
 from shared.events.catalogue import FollowUpDone
-from shared.ports import ProfileTie
 from tests.builders import (
     NOON,
     endpoint,
     follow_up,
-    identifier,
     observed,
     profile_id,
+    profile_tie,
     ticket,
     touchpoint,
     whatsapp_message,
@@ -28,18 +27,7 @@ def test_a_profile_takes_the_most_traits_under_the_longest_names(real_stores: St
     real_stores.ledger.record([observed(seen)])
     trait = Trait(value="é" * LARGEST_TRAIT, at=NOON)
     traits = {f"{n:02} {'é' * 97}": trait for n in range(MOST_TRAITS)}
-    real_stores.profiles.attach(
-        ProfileTie(
-            touchpoint=seen,
-            profile_id=profile_id(),
-            new_identifiers=(identifier(),),
-            is_new=True,
-            traits=traits,
-            suggestion=None,
-            finished=True,
-            event=None,
-        )
-    )
+    real_stores.profiles.attach(profile_tie(seen, traits=traits, finished=True))
     profile = real_stores.profiles.read(profile_id())
     assert profile is not None and profile.traits == traits
 

@@ -9,8 +9,9 @@ from shared.adapters.ledger import INLINE_LIMIT
 from shared.domain.errors import Conflict, Contention, InvalidInput
 from shared.domain.follow_up import FollowUp, FollowUpState
 from shared.domain.identity import Identifier, IdentifierType
+from shared.domain.identity_graph import IdentityGraph, TieKind, settled, tie, united
 from shared.domain.model import ProfileId
-from shared.domain.profile import LearnedLanguage, MergeSuggestion, Suppression, Trait
+from shared.domain.profile import LearnedLanguage, MergeSuggestion, Trait
 from shared.domain.ticket import Priority, Ticket, TicketStatus
 from shared.domain.touchpoint import (
     Attachment as AttachedFile,
@@ -24,7 +25,7 @@ from shared.domain.touchpoint import (
     TouchpointState,
 )
 from shared.events.catalogue import FollowUpDone, FollowUpScheduled, TicketChanged, TicketOpened
-from shared.ports import LedgerEntry, LogEntry, ProfileTie, Quarantined
+from shared.ports import GraphChange, LedgerEntry, LogEntry, Quarantined
 from shared.providers.base import File
 from tests.builders import (
     NOON,
@@ -32,7 +33,9 @@ from tests.builders import (
     follow_up,
     identifier,
     observed,
+    policies,
     profile_id,
+    profile_tie,
     ticket,
     touchpoint,
     webhook_request,
@@ -41,21 +44,17 @@ from tests.builders import (
 )
 from tests.integration.conftest import Stores
 
+EMAIL = identifier("awa@example.com", IdentifierType.EMAIL)
 OPENED = LogEntry(at=NOON, what="opened", by="policy")
 
 
-def tie(seen: Touchpoint, **overrides: object) -> ProfileTie:
-    fields = {
-        "touchpoint": seen,
-        "profile_id": profile_id(),
-        "new_identifiers": (identifier(),),
-        "is_new": True,
-        "traits": {},
-        "suggestion": None,
-        "finished": False,
-        "event": None,
-    }
-    return ProfileTie(**(fields | overrides))  # type: ignore[arg-type]  # fields vary by test
+def attach(stores: Stores, seen: Touchpoint, **overrides: object) -> None:
+    """Tie a touchpoint to the profile of its first identifier, as that stands now."""
+    home = seen.identifiers[0].profile_id
+    known = stores.profiles.known([home])
+    graph = known.graphs.get(home)
+    read = {"profile": known.profiles.get(home), "graph_id": graph.graph_id if graph else None}
+    stores.profiles.attach(profile_tie(seen, **read | overrides))
 
 
 def opened_event(of: Ticket) -> TicketOpened:
@@ -193,7 +192,7 @@ class TestLedger:
         assert stores.ledger.send_again(seen.touchpoint_id)
         entry = stores.ledger.read(seen.touchpoint_id)
         assert entry is not None and entry.attempt == 2
-        stores.profiles.attach(tie(seen, finished=True))
+        attach(stores, seen, finished=True)
         assert not stores.ledger.send_again(seen.touchpoint_id)
 
     def test_states_can_be_listed(self, stores: Stores) -> None:
@@ -220,8 +219,7 @@ class TestProfiles:
         seen = whatsapp_message()
         stores.ledger.record([observed(seen)])
         name = Trait(value="Awa", at=NOON)
-        stores.profiles.attach(tie(seen, traits={"name": name}, finished=True))
-        assert stores.profiles.find([identifier()]) == {identifier(): profile_id()}
+        attach(stores, seen, traits={"name": name}, finished=True)
         profile = stores.profiles.read(profile_id())
         assert profile is not None
         assert profile.identifiers == (identifier(),)
@@ -235,36 +233,71 @@ class TestProfiles:
     def test_attaching_twice_is_a_conflict_and_counts_once(self, stores: Stores) -> None:
         seen = whatsapp_message()
         stores.ledger.record([observed(seen)])
-        stores.profiles.attach(tie(seen))
+        attach(stores, seen)
         with pytest.raises(Conflict):
-            stores.profiles.attach(tie(seen, new_identifiers=()))
+            attach(stores, seen)
         profile = stores.profiles.read(profile_id())
         assert profile is not None and sum(profile.contacts.values()) == 1
 
-    def test_an_identifier_somebody_else_took_first_writes_nothing(self, stores: Stores) -> None:
+    def test_a_profile_somebody_else_made_first_is_read_again(self, stores: Stores) -> None:
         first, second = whatsapp_message("un"), whatsapp_message("deux")
         stores.ledger.record([observed(first), observed(second)])
-        stores.profiles.attach(tie(first))
+        attach(stores, first)
         with pytest.raises(Contention):
-            stores.profiles.attach(tie(second, profile_id=ProfileId("another")))
-        assert stores.profiles.read(ProfileId("another")) is None
+            attach(stores, second, profile=None)
         entry = stores.ledger.read(second.touchpoint_id)
         assert entry is not None and entry.profile_id is None
+
+    def test_what_ties_two_profiles_makes_them_one_person(self, stores: Stores) -> None:
+        person = persons(stores, identifier(), EMAIL)
+        graph = one_graph(person)
+        stores.profiles.change_graph(GraphChange((), graph, None))
+        here, there = (stores.profiles.read(one.profile_id) for one in person)
+        assert here is not None and here == there
+        assert set(here.identifiers) == {identifier(), EMAIL}
+        assert here.contacts == {(Direction.INBOUND, Channel.WHATSAPP): 2}
+        known = stores.profiles.known([one.profile_id for one in person])
+        assert {one.graph for one in known.graphs.values()} == {graph}
+
+    def test_a_graph_that_was_changed_since_is_read_again(self, stores: Stores) -> None:
+        person = persons(stores, identifier(), EMAIL)
+        stores.profiles.change_graph(GraphChange((), one_graph(person), None))
+        read = stores.profiles.known([profile_id()]).graphs[profile_id()]
+        one, other = (each.key for each in person)
+        apart = tie(one, other, TieKind.SEPARATED, NOON, "agent:1")
+        parted = settled(united([read.graph], [apart]), policies().identity)
+        stores.profiles.change_graph(GraphChange((read,), parted, None))
+        with pytest.raises(Contention):
+            stores.profiles.change_graph(GraphChange((read,), read.graph, None))
+        kept = stores.profiles.read(profile_id())
+        assert kept is not None and kept.profile_ids == (profile_id(),)
+
+    def test_a_first_contact_at_the_moment_of_a_tie_is_not_overlooked(self, stores: Stores) -> None:
+        """The tie was made of an identifier without history; meanwhile it got one."""
+        only_stated = IdentityGraph(
+            identifiers=frozenset({identifier().key, EMAIL.key}),
+            homes=frozenset({identifier().key}),
+            ties=(tie(identifier().key, EMAIL.key, TieKind.STATED, NOON, "touchpoint:1"),),
+        )
+        change = GraphChange((), settled(only_stated, policies().identity), None)
+        persons(stores, identifier(), EMAIL)
+        with pytest.raises(Contention):
+            stores.profiles.change_graph(change)
 
     def test_an_older_trait_is_refused(self, stores: Stores) -> None:
         first, second = whatsapp_message("un"), whatsapp_message("deux")
         stores.ledger.record([observed(first), observed(second)])
-        stores.profiles.attach(tie(first, traits={"first name": Trait(value="A", at=NOON)}))
+        attach(stores, first, traits={"first name": Trait(value="A", at=NOON)})
         older = {"first name": Trait(value="B", at=NOON - timedelta(days=1))}
         with pytest.raises(Contention):
-            stores.profiles.attach(tie(second, new_identifiers=(), traits=older))
+            attach(stores, second, traits=older)
         profile = stores.profiles.read(profile_id())
         assert profile is not None and profile.traits["first name"].value == "A"
 
     def test_the_latest_language_stays(self, stores: Stores) -> None:
         seen = whatsapp_message()
         stores.ledger.record([observed(seen)])
-        stores.profiles.attach(tie(seen))
+        attach(stores, seen)
         stores.profiles.learn(profile_id(), LearnedLanguage(language="fr", at=NOON), None)
         stores.profiles.learn(
             profile_id(), LearnedLanguage(language="en", at=NOON - timedelta(hours=1)), None
@@ -274,28 +307,39 @@ class TestProfiles:
         stores.profiles.learn(ProfileId("nobody"), LearnedLanguage(language="fr", at=NOON), None)
         assert stores.profiles.read(ProfileId("nobody")) is None
 
-    def test_a_suppressed_endpoint_is_found_by_the_endpoint_alone(self, stores: Stores) -> None:
-        seen = whatsapp_message()
-        stop = Suppression(
-            endpoint=endpoint(), reason="STOP", touchpoint_id=seen.touchpoint_id, at=NOON
-        )
-        stores.profiles.suppress(stop)
-        assert stores.profiles.suppression(endpoint()) == stop
-        assert stores.profiles.suppression(endpoint(address="39000")) is None
-
-    def test_a_suggestion_is_kept_once(self, stores: Stores) -> None:
-        one, other = whatsapp_message("un"), whatsapp_message("deux")
-        stores.ledger.record([observed(one), observed(other)])
-        pair = (ProfileId("a"), profile_id())
-        for seen in (one, other):
-            suggestion = MergeSuggestion(
-                profile_ids=pair, touchpoint_id=seen.touchpoint_id, reason="both", at=NOON
+    def test_a_suggestion_is_kept_once_until_somebody_decides(self, stores: Stores) -> None:
+        person = persons(stores, identifier(), EMAIL)
+        one, other = sorted(each.profile_id for each in person)
+        for score in (0.4, 0.9):
+            made = MergeSuggestion(
+                profile_ids=(one, other), score=score, reason="both", by="model:1", at=NOON
             )
-            new = (identifier(),) if seen == one else ()
-            stores.profiles.attach(tie(seen, suggestion=suggestion, new_identifiers=new))
-        for profile in pair:
-            (kept,) = stores.profiles.suggestions(profile)
-            assert kept.profile_ids == pair
+            assert stores.profiles.suggest(made)
+        assert stores.profiles.suggestions([one]) == stores.profiles.suggestions([other]) == [made]
+        assert stores.profiles.suggestions_open().items == [made]
+        stores.profiles.change_graph(GraphChange((), one_graph(person), None))
+        assert stores.profiles.suggestions([one]) == []
+        assert stores.profiles.suggestions_open().items == []
+        assert not stores.profiles.suggest(made)
+
+    def test_the_most_probable_is_reviewed_first_page_by_page(self, stores: Stores) -> None:
+        mails = [identifier(f"{n}@example.com", IdentifierType.EMAIL) for n in range(3)]
+        persons(stores, identifier(), *mails)
+        for n, mail in enumerate(mails):
+            pair = tuple(sorted((profile_id(), mail.profile_id)))
+            stores.profiles.suggest(
+                MergeSuggestion(
+                    profile_ids=(pair[0], pair[1]),
+                    score=(n + 1) / 4,
+                    reason="alike",
+                    by="model:1",
+                    at=NOON,
+                )
+            )
+        first = stores.profiles.suggestions_open(limit=2)
+        rest = stores.profiles.suggestions_open(limit=2, cursor=first.cursor)
+        assert [one.score for one in (*first.items, *rest.items)] == [0.75, 0.5, 0.25]
+        assert rest.cursor is None
 
     def test_identifiers_with_awkward_values_stay_apart(self, stores: Stores) -> None:
         awkward = [
@@ -303,10 +347,28 @@ class TestProfiles:
             Identifier(type=IdentifierType.EMAIL, scope="a", value="b@example.com"),
             Identifier(type=IdentifierType.EMAIL, scope="a#b", value="@example.com"),
         ]
-        seen = whatsapp_message()
+        persons(stores, awkward[0])
+        known = stores.profiles.known([one.profile_id for one in awkward])
+        assert [one.identifiers for one in known.profiles.values()] == [(awkward[0],)]
+
+
+def persons(stores: Stores, *identifiers: Identifier) -> tuple[Identifier, ...]:
+    """Each has had one contact."""
+    for one in identifiers:
+        seen = touchpoint(key=one.key, identifiers=(one,))
         stores.ledger.record([observed(seen)])
-        stores.profiles.attach(tie(seen, new_identifiers=tuple(awkward[:1])))
-        assert list(stores.profiles.find(awkward)) == awkward[:1]
+        attach(stores, seen)
+    return identifiers
+
+
+def one_graph(identifiers: tuple[Identifier, ...]) -> IdentityGraph:
+    keys = [one.key for one in identifiers]
+    graph = IdentityGraph(
+        identifiers=frozenset(keys),
+        homes=frozenset(keys),
+        ties=(tie(keys[0], keys[1], TieKind.MERGED, NOON, "agent:1"),),
+    )
+    return settled(graph, policies().identity)
 
 
 class TestTimeline:
@@ -314,8 +376,7 @@ class TestTimeline:
         seen = [whatsapp_message(f"{n}", at=NOON + timedelta(minutes=n)) for n in range(7)]
         for one in seen:
             stores.ledger.record([observed(one)])
-            new = (identifier(),) if one is seen[0] else ()
-            stores.profiles.attach(tie(one, new_identifiers=new))
+            attach(stores, one)
         found: list[Touchpoint] = []
         cursor = None
         while True:
@@ -344,7 +405,7 @@ class TestTickets:
     def test_not_for_a_touchpoint_whose_journey_has_ended(self, stores: Stores) -> None:
         seen = whatsapp_message()
         stores.ledger.record([observed(seen)])
-        stores.profiles.attach(tie(seen, finished=True))
+        attach(stores, seen, finished=True)
         with pytest.raises(Conflict):
             open_one(stores, seen)
         assert stores.tickets.of_profiles([profile_id()]) == ({}, [])
@@ -423,7 +484,7 @@ class TestFollowUps:
     def test_claimed_by_one_and_ended_with_what_it_did(self, stores: Stores) -> None:
         seen = whatsapp_message()
         stores.ledger.record([observed(seen)])
-        stores.profiles.attach(tie(seen))
+        attach(stores, seen)
         opened = open_one(stores, seen)
         promised = follow_up(opened)
         stores.tickets.promise(promised, scheduled_event(promised))
@@ -455,7 +516,7 @@ class TestFollowUps:
         line = endpoint(Channel.WEB_CHAT, provider="web_chat", account="web", address="s1")
         seen = whatsapp_message()
         stores.ledger.record([observed(seen)])
-        stores.profiles.attach(tie(seen))
+        attach(stores, seen)
         promised = follow_up(open_one(stores, seen))
         stores.tickets.promise(promised, scheduled_event(promised))
         sent = touchpoint(

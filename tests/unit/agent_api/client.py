@@ -15,7 +15,6 @@ from functions.agent_api.app import build_app
 from functions.agent_api.door import refusal
 from functions.agent_api.handler import answer
 from functions.agent_api.openapi import describe
-from shared.policies.reader import read_policies
 from shared.runtime import wiring
 from tests.builders import policies
 from tests.fakes import World
@@ -52,7 +51,7 @@ class Client:
             ports.tickets: lambda: world.tickets,
             wiring.phone_numbers: lambda: world.phone_numbers,
             wiring.clock: lambda: world.clock,
-            read_policies: policies,
+            ports.policies: policies,
         }
         self._app.dependency_overrides.update(overrides)
 

@@ -24,6 +24,10 @@ def test_every_route_says_what_it_is_for_and_how_it_fails(client: Client) -> Non
         "/v1/profiles/{profile_id}",
         "/v1/profiles/{profile_id}/timeline",
         "/v1/profiles/{profile_id}/segments",
+        "/v1/profiles/{profile_id}/merges",
+        "/v1/merge-suggestions",
+        "/v1/merges",
+        "/v1/separations",
         "/v1/segments",
         "/v1/segments/{name}/members",
         "/v1/segments/{name}/export",
@@ -43,6 +47,13 @@ def test_every_route_says_what_it_is_for_and_how_it_fails(client: Client) -> Non
     assert replies["requestBody"]["content"]["application/json"]["examples"]
     assert document["security"] == [{"bearer": []}]
     assert document["components"]["securitySchemes"]["bearer"]["bearerFormat"] == "JWT"
+    parameters = {
+        one["name"]
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        for one in operation.get("parameters", ())
+    }
+    assert "folder" not in parameters
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
