@@ -245,6 +245,14 @@ class AwsPersonalData:
         return any(map(search.finds, self._contents(item)))
 
     def _contents(self, item: Item) -> Iterator[bytes]:
+        if item.get("state") == TouchpointState.QUARANTINED:
+            kept = self._ledger.quarantined_request(item["touchpoint_id"])
+            if kept is None:
+                return
+            request = kept[1]
+            yield request.body
+            yield json.dumps([request.url, dict(request.headers), request.query]).encode()
+            return
         for name, value in item.items():
             if isinstance(value, bytes):
                 yield dynamo.decompressed(value)
