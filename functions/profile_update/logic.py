@@ -94,20 +94,20 @@ def update_profile(
 
 def normalise(
     touchpoint: Touchpoint, *, policy: IdentityPolicy, forms: IdentifierForms
-) -> tuple[tuple[Identifier, ...], dict[str, JsonValue]]:
+) -> tuple[tuple[Identifier, ...], Mapping[str, JsonValue]]:
     """The touchpoint's identifiers in the one form each has, and as traits those without one:
     they identify nobody, and a person may still read them.
     """
     region = policy.region_of(touchpoint.account)
     found: list[Identifier] = []
-    unread: dict[str, JsonValue] = {}
+    unread: dict[str, list[JsonValue]] = {}
     for identifier in touchpoint.identifiers:
         normal = forms.normal(identifier, region)
         if normal is None:
-            unread[f"unread_{identifier.type.value}"] = identifier.value
+            unread.setdefault(f"unread_{identifier.type.value}", []).append(identifier.value)
         else:
             found.append(normal)
-    return tuple(found), unread
+    return tuple(found), dict(unread)
 
 
 def _attach(
@@ -129,6 +129,8 @@ def _attach(
     by = f"touchpoint:{touchpoint.touchpoint_id}"
     traits = _newer_traits({**unread, **_stated(touchpoint)}, touchpoint.occurred_at, profile)
     record = _record_with(touchpoint, home.profile_id, profiles)
+    person = graph.person_of(home.key)
+    others = tuple(one for one in person.profile_ids if one != home.profile_id)
     profiles.attach(
         ProfileTie(
             touchpoint=touchpoint,
@@ -144,15 +146,13 @@ def _attach(
                 is_new=profile is None,
                 is_identified=is_changed,
                 is_changed=_say_something_new(traits, profile),
-                is_active=segments.concerns(touchpoint, profile.last_at if profile else {}),
+                is_active=segments.concerns(touchpoint, profile, is_alone=not others),
             ),
             record=record,
             counts=_counts(touchpoint, record, profile),
             time_zone=forms.time_zone(home) if profile is None else None,
         )
     )
-    person = graph.person_of(home.key)
-    others = tuple(one for one in person.profile_ids if one != home.profile_id)
     return _step(
         touchpoint,
         (home.profile_id, *others),

@@ -131,12 +131,14 @@ class IdentityGraph(Model):
         )
 
     def stated_of(self, person: Person) -> Keys:
-        """What was said to be theirs as well, and is not proven."""
+        """What was said to be theirs as well, is not proven, and nobody said is wrong."""
+        wrong = {one.pair for one in self.ties if one.kind is TieKind.SEPARATED}
         ends = {
             key
             for one in self.ties
             if one.kind is TieKind.STATED and set(one.pair) & person.identifiers
             for key in one.pair
+            if one.pair not in wrong
         }
         return frozenset(ends - person.identifiers)
 
@@ -278,12 +280,6 @@ def _has_room(graph: IdentityGraph) -> bool:
     return len(graph.identifiers) <= MOST_IDENTIFIERS and max(types.values()) <= MOST_OF_A_TYPE
 
 
-def _counted(keys: Iterable[str]) -> Counter[tuple[IdentifierType, str]]:
-    """How many identifiers of a type there are within a scope."""
-    read = map(Identifier.from_key, keys)
-    return Counter((one.type, one.scope) for one in read)
-
-
 class PersonsChange(NamedTuple):
     kind: Literal["merged", "separated"]
     profile_id: ProfileId
@@ -334,7 +330,7 @@ def resolve(
     that would bring together what may not be together (two customer numbers, two people somebody
     separated) is evidently shared: it joins none of them.
     """
-    groups = _Groups(identifiers, policy, {t.pair for t in ties if t.kind is TieKind.SEPARATED})
+    groups = _Groups(identifiers, ties, policy)
     merged = [one for one in ties if one.kind is TieKind.MERGED]
     for one in sorted(merged, key=_moment):
         groups.join(one.pair, ignoring_limits=True)
@@ -350,12 +346,13 @@ def resolve(
 
 class _Groups:
     def __init__(
-        self, identifiers: Iterable[str], policy: IdentityPolicy, separated: set[tuple[str, str]]
+        self, identifiers: Iterable[str], ties: Sequence[Tie], policy: IdentityPolicy
     ) -> None:
         self._policy = policy
-        self._separated = separated
+        self._separated = [one.pair for one in ties if one.kind is TieKind.SEPARATED]
         self._group = {key: frozenset({key}) for key in identifiers}
         self._strength = {key: policy.strength(Identifier.from_key(key)) for key in self._group}
+        self._counts_as = _counts_as(ties)
 
     def strength(self, key: str) -> tuple[int, str]:
         return self._strength[key]
@@ -376,13 +373,36 @@ class _Groups:
 
     def _too_many(self, parts: set[Keys]) -> bool:
         """Whether together they hold more of a type than one person may, and each alone less."""
-        counted = [_counted(part) for part in parts]
-        for slot in set().union(*counted):
-            most = self._policy.at_most.get(slot[0])
-            counts = [one[slot] for one in counted]
-            if most is not None and sum(counts) > most and sum(counts) > max(counts):
-                return True
-        return False
+        counted = [self._counted(part) for part in parts]
+        together = self._counted(frozenset().union(*parts))
+        return any(
+            count > self._policy.at_most.get(slot[0], count)
+            and count > max(one[slot] for one in counted)
+            for slot, count in together.items()
+        )
+
+    def _counted(self, part: Keys) -> Counter[tuple[IdentifierType, str]]:
+        """How many identifiers of a type there are within a scope."""
+        different = {self._counts_as.get(key, key) for key in part}
+        return Counter((one.type, one.scope) for one in map(Identifier.from_key, different))
 
     def persons(self) -> tuple[Keys, ...]:
         return tuple(sorted(set(self._group.values()), key=min))
+
+
+def _counts_as(ties: Sequence[Tie]) -> dict[str, str]:
+    """Two values of a type that one touchpoint proved are one that changed: a new number, a new
+    user id. All of a chain count as its first.
+    """
+    first: dict[str, str] = {}
+    for one in ties:
+        if one.kind is TieKind.VERIFIED and _slot(one.one) == _slot(one.other):
+            chain = {first.get(key, key) for key in one.pair}
+            chain |= {key for key, value in first.items() if value in chain} | set(one.pair)
+            first.update(dict.fromkeys(chain, min(chain)))
+    return first
+
+
+def _slot(key: str) -> tuple[IdentifierType, str]:
+    one = Identifier.from_key(key)
+    return one.type, one.scope

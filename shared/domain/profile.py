@@ -146,6 +146,7 @@ def _with(one: Profile, other: Profile) -> Profile:
     moods = sorted((*one.moods, *other.moods), key=lambda mood: mood.at, reverse=True)
     return Profile(
         profile_id=one.profile_id,
+        profile_ids=one.profile_ids,
         created_at=min(one.created_at, other.created_at),
         traits=traits,
         contacts=_sums(one.contacts, other.contacts),

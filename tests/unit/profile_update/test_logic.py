@@ -72,6 +72,9 @@ CUSTOMER = identifier("C-1", IdentifierType.CUSTOMER_NUMBER)
 WHATSAPP_USER = identifier("FR.123", IdentifierType.WHATSAPP_USER, "waba-1")
 CUSTOMER_2 = identifier("C-2", IdentifierType.CUSTOMER_NUMBER)
 POLICY = policies().identity.model_copy(update={"regions": {SMS_LINE: "GB", "bruxelles": "BE"}})
+TRUSTS_ITS_PHONES = POLICY.model_copy(
+    update={"verified_by": (*POLICY.verified_by, Row(type=IdentifierType.PHONE))}
+)
 
 
 @pytest.fixture
@@ -256,7 +259,7 @@ class TestNobody:
         assert step.profile_id == profile_id_from(EMAIL)
         profile = read(world, step.profile_id)
         assert profile.identifiers == (EMAIL,)
-        assert profile.traits["unread_phone"].value == "MyBank"
+        assert profile.traits["unread_phone"].value == ["MyBank"]
 
     def test_words_of_nobody_are_understood_all_the_same(self, world: World) -> None:
         assert update(world, known_by()).next_step == "ai_classification"
@@ -316,16 +319,13 @@ class TestTwoPeopleNamedInOneBreath:
     @given(order=st.permutations(range(3)))
     def test_a_phone_of_two_customers_is_neither_ones(self, order: Sequence[int]) -> None:
         world = World()
-        policy = POLICY.model_copy(
-            update={"verified_by": (*POLICY.verified_by, Row(type=IdentifierType.PHONE))}
-        )
         seen = [
             till(CUSTOMER, identifier(), key="a"),
             till(CUSTOMER_2, identifier(), key="b"),
             whatsapp(identifier(), key="c"),
         ]
         for number in order:
-            update(world, seen[number], policy)
+            update(world, seen[number], TRUSTS_ITS_PHONES)
         persons = {
             read(world, profile_id_from(one)).profile_id
             for one in (CUSTOMER, CUSTOMER_2, identifier())
@@ -335,13 +335,10 @@ class TestTwoPeopleNamedInOneBreath:
         assert "several people's" in first.reason and "several people's" in second.reason
 
     def test_customers_found_to_share_a_phone_are_parted_with_an_event(self, world: World) -> None:
-        policy = POLICY.model_copy(
-            update={"verified_by": (*POLICY.verified_by, Row(type=IdentifierType.PHONE))}
-        )
-        update(world, whatsapp(identifier(), key="c"), policy)
-        update(world, till(CUSTOMER, identifier(), key="a"), policy)
+        update(world, whatsapp(identifier(), key="c"), TRUSTS_ITS_PHONES)
+        update(world, till(CUSTOMER, identifier(), key="a"), TRUSTS_ITS_PHONES)
         assert read(world, profile_id()).profile_id == profile_id_from(CUSTOMER)
-        update(world, till(CUSTOMER_2, identifier(), key="b"), policy)
+        update(world, till(CUSTOMER_2, identifier(), key="b"), TRUSTS_ITS_PHONES)
         (parted,) = world.happened(ProfilesSeparated)
         assert isinstance(parted, ProfilesSeparated)
         assert set(parted.profile_ids) == {profile_id(), profile_id_from(CUSTOMER)}
@@ -506,13 +503,14 @@ class TestNobodyIsLockedOut:
         browsers = [identifier(f"b{n}", IdentifierType.WEB_ANONYMOUS, "shop") for n in range(100)]
         user = identifier("u-1", IdentifierType.WEB_USER, "shop")
         for n, browser in enumerate(browsers):
-            seen = known_by(user, browser, key=str(n), provider="segment", channel=Channel.WEB)
+            fields: dict[str, Any] = {"provider": "segment", "proof": "trusted_key"}
+            seen = known_by(user, browser, key=str(n), channel=Channel.WEB, **fields)
             step = update(world, seen)
             assert step.profile_id == profile_id_from(user)
         graph = world.profiles.known([step.profile_id]).graphs[step.profile_id].graph
         assert len(graph.identifiers) < MOST_IDENTIFIERS
-        late = known_by(user, identifier(), key="late", proof="confirmed", provider="segment")
-        update(world, late)
+        late = known_by(user, identifier(), key="late", **fields)
+        update(world, late, TRUSTS_ITS_PHONES)
         assert identifier() in read(world, step.profile_id).identifiers
 
 
