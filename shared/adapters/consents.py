@@ -16,6 +16,7 @@ from shared.adapters.profiles import count_update
 from shared.domain.consent import Consent
 from shared.domain.errors import Contention
 from shared.domain.model import ProfileId
+from shared.domain.retention import RetentionPolicy
 from shared.domain.suppression import (
     Notice,
     NoticeState,
@@ -35,8 +36,16 @@ Change = Callable[[SuppressionRecord], SuppressionRecord | None]
 
 
 class DynamoConsentStore:
-    def __init__(self, client: Any, table: str, touchpoints_table: str = "") -> None:
+    def __init__(
+        self,
+        client: Any,
+        table: str,
+        touchpoints_table: str = "",
+        retention: RetentionPolicy | None = None,
+    ) -> None:
+        """The last two are for `end_notice`, which keeps what was sent."""
         self._client = client
+        self._retention = retention
         self._table = table
         self._touchpoints_table = touchpoints_table
 
@@ -138,7 +147,7 @@ class DynamoConsentStore:
         writes: list[dict[str, Any]] = []
         if known is not None and known.touchpoint_id == notice.touchpoint_id:
             writes.append({"Put": self._put(subject, before.with_notice(notice), item, None)})
-        values = outbound_values(sent, profile_id or ProfileId(""))
+        values = outbound_values(sent, profile_id or ProfileId(""), self._retention)
         if profile_id is None:
             # An index takes no empty key: nobody's timeline holds it.
             values |= {"profile_id": None, "timeline": None}

@@ -14,8 +14,10 @@ from shared.domain.model import ProfileId
 from shared.ports import Page
 
 _PROFILE = "profile#"
-ERASURE_MARKS = ("erasing", "erased")
-"""Of a profile that is being erased, or was: nothing may be written of it any more."""
+ERASURE_MARKS = ("erasing",)
+"""Of a profile that is being erased: nothing may be written of it. Once it is erased, whoever comes
+back begins anew.
+"""
 MOST_KEYS = 40
 """Of one profile: the old and the new ones fit into one transaction of 100 items."""
 

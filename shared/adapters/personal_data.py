@@ -204,6 +204,8 @@ class AwsPersonalData:
         table = self._tables.profiles
         kind, _, name = item["sk"].partition("#")
         yield Found(table, _pk_sk(item), f"{kind}s" if name else "profile_items")
+        for key in item.get("keys", ()) if kind == "match_keys" else ():
+            yield Found(table, {"pk": f"block#{key}", "sk": item["pk"]}, None)
         if kind == "suggestion":
             mirror = {"pk": f"profile#{name}", "sk": item["pk"].replace("profile", "suggestion", 1)}
             yield Found(table, mirror, None)

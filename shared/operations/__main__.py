@@ -1,5 +1,5 @@
-"""`python -m shared.operations balance|redrive --stack Passerelle`, with the credentials of the
-account.
+"""`python -m shared.operations balance|redrive|reerase --stack Passerelle`, with the credentials of
+the account.
 """
 
 import sys
@@ -10,6 +10,7 @@ from datetime import datetime
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.operations.redrive import redrive
+from shared.operations.reerase import reerase
 from shared.runtime import wiring
 from shared.runtime.settings import OperationsSettings, environment
 
@@ -26,6 +27,17 @@ def main(arguments: Sequence[str]) -> int:
                 print(f"{name:12} {number}")
             print("received = processed + duplicate + quarantined + in_flight:", balance.holds)
             return 0 if balance.holds else 1
+        if options.command == "reerase":
+            again = reerase(
+                requests=wiring.privacy_requests(settings),
+                profiles=wiring.profiles(settings),
+                index=wiring.match_index(settings),
+                secrets=wiring.secrets(settings),
+                clock=wiring.clock(),
+                report=print,
+            )
+            print(f"{again} to be erased again")
+            return 0
         done = redrive(
             ledger=ledger,
             secrets=wiring.secrets(settings),
@@ -42,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _options(arguments: Sequence[str]) -> Namespace:
     parser = ArgumentParser(prog="python -m shared.operations", description=__doc__)
-    parser.add_argument("command", choices=["balance", "redrive"])
+    parser.add_argument("command", choices=["balance", "redrive", "reerase"])
     parser.add_argument("--stack", default="Passerelle", help="the stack's name")
     parser.add_argument(
         "--since", type=_moment, help="an ISO 8601 moment with its zone; everything by default"

@@ -130,7 +130,12 @@ def consents(settings: ProfileSettings) -> ConsentStore:
     from shared.adapters.consents import DynamoConsentStore
 
     touchpoints_table = getattr(settings, "touchpoints_table", "")
-    return DynamoConsentStore(client("dynamodb"), settings.profiles_table, touchpoints_table)
+    return DynamoConsentStore(
+        client("dynamodb"),
+        settings.profiles_table,
+        touchpoints_table,
+        getattr(settings, "retention", None),
+    )
 
 
 @cache

@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 
 from shared.operations.__main__ import main
+from shared.policies.reader import read_policies
 from shared.runtime import wiring
 
 STACK = "Passerelle"
@@ -28,6 +29,8 @@ def account(table_definitions: dict[str, dict[str, Any]]) -> Iterator[None]:
         values = {
             "TouchpointsTable": "touchpoints",
             "RawBucket": "raws",
+            "ProfilesTable": "profiles",
+            "Retention": read_policies().retention.model_dump_json(),
             "SecretsPrefix": "passerelle",
         }
         template = {
