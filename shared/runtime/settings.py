@@ -120,6 +120,8 @@ class FollowUpDeliverySettings(
 ):
     provider_gateway: str = ""
     """A base URL in front of every provider's host; empty for the providers themselves."""
+    preferences_url: str = ""
+    """Where the preference page is; a person's link is this and their token."""
 
 
 class DuplicateSuggestionSettings(ProfileSettings):
@@ -130,7 +132,12 @@ class SegmentEvaluationSettings(LedgerSettings, ProfileSettings, TimerSettings):
     pass
 
 
-class AgentApiSettings(PrivacySettings, TicketSettings):
+class AgentApiSettings(PrivacySettings, TicketSettings, SecretSettings):
+    preferences_url: str = ""
+    """Where the preference page is; a person's link is this and their token."""
+
+
+class PreferencePageSettings(LedgerSettings, ProfileSettings, SecretSettings, RetentionSettings):
     pass
 
 
