@@ -64,7 +64,8 @@ from tests.builders import (
     touchpoint,
     whatsapp_message,
 )
-from tests.fakes import FakeProfileStore, World
+from tests.fake_profiles import FakeProfileStore
+from tests.fakes import World
 
 CARD = identifier("card-7", IdentifierType.LOYALTY_CARD)
 EMAIL = identifier("awa@example.com", IdentifierType.EMAIL)
