@@ -14,13 +14,14 @@ from typing import NamedTuple
 from shared.domain.model import Instant, Model, TouchpointId, isoformat
 from shared.domain.touchpoint import (
     Appointment,
-    Content,
     Contract,
     GoodsReturn,
     Order,
     Touchpoint,
     WarrantyClaim,
 )
+
+Told = Appointment | Contract | GoodsReturn | Order | WarrantyClaim
 
 LONGEST_NUMBER = 200
 LONGEST_DETAIL = 200
@@ -118,7 +119,7 @@ class Standing(NamedTuple):
 def record_of(touchpoint: Touchpoint) -> Record | None:
     """The version that a touchpoint tells, or None where it tells of no record."""
     content = touchpoint.content
-    if not isinstance(content, Appointment | Contract | GoodsReturn | Order | WarrantyClaim):
+    if not isinstance(content, Told):
         return None
     if not 0 < len(content.number) <= LONGEST_NUMBER:
         return None
@@ -137,7 +138,7 @@ def record_of(touchpoint: Touchpoint) -> Record | None:
     )
 
 
-def _details(content: Content) -> Mapping[str, str | None]:
+def _details(content: Told) -> Mapping[str, str | None]:
     match content:
         case Order():
             # An amount without its currency is no fact of its own.
@@ -151,10 +152,8 @@ def _details(content: Content) -> Mapping[str, str | None]:
             return {"starts_at": starts, "place": content.place, "purpose": content.purpose}
         case GoodsReturn():
             return {"order_number": content.order_number, "reason": content.reason}
-        case WarrantyClaim():
-            return {"product": content.product, "reason": content.reason}
         case _:
-            return {}
+            return {"product": content.product, "reason": content.reason}
 
 
 def supersedes(new: Record, known: Record | None) -> bool:
