@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from shared.domain.activity import contact_of
+from shared.domain.activity import contact_of, counts_of
+from shared.domain.records import Standing, record_of
 from shared.domain.touchpoint import Channel, Direction, Order, PageView, Purchase, TrackedEvent
 from tests.builders import NOON, touchpoint, whatsapp_message
 
@@ -49,3 +50,18 @@ def test_nobody_bought_in_the_future() -> None:
     ahead = Order(number="1", status="placed", version_at=NOON + timedelta(days=400))
     seen = touchpoint(ahead, direction=PASSIVE)
     assert contact_of(seen).bought_at == seen.received_at
+
+
+def test_a_record_counts_by_what_its_version_changes() -> None:
+    placed = touchpoint(
+        Order(number="1", status="placed", version_at=NOON, total="5", currency="EUR")
+    )
+    cancelled = touchpoint(Order(number="1", status="cancelled", version_at=NOON))
+    first, second = record_of(placed), record_of(cancelled)
+    assert counts_of(placed, first, None).spend == {"EUR": 5_000}
+    assert counts_of(cancelled, second, first).spend == {"EUR": -5_000}
+
+
+def test_a_purchase_counts_by_itself() -> None:
+    bought = touchpoint(Purchase(number="1", total="5", currency="EUR"))
+    assert counts_of(bought, None, None) == Standing(spend={"EUR": 5_000}, purchases=1)
