@@ -268,11 +268,15 @@ class ProfileStore(Protocol):
         """End the journey of a touchpoint that no profile can be tied to."""
 
     def learn(
-        self, profile_id: ProfileId, language: LearnedLanguage | None, mood: Mood | None
+        self,
+        profile_id: ProfileId,
+        language: LearnedLanguage | None,
+        mood: Mood | None,
+        event: Event | None = None,
     ) -> None:
         """Keep what one message taught: the language of the latest one, the latest moods.
 
-        Raises Contention.
+        `event` is stated where that makes another language of theirs. Raises Contention.
         """
 
     def record(self, profile_id: ProfileId, key: str) -> StoredRecord | None:

@@ -142,13 +142,20 @@ class FakeProfileStore:
             self._ledger.change(touchpoint_id, state=TouchpointState.PROCESSED)
 
     def learn(
-        self, profile_id: ProfileId, language: LearnedLanguage | None, mood: Mood | None
+        self,
+        profile_id: ProfileId,
+        language: LearnedLanguage | None,
+        mood: Mood | None,
+        event: Event | None = None,
     ) -> None:
         profile = self._profiles.get(profile_id)
         if profile is None:
             return
         known = Learned(language=profile.learned_language, moods=profile.moods)
         taught = known.after(language, mood)
+        before, after = (one.language and one.language.language for one in (known, taught))
+        if event is not None and before != after:
+            self.events.append(event)
         self._profiles[profile_id] = profile.model_copy(
             update={"learned_language": taught.language, "moods": taught.moods}
         )

@@ -14,7 +14,12 @@ from shared.domain.profile import LearnedLanguage, Mood
 from shared.domain.suppression import Suppression, SuppressionKind, endpoint_subject
 from shared.domain.touchpoint import Message, Touchpoint
 from shared.domain.understanding import MarkRule, WordRule
-from shared.events.catalogue import EndpointReleased, EndpointSuppressed, HelpRequested
+from shared.events.catalogue import (
+    EndpointReleased,
+    EndpointSuppressed,
+    HelpRequested,
+    ProfileUpdated,
+)
 from shared.policies.reader import Policies
 from shared.ports import Classifier, Clock, ConsentStore, Ledger, ProfileStore
 
@@ -166,6 +171,9 @@ def _learn(
         profile_id,
         LearnedLanguage(language=classification.language, at=at) if is_sure else None,
         mood if speaks else None,
+        ProfileUpdated(
+            profile_id=profile_id, touchpoint_id=touchpoint.touchpoint_id, change="language"
+        ),
     )
 
 

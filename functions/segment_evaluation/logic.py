@@ -13,13 +13,13 @@ from shared.domain.model import ProfileId, isoformat
 from shared.domain.profile import Profile
 from shared.domain.segment import (
     EvaluationRequest,
-    Facts,
     Membership,
     SegmentPolicy,
     SegmentState,
     Verdict,
-    activity_of,
+    activity_name,
     evaluate,
+    facts_of,
     schedule_name,
 )
 from shared.events.catalogue import SegmentEntered, SegmentExited
@@ -57,12 +57,14 @@ def evaluate_segments(request: EvaluationRequest, ports: Ports) -> int:
 
 def _remember(request: EvaluationRequest, ports: Ports) -> None:
     """Keep what a touchpoint did that a rule names, at the profile it belongs to for good."""
-    if request.touchpoint_id is None or not ports.policy.may_name(request.sentiment):
+    policy = ports.policy
+    if request.touchpoint_id is None or (request.is_of_words and not policy.hears_words):
         return
     entry = ports.ledger.read(request.touchpoint_id)
     if entry is None or entry.profile_id is None:
         return
-    for name in ports.policy.names(entry.touchpoint, request.sentiment):
+    name = activity_name(entry.touchpoint)
+    if name is not None and policy.hears(name):
         ports.segments.remember(
             entry.profile_id, name, entry.touchpoint.occurred_at, request.touchpoint_id
         )
@@ -96,7 +98,7 @@ def _look(
     states = ports.segments.states(profile_ids)
     # A timer that fires early by its clock is on time by ours.
     now = max(ports.clock.now(), due_at) if due_at is not None else ports.clock.now()
-    facts = Facts(person, activity_of(states.values()))
+    facts = facts_of(person, states.values())
     verdicts = {name: evaluate(one, facts, now) for name, one in ports.policy.segments.items()}
     moves = _move(person, states, verdicts, now, ports.segments)
     if not moves:

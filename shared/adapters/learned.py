@@ -13,6 +13,7 @@ from shared.domain.errors import Contention
 from shared.domain.learning import Learned
 from shared.domain.model import ProfileId
 from shared.domain.profile import LearnedLanguage, Mood
+from shared.events.envelope import Event
 
 TRIES = 5
 """Where messages of one person are understood at the same moment. Trying here is cheaper than
@@ -30,25 +31,40 @@ def learn(
     profile_id: ProfileId,
     language: LearnedLanguage | None,
     mood: Mood | None,
+    event: Event | None = None,
 ) -> None:
-    """Writes nothing that is known. Raises Contention where others were quicker every time."""
+    """Writes nothing that is known; `event` where the language becomes another.
+
+    Raises Contention where others were quicker every time.
+    """
     for _ in range(TRIES):
         found = dynamo.batch_get(client, table, [learned_key(profile_id)], consistent=True)
         known = learned_of(found[0]) if found else Learned()
         learned = known.after(language, mood)
-        if learned == known or _write(client, table, profile_id, learned, found):
+        told = event if _language(learned) != _language(known) else None
+        if learned == known or _write(client, table, profile_id, learned, found, told):
             return
     raise Contention("other messages of the same person were understood first")
 
 
+def _language(learned: Learned) -> str | None:
+    return learned.language.language if learned.language is not None else None
+
+
 def _write(
-    client: Any, table: str, profile_id: ProfileId, learned: Learned, read: list[dict[str, Any]]
+    client: Any,
+    table: str,
+    profile_id: ProfileId,
+    learned: Learned,
+    read: list[dict[str, Any]],
+    event: Event | None,
 ) -> bool:
     version = read[0]["version"] if read else 0
     item = {
         **learned_key(profile_id),
         "learned": dynamo.compressed(learned.model_dump_json(exclude_defaults=True)),
         "version": version + 1,
+        "event": event.carried() if event is not None else None,
     }
     condition = "#version = :read" if read else "attribute_not_exists(pk)"
     values = {"read": version} if read else None

@@ -34,6 +34,7 @@ from shared.domain.profile import (
 )
 from shared.domain.records import Record, RecordKind
 from shared.domain.touchpoint import Touchpoint, TouchpointState
+from shared.events.envelope import Event
 from shared.ports import GraphChange, Known, Page, ProfileTie, StoredRecord
 
 _TRAIT = "trait#"
@@ -185,9 +186,13 @@ class DynamoProfileStore:
         )
 
     def learn(
-        self, profile_id: ProfileId, language: LearnedLanguage | None, mood: Mood | None
+        self,
+        profile_id: ProfileId,
+        language: LearnedLanguage | None,
+        mood: Mood | None,
+        event: Event | None = None,
     ) -> None:
-        learn(self._client, self._table, profile_id, language, mood)
+        learn(self._client, self._table, profile_id, language, mood, event)
 
     # Records
 

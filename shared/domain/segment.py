@@ -1,6 +1,6 @@
 """Segments: sets of people that live, each defined by a rule (`policies/segments.yaml`)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cached_property
 from typing import Annotated
@@ -9,19 +9,22 @@ from pydantic import ConfigDict, Field
 
 from shared.domain.classification import Sentiment
 from shared.domain.model import Instant, Model, ProfileId, TouchpointId
+from shared.domain.profile import Profile
 from shared.domain.segment_rule import (
     MOST_KEPT,
     NEGATIVE_TOUCHPOINT,
     UNDERSTOOD,
     Activity,
+    Before,
     Condition,
     EventTest,
     Facts,
     Test,
     Verdict,
     activity_name,
+    negative_touchpoints,
 )
-from shared.domain.touchpoint import Direction, Touchpoint
+from shared.domain.touchpoint import Touchpoint
 
 __all__ = [
     "MOST_KEPT",
@@ -36,8 +39,8 @@ __all__ = [
     "SegmentState",
     "Verdict",
     "activity_name",
-    "activity_of",
     "evaluate",
+    "facts_of",
     "schedule_name",
 ]
 
@@ -59,32 +62,23 @@ def evaluate(segment: Segment, facts: Facts, now: datetime) -> Verdict:
 class SegmentPolicy(Model):
     segments: dict[SegmentName, Segment] = {}
 
-    def hears(self, name: str | None) -> bool:
+    def hears(self, name: str) -> bool:
         """Whether a rule names this event: only then is it remembered."""
         return name in self._names
 
-    def names(self, touchpoint: Touchpoint, sentiment: Sentiment | None) -> tuple[str, ...]:
-        """What is to be remembered of a touchpoint, understood as it was."""
-        names = (
-            activity_name(touchpoint),
-            NEGATIVE_TOUCHPOINT if sentiment is Sentiment.NEGATIVE else None,
-        )
-        return tuple(one for one in names if one is not None and self.hears(one))
+    @cached_property
+    def hears_words(self) -> bool:
+        """Whether something that is said is an event by itself."""
+        return bool(UNDERSTOOD & self._names)
 
-    def may_name(self, sentiment: Sentiment | None) -> bool:
-        """Whether `names` may hold anything; what was understood is of few kinds."""
-        if sentiment is None or UNDERSTOOD & self._names:
-            return True
-        return sentiment is Sentiment.NEGATIVE and self.hears(NEGATIVE_TOUCHPOINT)
-
-    def concerns(self, touchpoint: Touchpoint, last_at: Mapping[Direction, Instant]) -> bool:
+    def concerns(self, touchpoint: Touchpoint, before: Profile | None, *, is_alone: bool) -> bool:
         """Whether a touchpoint may move somebody in or out as soon as it is their profile's.
 
-        `last_at` are the last contacts of that profile before. What a message may move by how it
-        is understood is left to TouchpointClassified (`moods`).
+        `before` is that profile by itself, as it was; a new one is told of anyway. What a message
+        may move by how it is understood is left to TouchpointClassified (`moods`).
         """
-        return any(
-            one.moved_by(touchpoint, last_at)
+        return before is not None and any(
+            one.moved_by(touchpoint, Before(before, is_alone))
             for one in self._tests
             if not (touchpoint.needs_understanding and one.moods == set(Sentiment))
         )
@@ -115,13 +109,16 @@ class SegmentState(Model):
     """When its timer fires next."""
 
 
-def activity_of(states: Iterable[SegmentState]) -> Activity:
-    """What happened to a person, from all their profiles: of each event the newest."""
+def facts_of(person: Profile, states: Iterable[SegmentState]) -> Facts:
+    """From all their profiles: of each event the newest."""
     moments: dict[str, list[Instant]] = {}
     for state in states:
         for name, seen in state.seen.items():
             moments.setdefault(name, []).extend(seen.values())
-    return {name: tuple(sorted(all_, reverse=True)[:MOST_KEPT]) for name, all_ in moments.items()}
+    activity = {
+        name: tuple(sorted(all_, reverse=True)[:MOST_KEPT]) for name, all_ in moments.items()
+    }
+    return Facts(person, {**activity, NEGATIVE_TOUCHPOINT: negative_touchpoints(person)})
 
 
 class Membership(Model):
@@ -143,10 +140,17 @@ class EvaluationRequest(Model):
     profile_ids: tuple[ProfileId, ...] = ()
     """Of a merge or a separation."""
     touchpoint_id: TouchpointId | None = None
+    change: str | None = None
+    """Of a profile."""
     sentiment: Sentiment | None = None
     """Of a message that was understood."""
     due_at: Instant | None = None
     """Of a timer: when it was meant to fire."""
+
+    @property
+    def is_of_words(self) -> bool:
+        """Whether it is about how something that was said was understood."""
+        return self.sentiment is not None or self.change == "language"
 
     @property
     def whom(self) -> Iterator[ProfileId]:

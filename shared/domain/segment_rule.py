@@ -31,7 +31,7 @@ from shared.domain.touchpoint import (
 )
 
 NEGATIVE_TOUCHPOINT = "negative_touchpoint"
-"""Somebody said something in a bad mood, as it was understood."""
+"""Somebody said something in a bad mood, as it was understood: their profile remembers those."""
 MOST_KEPT = 20
 """Of each event, the newest."""
 LONGEST = timedelta(days=3660)
@@ -41,11 +41,19 @@ UNDERSTOOD = frozenset({"message", "review", "survey_answer"})
 _NAMELESS = frozenset({"delivery_status", "unsupported"})
 _RECORDS = (Order, Appointment, Contract, GoodsReturn, WarrantyClaim)
 _EVERY_MOOD = frozenset(Sentiment)
+_SLACK = 2
+"""Contacts of one person that may be counted at the same moment, none of which sees the others."""
 
 B = TypeVar("B", Decimal, timedelta)
 
 Activity = Mapping[str, tuple[Instant, ...]]
 """When each named event happened to a person, newest first."""
+
+
+def negative_touchpoints(profile: Profile) -> tuple[Instant, ...]:
+    """When the latest of their moods were bad, newest first."""
+    negative = (one.at for one in profile.moods if one.sentiment == Sentiment.NEGATIVE)
+    return tuple(sorted(negative, reverse=True))
 
 
 def activity_name(touchpoint: Touchpoint) -> str | None:
@@ -87,6 +95,15 @@ class Facts(NamedTuple):
     activity: Activity
 
 
+class Before(NamedTuple):
+    """What was known when a touchpoint came to its profile."""
+
+    profile: Profile
+    """That one by itself."""
+    is_alone: bool
+    """Whether it is all there is of the person."""
+
+
 class Verdict(NamedTuple):
     """It stays as it is until `changes_at` if nothing but time passes; None is for ever."""
 
@@ -119,7 +136,7 @@ class TraitTest(Model):
         said = f"is {', '.join(sorted(values))}"[:100] if values else "is not known"
         return Verdict(holds, (f"{self.name} {said}",), None)
 
-    def moved_by(self, touchpoint: Touchpoint, last_at: Mapping[Direction, Instant]) -> bool:
+    def moved_by(self, touchpoint: Touchpoint, before: Before) -> bool:
         """A trait that changes is told by itself."""
         return False
 
@@ -199,16 +216,16 @@ class ContactsTest(_NumberTest):
         kinds = ", ".join(one.value for one in (self.direction, self.channel) if one is not None)
         return f"contacts ({kinds})" if kinds else "contacts"
 
-    def moved_by(self, touchpoint: Touchpoint, last_at: Mapping[Direction, Instant]) -> bool:
-        return self._is(touchpoint.direction, touchpoint.channel)
+    def moved_by(self, touchpoint: Touchpoint, before: Before) -> bool:
+        if not self._is(touchpoint.direction, touchpoint.channel):
+            return False
+        bounds = [one for one in (self.at_least, self.at_most, self.equals) if one is not None]
+        number = self.value(before.profile)
+        return not before.is_alone or any(abs(one - number) <= _SLACK for one in bounds)
 
     def _is(self, direction: Direction, channel: Channel) -> bool:
         theirs = direction is not Direction.OUTBOUND and self.direction in {None, direction}
         return theirs and self.channel in {None, channel}
-
-    @property
-    def moods(self) -> frozenset[Sentiment]:
-        return frozenset() if self.direction is Direction.PASSIVE else _EVERY_MOOD
 
 
 class SpendTest(_NumberTest):
@@ -224,7 +241,7 @@ class SpendTest(_NumberTest):
     def what(self) -> str:
         return f"spent in {self.currency}"
 
-    def moved_by(self, touchpoint: Touchpoint, last_at: Mapping[Direction, Instant]) -> bool:
+    def moved_by(self, touchpoint: Touchpoint, before: Before) -> bool:
         return isinstance(touchpoint.content, Purchase | Order)
 
 
@@ -238,7 +255,7 @@ class PurchasesTest(_NumberTest):
     def what(self) -> str:
         return "purchases"
 
-    def moved_by(self, touchpoint: Touchpoint, last_at: Mapping[Direction, Instant]) -> bool:
+    def moved_by(self, touchpoint: Touchpoint, before: Before) -> bool:
         return isinstance(touchpoint.content, Purchase | Order)
 
 
@@ -256,7 +273,7 @@ class OpenRecordsTest(_NumberTest):
     def what(self) -> str:
         return f"open records ({self.kind})" if self.kind is not None else "open records"
 
-    def moved_by(self, touchpoint: Touchpoint, last_at: Mapping[Direction, Instant]) -> bool:
+    def moved_by(self, touchpoint: Touchpoint, before: Before) -> bool:
         return isinstance(touchpoint.content, _RECORDS)
 
 
@@ -277,7 +294,7 @@ class MoodTest(_NumberTest):
     def what(self) -> str:
         return self.name.replace("_", " ")
 
-    def moved_by(self, touchpoint: Touchpoint, last_at: Mapping[Direction, Instant]) -> bool:
+    def moved_by(self, touchpoint: Touchpoint, before: Before) -> bool:
         """Only by how it is understood, later."""
         return False
 
@@ -325,19 +342,19 @@ class AgeTest(Model):
         }
         return moments[self.name]
 
-    def moved_by(self, touchpoint: Touchpoint, last_at: Mapping[Direction, Instant]) -> bool:
+    def moved_by(self, touchpoint: Touchpoint, before: Before) -> bool:
         """A contact counts only where it ends a silence as long as the rule speaks of.
 
-        `last_at` are those of one profile; all of a person's were silent no longer than each.
+        All of a person's profiles were silent no longer than each of them.
         """
         if self.name == "since_last_purchase":
             return isinstance(touchpoint.content, Purchase | Order)
-        before = last_contact_at(last_at)
-        if self.name == "since_first_contact" or before is None:
+        last_at = last_contact_at(before.profile.last_at)
+        if self.name == "since_first_contact" or last_at is None:
             return False
         bounds = [one for one in (self.at_least, self.at_most) if one is not None]
         is_theirs = touchpoint.direction is not Direction.OUTBOUND
-        return is_theirs and touchpoint.occurred_at - before >= min(bounds)
+        return is_theirs and touchpoint.occurred_at - last_at >= min(bounds)
 
     @property
     def moods(self) -> frozenset[Sentiment]:
@@ -374,6 +391,10 @@ class _TextTest(Model):
     def what(self) -> str:
         """It is, in plain words."""
 
+    @property
+    def moods(self) -> frozenset[Sentiment]:
+        return frozenset()
+
 
 class LanguageTest(_TextTest):
     name: Literal["language"]
@@ -385,13 +406,9 @@ class LanguageTest(_TextTest):
     def what(self) -> str:
         return "language"
 
-    def moved_by(self, touchpoint: Touchpoint, last_at: Mapping[Direction, Instant]) -> bool:
-        """Stated, it is a trait; learned, it comes with what is understood."""
+    def moved_by(self, touchpoint: Touchpoint, before: Before) -> bool:
+        """Stated or learned, another language is told by itself."""
         return False
-
-    @property
-    def moods(self) -> frozenset[Sentiment]:
-        return _EVERY_MOOD
 
 
 class PreferredChannelTest(_TextTest):
@@ -406,12 +423,18 @@ class PreferredChannelTest(_TextTest):
     def what(self) -> str:
         return "preferred channel"
 
-    def moved_by(self, touchpoint: Touchpoint, last_at: Mapping[Direction, Instant]) -> bool:
-        return touchpoint.direction is Direction.INBOUND
-
-    @property
-    def moods(self) -> frozenset[Sentiment]:
-        return _EVERY_MOOD
+    def moved_by(self, touchpoint: Touchpoint, before: Before) -> bool:
+        """Where no other channel is nearly as frequent, one more contact changes nothing."""
+        if touchpoint.direction is not Direction.INBOUND:
+            return False
+        spoken = {
+            channel: number
+            for (way, channel), number in before.profile.contacts.items()
+            if way is Direction.INBOUND
+        }
+        number = spoken.pop(touchpoint.channel, 0)
+        most = max(spoken.values(), default=None)
+        return not before.is_alone or (most is not None and abs(most - number) <= _SLACK)
 
 
 AttributeTest = Annotated[
@@ -459,7 +482,7 @@ class EventTest(Model):
     def names(self) -> frozenset[str]:
         return frozenset({self.name, self.after or self.name})
 
-    def moved_by(self, touchpoint: Touchpoint, last_at: Mapping[Direction, Instant]) -> bool:
+    def moved_by(self, touchpoint: Touchpoint, before: Before) -> bool:
         return activity_name(touchpoint) in self.names
 
     @property

@@ -20,14 +20,15 @@ class TouchpointReceived(Event):
 
 
 class ProfileUpdated(Event):
-    """A profile was created, or learned an identifier or a trait, or did what a segment asks for.
+    """A profile was created, learned an identifier, a trait or another language, or did what a
+    segment asks for.
 
     Counting one more contact is not an update.
     """
 
     profile_id: ProfileId
     touchpoint_id: TouchpointId
-    change: Literal["created", "identified", "traits", "activity"]
+    change: Literal["created", "identified", "traits", "language", "activity"]
 
 
 class ProfilesMerged(Event):

@@ -11,8 +11,9 @@ from shared.adapters import dynamo
 from shared.adapters.segments import DynamoSegmentStore
 from shared.domain.errors import Contention, InvalidInput
 from shared.domain.model import ProfileId, TouchpointId
+from shared.domain.profile import LearnedLanguage
 from shared.domain.segment import MOST_KEPT, Membership, SegmentState
-from shared.events.catalogue import SegmentEntered, SegmentExited
+from shared.events.catalogue import ProfileUpdated, SegmentEntered, SegmentExited
 from tests.builders import NOON
 from tests.integration.conftest import Stores
 
@@ -168,3 +169,24 @@ class TestTheNextTimer:
         assert state(segments) == SegmentState(
             seen={"cart": {TouchpointId("t"): NOON}}, segments=frozenset({"gold"}), next_at=NOON
         )
+
+
+def test_another_language_carries_its_event_and_the_same_again_none(stores: Stores) -> None:
+    event = ProfileUpdated(profile_id=AWA, touchpoint_id=TouchpointId("t"), change="language")
+
+    def told(hour: int, language: str) -> bool:
+        learned = LearnedLanguage(language=language, at=NOON + hour * HOUR)
+        stores.profiles.learn(AWA, learned, None, event)
+        key = dynamo.attributes({"pk": f"profile#{AWA}", "sk": "learned"})
+        found = stores.client.get_item(TableName=stores.names["profiles"], Key=key)
+        carried = dynamo.plain(found["Item"]).get("event")
+        assert carried in (None, event.carried())
+        return carried is not None
+
+    assert [told(1, "fr"), told(2, "fr"), told(3, "en"), told(2, "fr"), told(4, "fr")] == [
+        True,
+        False,
+        True,
+        True,
+        True,
+    ]

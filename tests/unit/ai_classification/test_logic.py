@@ -14,7 +14,12 @@ from shared.domain.model import TouchpointId
 from shared.domain.profile import Profile
 from shared.domain.suppression import SuppressionRecord, endpoint_subject
 from shared.domain.touchpoint import Channel, Content, Message, Review, SurveyAnswer, Touchpoint
-from shared.events.catalogue import EndpointReleased, EndpointSuppressed, HelpRequested
+from shared.events.catalogue import (
+    EndpointReleased,
+    EndpointSuppressed,
+    HelpRequested,
+    ProfileUpdated,
+)
 from tests import builders
 from tests.fakes import FakeClassifier, World
 
@@ -100,6 +105,27 @@ def test_the_profile_learns_a_confident_language_as_of_the_message(world: World)
     assert profile is not None and profile.learned_language is not None
     assert profile.learned_language.language == "fr"
     assert profile.learned_language.at == seen.occurred_at
+
+
+def test_another_language_is_told_and_the_same_again_is_not(world: World) -> None:
+    knows(world, "Where is it?", language="en")
+    texts = ("Où est ma commande ?", "Merci", "Where is it?")
+    wrote = [
+        builders.whatsapp_message(text, at=builders.NOON + timedelta(hours=hour))
+        for hour, text in enumerate(texts)
+    ]
+    attach(world, wrote[0])
+    for seen in wrote:
+        world.ledger.record([builders.observed(seen)])
+        step_for(world, seen)
+    updates = [one for one in world.events if isinstance(one, ProfileUpdated)]
+    told = [one for one in updates if one.change == "language"]
+    assert told == [
+        ProfileUpdated(
+            profile_id=builders.profile_id(), touchpoint_id=seen.touchpoint_id, change="language"
+        )
+        for seen in (wrote[0], wrote[2])
+    ]
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from shared.domain.segment import (
     Segment,
     SegmentPolicy,
     SegmentState,
-    activity_of,
     evaluate,
+    facts_of,
     schedule_name,
 )
 from shared.domain.segment_rule import (
@@ -347,6 +347,15 @@ def policy(*rules: dict[str, Any]) -> SegmentPolicy:
     return SegmentPolicy.model_validate({"segments": segments})
 
 
+BEFORE = profile(
+    contacts={
+        (Direction.INBOUND, Channel.WHATSAPP): 4,
+        (Direction.INBOUND, Channel.SMS): 2,
+    },
+    last_at={Direction.INBOUND: NOON - 400 * DAY},
+)
+
+
 def passive(content: Any = None, **fields: Any) -> Touchpoint:
     seen = {"direction": Direction.PASSIVE, "channel": Channel.WEB}
     return touchpoint(content or PageView(), **seen | fields)
@@ -358,7 +367,8 @@ class TestWhatIsHeard:
         assert rules.hears("purchase")
         assert rules.hears("cart_abandoned")
         assert not rules.hears("review")
-        assert not rules.hears(None)
+        assert not rules.hears_words
+        assert policy(event("message")).hears_words
         assert not policy().hears("purchase")
 
     @pytest.mark.parametrize(
@@ -390,12 +400,18 @@ class TestWhatIsHeard:
                 passive(Purchase(number="1", total="1", currency="EUR")),
                 True,
             ),
-            (attribute("contacts", at_least=1), passive(), True),
+            (attribute("contacts", at_least=5), passive(), True),
             (attribute("contacts", channel="sms", at_least=1), passive(), False),
             (attribute("contacts", direction="inbound", at_least=1), passive(), False),
-            (attribute("contacts", at_least=1), whatsapp_message(), False),
-            (attribute("preferred_channel", equals="sms"), whatsapp_message(), False),
-            (attribute("preferred_channel", equals="sms"), touchpoint(Identification()), True),
+            (attribute("contacts", direction="inbound", at_least=8), whatsapp_message(), True),
+            (attribute("contacts", direction="inbound", at_least=9), whatsapp_message(), False),
+            (attribute("contacts", direction="inbound", equals=4), whatsapp_message(), True),
+            (attribute("contacts", direction="inbound", at_most=1), whatsapp_message(), False),
+            (attribute("contacts", at_least=7), whatsapp_message(direction="outbound"), False),
+            (attribute("preferred_channel", equals="sms"), whatsapp_message(), True),
+            (attribute("preferred_channel", equals="sms"), builders.sms(), True),
+            (attribute("preferred_channel", equals="sms"), touchpoint(channel="web"), False),
+            (attribute("preferred_channel", equals="sms"), passive(), False),
             (attribute("language", equals="it"), passive(), False),
             (attribute("mood", at_least=0), passive(), False),
             ({"trait": {"name": "plan", "exists": "yes"}}, passive(Identification()), False),
@@ -403,8 +419,9 @@ class TestWhatIsHeard:
         ],
     )
     def test_by_its_profile(self, rule: dict[str, Any], seen: Touchpoint, concerned: bool) -> None:
-        last_at = {Direction.INBOUND: NOON - 400 * DAY}
-        assert policy(rule).concerns(seen, last_at) is concerned
+        """Of somebody who wrote four times on WhatsApp and twice by SMS."""
+        assert policy(rule).concerns(seen, BEFORE, is_alone=True) is concerned
+        assert policy(rule).concerns(seen, None, is_alone=True) is False
 
     @pytest.mark.parametrize(
         ("seen", "silent", "concerned"),
@@ -420,19 +437,34 @@ class TestWhatIsHeard:
         self, seen: Touchpoint, silent: timedelta, concerned: bool
     ) -> None:
         rules = policy(attribute("since_last_contact", at_least="P90D"))
-        assert rules.concerns(seen, {Direction.INBOUND: NOON - silent}) is concerned
-        assert rules.concerns(seen, {Direction.OUTBOUND: NOON - silent}) is False
+        for is_alone in (True, False):
+            before = profile(last_at={Direction.INBOUND: NOON - silent})
+            assert rules.concerns(seen, before, is_alone=is_alone) is concerned
+            before = profile(last_at={Direction.OUTBOUND: NOON - silent})
+            assert rules.concerns(seen, before, is_alone=is_alone) is False
+
+    @pytest.mark.parametrize("name", ["contacts", "preferred_channel"])
+    def test_what_one_of_several_profiles_cannot_tell_is_looked_at(self, name: str) -> None:
+        test = {"at_least": 100} if name == "contacts" else {"equals": "email"}
+        rules = policy(attribute(name, **test))
+        contacts = {(Direction.INBOUND, one): n for one, n in (("whatsapp", 9), ("sms", 1))}
+        before = profile(contacts=contacts)
+        assert rules.concerns(whatsapp_message(), before, is_alone=True) is False
+        assert rules.concerns(whatsapp_message(), before, is_alone=False) is True
+
+    def test_a_single_channel_stays_the_preferred_one(self) -> None:
+        rules = policy(attribute("preferred_channel", equals="whatsapp"))
+        before = profile(contacts={(Direction.INBOUND, Channel.WHATSAPP): 1})
+        assert rules.concerns(whatsapp_message(), before, is_alone=True) is False
 
     def test_a_mood_is_only_listened_to_where_a_rule_asks(self) -> None:
         assert policy(event()).moods == set()
         assert policy(event("negative_touchpoint"), event()).moods == {Sentiment.NEGATIVE}
-        everything = set(Sentiment)
-        for name in ("contacts", "mood"):
-            assert policy(attribute(name, at_least=1)).moods == everything
-        assert policy(attribute("contacts", direction="passive", at_least=1)).moods == set()
-        assert policy(event("review")).moods == everything
-        assert policy(attribute("language", equals="it")).moods == everything
-        assert policy(attribute("preferred_channel", equals="sms")).moods == everything
+        assert policy(attribute("mood", at_least=1)).moods == set(Sentiment)
+        assert policy(event("review")).moods == set(Sentiment)
+        assert policy(attribute("contacts", at_least=1)).moods == set()
+        assert policy(attribute("language", equals="it")).moods == set()
+        assert policy(attribute("preferred_channel", equals="sms")).moods == set()
         assert policy(attribute("purchases", equals=1)).moods == set()
         assert policy(attribute("since_last_contact", at_least="P1D")).moods == set()
         assert policy({"trait": {"name": "plan", "exists": "yes"}}).moods == set()
@@ -444,9 +476,17 @@ class TestWhatIsKept:
             touchpoints = {TouchpointId(f"t{n}"): NOON - n * HOUR for n in range(first, 30, 2)}
             return SegmentState(seen={"x": touchpoints})
 
-        together = activity_of([seen(0), SegmentState(), seen(1)])
-        assert together == {"x": tuple(NOON - n * HOUR for n in range(MOST_KEPT))}
-        assert together == activity_of([seen(1), seen(0)])
+        together = facts_of(profile(), [seen(0), SegmentState(), seen(1)])
+        assert together.activity["x"] == tuple(NOON - n * HOUR for n in range(MOST_KEPT))
+        assert together == facts_of(profile(), [seen(1), seen(0)])
+
+    def test_bad_moods_are_events_that_the_profile_keeps(self) -> None:
+        moods = [
+            Mood(at=NOON - n * HOUR, score=-1, sentiment=mood)
+            for n, mood in enumerate(["negative", "neutral", "negative"])
+        ]
+        known = facts_of(profile(moods=moods), [])
+        assert known.activity == {"negative_touchpoint": (NOON, NOON - 2 * HOUR)}
 
     def test_one_schedule_a_person_of_a_name_the_scheduler_takes(self) -> None:
         name = schedule_name(builders.profile_id())
@@ -466,6 +506,9 @@ class TestRequests:
         request = EvaluationRequest.model_validate(data)
         assert list(request.whom) == ["a", "b"]
         assert request.sentiment is Sentiment.NEGATIVE
+        assert request.is_of_words
+        assert EvaluationRequest(change="language").is_of_words
+        assert not EvaluationRequest(change="traits").is_of_words
 
     def test_of_nobody(self) -> None:
         assert list(EvaluationRequest(profile_id=ProfileId("")).whom) == []

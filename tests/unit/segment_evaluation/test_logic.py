@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.segment_evaluation.logic import MOST_ROUNDS, SOONEST, Ports, evaluate_segments
-from shared.domain.classification import Sentiment
 from shared.domain.errors import Contention
 from shared.domain.identity import Identifier, IdentifierType
 from shared.domain.identity_graph import IdentityGraph, TieKind, settled, tie
@@ -194,32 +193,38 @@ class TestAnAbandonedCart:
         assert scheduled[0] <= NOON + 2 * HOUR + DAY
 
 
-class TestMoods:
-    def wrote(self, room: Room, key: str, mood: str = "negative") -> None:
-        seen = room.happens(whatsapp_message(key=key))
-        room.evaluate(touchpoint_id=seen, sentiment=mood)
+class TestWords:
+    def wrote(self, room: Room, *moods: str) -> None:
+        """Each an hour after the other, as the profile keeps them once they are understood."""
+        known = [
+            {"at": NOON + n * HOUR, "score": 0, "sentiment": mood} for n, mood in enumerate(moods)
+        ]
+        room.world.profiles.put(person(PHONE, moods=known))
+        seen = room.happens(whatsapp_message(key=f"wamid.{len(moods)}"))
+        room.evaluate(touchpoint_id=seen, sentiment=moods[-1])
 
     def test_two_negative_ones_in_a_week(self, room: Room) -> None:
-        self.wrote(room, "a")
-        self.wrote(room, "a")
-        self.wrote(room, "b", "neutral")
+        self.wrote(room, "negative", "neutral")
         assert room.segments() == []
-        self.wrote(room, "c")
+        self.wrote(room, "negative", "neutral", "negative")
         assert room.segments() == ["losing_patience"]
+        room.world.clock.advance(7 * DAY)
+        room.fire()
+        assert room.moves() == ["+losing_patience", "-losing_patience rule"]
 
-    def test_nothing_is_read_where_nothing_can_be_named(self, room: Room) -> None:
+    @pytest.mark.parametrize("how", [{"sentiment": "negative"}, {"change": "language"}])
+    def test_the_ledger_is_not_asked_where_nothing_can_be_named(
+        self, room: Room, how: dict[str, str]
+    ) -> None:
         def refuse(touchpoint_id: TouchpointId) -> None:
             raise AssertionError("the ledger was asked")
 
         room.world.ledger.read = refuse  # type: ignore[method-assign]  # a fake's own
-        room.evaluate(touchpoint_id="t", sentiment=Sentiment.NEUTRAL)
-        deaf = Room({"gold": RULES["gold"]})
-        deaf.world.ledger.read = refuse  # type: ignore[method-assign]  # as above
-        deaf.evaluate(touchpoint_id="t", sentiment=Sentiment.NEGATIVE)
+        assert room.evaluate(touchpoint_id="t", **how) == 0
 
     def test_what_is_said_may_be_an_event_itself(self) -> None:
         room = Room({"wrote": {"event": {"name": "message", "within": "P1D"}}})
-        self.wrote(room, "a", "neutral")
+        self.wrote(room, "neutral")
         assert room.segments() == ["wrote"]
 
 
