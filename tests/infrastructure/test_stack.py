@@ -251,11 +251,7 @@ def test_rules_say_what_their_target_expects(stack: Synthesised) -> None:
             '{"ticket_id":<>,"follow_up_id":<>}',
         ),
         "ProfileUpdated ProfilesMerged ProfilesSeparated": (None, "$.detail.data"),
-        # The example rules ask for language and preferred channel, which every message may change.
-        "TouchpointClassified": (
-            {"data": {"sentiment": ["negative", "neutral", "positive"]}},
-            "$.detail.data",
-        ),
+        "TouchpointClassified": ({"data": {"sentiment": ["negative"]}}, "$.detail.data"),
     }
 
 
