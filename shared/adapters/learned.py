@@ -9,6 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from shared.adapters import dynamo
+from shared.adapters.identity_graphs import profile_key
 from shared.domain.errors import Contention
 from shared.domain.learning import Learned
 from shared.domain.model import ProfileId
@@ -38,7 +39,12 @@ def learn(
     Raises Contention where others were quicker every time.
     """
     for _ in range(TRIES):
-        found = dynamo.batch_get(client, table, [learned_key(profile_id)], consistent=True)
+        # The profile too: what is learned of somebody who was erased meanwhile is not kept.
+        keys = [profile_key(profile_id), learned_key(profile_id)]
+        items = dynamo.batch_get(client, table, keys, consistent=True)
+        if not any("created_at" in item for item in items):
+            return
+        found = [item for item in items if "learned" in item]
         known = learned_of(found[0]) if found else Learned()
         learned = known.after(language, mood)
         told = event if _language(learned) != _language(known) else None

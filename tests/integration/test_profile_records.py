@@ -308,6 +308,10 @@ class TestLearning:
         found = person(stores, BY_PHONE)
         assert (found.learned_language, found.moods) == (french, (self.mood(1),))
 
+    def test_nothing_is_kept_of_somebody_who_is_gone(self, stores: Stores) -> None:
+        stores.profiles.learn(BY_PHONE.profile_id, None, self.mood(1))
+        assert items(stores) == []
+
     def test_moods_of_one_moment_are_all_kept(self, real_stores: Stores) -> None:
         update(real_stores, whatsapp_message())
 
