@@ -23,6 +23,7 @@ def test_every_route_says_what_it_is_for_and_how_it_fails(client: Client) -> Non
         "/v1/profiles",
         "/v1/profiles/{profile_id}",
         "/v1/profiles/{profile_id}/timeline",
+        "/v1/profiles/{profile_id}/records",
         "/v1/profiles/{profile_id}/segments",
         "/v1/profiles/{profile_id}/merges",
         "/v1/merge-suggestions",
