@@ -15,7 +15,7 @@ from infra.constructs.functions import FUNCTIONS, FunctionShape, JourneyFunction
 from infra.constructs.http_api import Agents, HttpApi
 from infra.constructs.journey import STEPS, TouchpointJourney
 from infra.constructs.options import Options
-from infra.constructs.secrets import PrivacySecret, ProviderSecrets
+from infra.constructs.secrets import PreferenceSecret, PrivacySecret, ProviderSecrets
 from infra.constructs.storage import RawBucket, Tables
 from infra.constructs.timers import Timers
 from shared.policies.reader import read_policies
@@ -46,6 +46,7 @@ class PasserelleStack(Stack):
         self.raws = RawBucket(self, "raws", production=options.production, retention=self.retention)
         self.dead_letters = DeadLetters(self, "dead_letters")
         self.secrets = ProviderSecrets(self, "secrets", prefix=prefix)
+        self.preference_secret = PreferenceSecret(self, "preference_secret", prefix=prefix)
         self.privacy_secret = PrivacySecret(
             self, "privacy_secret", prefix=prefix, production=options.production
         )
@@ -102,6 +103,7 @@ class PasserelleStack(Stack):
             follow_up_scheduling=self.functions["follow_up_scheduling"].function,
             follow_up_delivery=self.functions["follow_up_delivery"].function,
             segment_evaluation=self.functions["segment_evaluation"].function,
+            duplicate_suggestion=self.functions["duplicate_suggestion"].function,
             moods=[mood.value for mood in read_policies().segments.moods],
             erasure=machines["erasure"],
             export=machines["export"],
@@ -114,12 +116,18 @@ class PasserelleStack(Stack):
             api_name=prefix,
             webhook_intake=self.functions["webhook_intake"].function,
             agent_api=self.functions["agent_api"].function,
+            preference_page=self.functions["preference_page"].function,
             agents=self.agents,
             origins=options.web_origins,
             requests_per_second=options.requests_per_second,
             request_burst=options.request_burst,
             log_retention=self.log_retention,
         )
+        # The API knows its functions, so they learn its address last.
+        address = options.public_url or self.http.api.api_endpoint
+        for name in ("follow_up_delivery", "agent_api"):
+            function = self.functions[name].function
+            function.add_environment("PREFERENCES_URL", f"{address}/preferences/")
         self.alarms = Alarms(
             self,
             "alarms",
@@ -184,6 +192,7 @@ class PasserelleStack(Stack):
             "objects": [self.raws.bucket.arn_for_objects("*")],
             "export_objects": [self.raws.bucket.arn_for_objects("exports/*")],
             "bucket": [self.raws.bucket.bucket_arn],
+            "preference_secret": [self.preference_secret.secret.secret_arn],
             "privacy_secret": [self.privacy_secret.secret.secret_arn],
             "touchpoint_objects": [self.raws.bucket.arn_for_objects("touchpoint/*")],
             "secrets": [secret.secret_arn for secret in self.secrets.by_provider.values()],

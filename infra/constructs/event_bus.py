@@ -15,9 +15,12 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from shared.events.catalogue import (
+    EndpointReleased,
+    EndpointSuppressed,
     ErasureRequested,
     ExportRequested,
     FollowUpScheduled,
+    HelpRequested,
     ProfilesMerged,
     ProfilesSeparated,
     ProfileUpdated,
@@ -115,6 +118,7 @@ class Rules(Construct):
         follow_up_scheduling: lambda_.IFunction,
         follow_up_delivery: lambda_.IFunction,
         segment_evaluation: lambda_.IFunction,
+        duplicate_suggestion: lambda_.IFunction,
         moods: Collection[str],
         erasure: sfn.IStateMachine,
         export: sfn.IStateMachine,
@@ -174,6 +178,17 @@ class Rules(Construct):
             {**Event.event_pattern(), "detail-type": [event.__name__ for event in changes]},
             evaluation,
         )
+        self._rule(
+            "change_is_compared",
+            ProfileUpdated.event_pattern(),
+            targets.LambdaFunction(
+                duplicate_suggestion,
+                event=events.RuleTargetInput.from_object(
+                    {"profile_id": _field(ProfileUpdated, "profile_id")}
+                ),
+                **delivery,
+            ),
+        )
         if moods:
             self._rule(
                 "mood_moves_between_segments",
@@ -192,6 +207,23 @@ class Rules(Construct):
                 targets.SfnStateMachine(
                     machine,
                     input=events.RuleTargetInput.from_event_path("$.detail.data"),
+                    **delivery,
+                ),
+            )
+
+        for name, pattern in (
+            ("opt_out_is_confirmed", EndpointSuppressed.event_pattern(confirm=[True])),
+            ("opt_in_is_confirmed", EndpointReleased.event_pattern(confirm=[True])),
+            ("help_is_answered", HelpRequested.event_pattern()),
+        ):
+            self._rule(
+                name,
+                pattern,
+                targets.LambdaFunction(
+                    follow_up_delivery,
+                    event=events.RuleTargetInput.from_object(
+                        {"touchpoint_id": _field(HelpRequested, "touchpoint_id")}
+                    ),
                     **delivery,
                 ),
             )

@@ -18,9 +18,11 @@ from infra.constructs.acknowledgements import acknowledge, acknowledge_wildcards
 from shared.runtime.settings import (
     AgentApiSettings,
     AiClassificationSettings,
+    DuplicateSuggestionSettings,
     EventPublishingSettings,
     FollowUpDeliverySettings,
     FollowUpSchedulingSettings,
+    PreferencePageSettings,
     PrivacyRequestsSettings,
     ProfileUpdateSettings,
     SegmentEvaluationSettings,
@@ -107,7 +109,7 @@ FUNCTIONS = {
         grants=(
             *READ_TOUCHPOINT,
             Grant("touchpoints", (UPDATE,)),
-            Grant("profiles", (BATCH_GET, PUT, UPDATE, DELETE)),
+            Grant("profiles", (GET, BATCH_GET, PUT, UPDATE, DELETE)),
         ),
     ),
     "ai_classification": FunctionShape(
@@ -116,7 +118,7 @@ FUNCTIONS = {
         packages=("fasttext-predict", "PyYAML", "tzdata"),
         grants=(
             *READ_TOUCHPOINT,
-            Grant("profiles", (PUT, UPDATE)),
+            Grant("profiles", (GET, BATCH_GET, PUT, UPDATE)),
             Grant("bedrock", ("bedrock:InvokeModel",)),
         ),
     ),
@@ -148,9 +150,10 @@ FUNCTIONS = {
             *READ_TOUCHPOINT,
             Grant("touchpoints", (BATCH_GET, UPDATE)),
             Grant("touchpoints/index/by_profile", (QUERY,)),
-            Grant("profiles", (BATCH_GET, GET, UPDATE)),
+            Grant("profiles", (BATCH_GET, GET, PUT, UPDATE, QUERY)),
             Grant("tickets", (GET, BATCH_GET, PUT, UPDATE, QUERY)),
             Grant("secrets", (READ_SECRET,)),
+            Grant("preference_secret", (READ_SECRET,)),
             Grant("mail_identities", ("ses:SendEmail", "ses:SendRawEmail")),
             *TIMER,
         ),
@@ -162,6 +165,13 @@ FUNCTIONS = {
         asynchronous=True,
         wakes="segment_evaluation",
         grants=(*READ_TOUCHPOINT, Grant("profiles", (BATCH_GET, UPDATE)), *TIMER),
+    ),
+    "duplicate_suggestion": FunctionShape(
+        DuplicateSuggestionSettings,
+        timeout_seconds=30,
+        packages=("jellyfish", "PyYAML", "tzdata"),
+        asynchronous=True,
+        grants=(Grant("profiles", (GET, BATCH_GET, PUT, DELETE, CHECK, QUERY)),),
     ),
     "privacy_requests": FunctionShape(
         PrivacyRequestsSettings,
@@ -198,6 +208,17 @@ FUNCTIONS = {
             Grant("tickets/index/by_profile", (QUERY,)),
             Grant("tickets/index/by_assignee", (QUERY,)),
             Grant("export_objects", (GET_OBJECT,)),
+            Grant("preference_secret", (READ_SECRET,)),
+        ),
+    ),
+    "preference_page": FunctionShape(
+        PreferencePageSettings,
+        timeout_seconds=15,
+        packages=("Jinja2", "PyYAML", "tzdata"),
+        grants=(
+            Grant("touchpoints", (UPDATE,)),
+            Grant("profiles", (GET, BATCH_GET, PUT, QUERY)),
+            Grant("preference_secret", (READ_SECRET,)),
         ),
     ),
 }

@@ -153,7 +153,9 @@ def stock_splink(facts: Sequence[MatchFacts], policy: MatchingPolicy) -> Found:
             block_on("given_name", "family_name"),
         ],
     )
-    linker = Linker(TABLE, settings, db_api=DuckDBAPI(connection=database), set_up_logging=False)
+    linker = Linker(
+        TABLE, settings, db_api=DuckDBAPI(connection=database), set_up_basic_logging=False
+    )
     training = linker.training
     training.estimate_probability_two_random_records_match(list(CERTAIN), RECALL_OF_CERTAIN)
     training.estimate_u_using_random_sampling(max_pairs=SAMPLE, seed=SEED)

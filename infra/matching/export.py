@@ -27,7 +27,7 @@ def profiles_of(lines: Iterable[str]) -> Iterator[Profile]:
         if line.strip():
             try:
                 yield _profile(json.loads(line))
-            except (ValueError, TypeError, AttributeError):
+            except (ValueError, TypeError, AttributeError, KeyError):
                 raise InvalidInput("this line is no profile", field=f"line {number}") from None
 
 
@@ -37,7 +37,9 @@ def _profile(fields: dict[str, Any]) -> Profile:
         for name, said in fields.get("traits", {}).items()
     }
     known = {name: fields[name] for name in READ if name in fields}
-    return Profile.model_validate({"created_at": NEVER, **known, "traits": traits})
+    return Profile.model_validate(
+        {"created_at": NEVER, "profile_ids": (fields["profile_id"],), **known, "traits": traits}
+    )
 
 
 def _bare(value: Any) -> dict[str, Any]:

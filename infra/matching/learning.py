@@ -62,7 +62,7 @@ def linker_of(database: duckdb.DuckDBPyConnection, model: MatchModel) -> Linker:
     # Splink reports each of its steps, and each level that no pair shows.
     logging.getLogger("splink").setLevel(logging.ERROR)
     return Linker(
-        TABLE, settings(model), db_api=DuckDBAPI(connection=database), set_up_logging=False
+        TABLE, settings(model), db_api=DuckDBAPI(connection=database), set_up_basic_logging=False
     )
 
 

@@ -21,6 +21,7 @@ from shared.domain.matching import (
     DayAndMonthExchanged,
     Differs,
     Edited,
+    Either,
     Initial,
     MatchModel,
     Same,
@@ -38,15 +39,17 @@ def sql(test: Agreement) -> str:
         case Same(facts):
             return " AND ".join(f"{one}_l = {one}_r" for one in facts)
         case Crossed(first, second):
-            return f"{first}_l = {second}_r AND {second}_l = {first}_r"
+            return f"({first}_l = {second}_r OR {second}_l = {first}_r)"
         case Contained(fact, at_least):
             shorter = f"least(len({fact}_l), len({fact}_r))"
             both = f"len(list_intersect({fact}_l, {fact}_r))"
             return f"{both} >= greatest({at_least}, {shorter})"
-        case Alike(fact, similarity, shortest):
-            edits = f"damerau_levenshtein({fact}_l, {fact}_r) <= 1"
-            long_enough = f"least(length({fact}_l), length({fact}_r)) >= {shortest}"
-            alike = f"jaro_winkler_similarity({fact}_l, {fact}_r) >= {similarity}"
+        case Alike(fact, similarity, shortest, other_fact):
+            pair = f"{fact}_l, {other_fact or fact}_r"
+            edits = f"damerau_levenshtein({pair}) <= 1"
+            left, right = pair.split(", ")
+            long_enough = f"least(length({left}), length({right})) >= {shortest}"
+            alike = f"jaro_winkler_similarity({pair}) >= {similarity}"
             return f"({alike} OR ({long_enough} AND {edits}))"
         case Initial(fact):
             shorter = f"least(length({fact}_l), length({fact}_r))"
@@ -64,6 +67,8 @@ def sql(test: Agreement) -> str:
         case SharedEdited(fact):
             near = f"list_filter({fact}_r, lambda y: damerau_levenshtein(x, y) <= 1)"
             return f"len(list_filter({fact}_l, lambda x: len({near}) > 0)) > 0"
+        case Either(one, other):
+            return f"(({sql(one)}) OR ({sql(other)}))"
         case Both(one, other):
             return f"({sql(one)}) AND ({sql(other)})"
         case _:

@@ -14,12 +14,25 @@ from pydantic import JsonValue
 
 from infra.matching.names import Place, places
 from shared.domain.identity import Identifier, IdentifierType
-from shared.domain.model import ProfileId
 from shared.domain.profile import Profile, Trait
 
 SEEN_AT = datetime(2026, 11, 1, tzinfo=UTC)
 TOWNS = 40
 """Postcodes of a country: a few thousand people share each in a million."""
+
+
+class Draw(Random):
+    """With the mail addresses that are taken: two strangers never have the same."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.addresses: set[str] = set()
+
+    def address(self, mailbox: str, domain: str) -> str:
+        while f"{mailbox}@{domain}" in self.addresses:
+            mailbox += self.choice("0123456789")
+        self.addresses.add(f"{mailbox}@{domain}")
+        return f"{mailbox}@{domain}"
 
 
 class Human(NamedTuple):
@@ -48,13 +61,13 @@ class Labelled(NamedTuple):
 
 def population(people: int, seed: int) -> list[Labelled]:
     """The profiles of about so many people, in no order that tells anything."""
-    random = Random(seed)
+    random = Draw(seed)
     profiles = [one for human in _humans(people, random) for one in _profiles(human, random)]
     random.shuffle(profiles)
     return profiles
 
 
-def _humans(people: int, random: Random) -> Iterator[Human]:
+def _humans(people: int, random: Draw) -> Iterator[Human]:
     towns = {place: [_digits(place.postcodes, random) for _ in range(TOWNS)] for place in places()}
     number = 0
     while number < people:
@@ -64,7 +77,7 @@ def _humans(people: int, random: Random) -> Iterator[Human]:
             number += 1
 
 
-def _household(place: Place, postcode: str, random: Random) -> list[Human]:
+def _household(place: Place, postcode: str, random: Draw) -> list[Human]:
     first = _human(place, postcode, random)
     kind = random.choices(
         ["alone", "couple", "twin", "child", "junior"], weights=[70, 17, 4, 7, 2]
@@ -107,7 +120,7 @@ def _household(place: Place, postcode: str, random: Random) -> list[Human]:
     return [first._replace(kind=kind), other._replace(kind=kind)]
 
 
-def _human(place: Place, postcode: str, random: Random) -> Human:
+def _human(place: Place, postcode: str, random: Draw) -> Human:
     is_woman = random.random() < 0.5
     human = Human(
         number=0,
@@ -124,18 +137,18 @@ def _human(place: Place, postcode: str, random: Random) -> Human:
     return human._replace(email=_email(human, random))
 
 
-def _given(place: Place, is_woman: bool, random: Random, but: str = "") -> str:
+def _given(place: Place, is_woman: bool, random: Draw, but: str = "") -> str:
     names = [name for name in (place.women if is_woman else place.men) if name != but]
     # A few names are very common.
     return random.choice(names[: 8 if random.random() < 0.4 else None])
 
 
-def _digits(form: str, random: Random) -> str:
+def _digits(form: str, random: Draw) -> str:
     signs = {"#": "0123456789", "@": "ABCDEFGHKLMNPRSTW"}
     return "".join(random.choice(signs[one]) if one in signs else one for one in form)
 
 
-def _email(human: Human, random: Random) -> str:
+def _email(human: Human, random: Draw) -> str:
     given, family = (_ascii(name) for name in (human.given, human.family))
     year = str(human.birth.year)
     mailbox = random.choice(
@@ -147,7 +160,7 @@ def _email(human: Human, random: Random) -> str:
             f"{given}{random.randint(1, 9999)}",
         ]
     )
-    return f"{mailbox}@{random.choice(human.place.domains)}"
+    return random.address(mailbox, random.choice(human.place.domains))
 
 
 def _ascii(name: str) -> str:
@@ -158,20 +171,20 @@ def _ascii(name: str) -> str:
 # What of them a channel gets to see
 
 
-def _profiles(human: Human, random: Random) -> Iterator[Labelled]:
+def _profiles(human: Human, random: Draw) -> Iterator[Labelled]:
     many = random.choices([1, 2, 3], weights=[50, 35, 15])[0]
     channels = random.sample([_shop, _till, _whatsapp, _mail, _contract], many)
     for position, channel in enumerate(channels):
         yield channel(human if position == 0 else _later(human, random), random)
 
 
-def _later(human: Human, random: Random) -> Human:
+def _later(human: Human, random: Draw) -> Human:
     """After a while: moved, married, another number or address."""
     changes: tuple[tuple[float, Callable[[], dict[str, str]]], ...] = (
         (0.12, lambda: {"postcode": _digits(human.place.postcodes, random)}),
         (0.12, lambda: {"phone": _digits(human.place.mobile, random)}),
         (0.25, lambda: {"email": _email(human, random)}),
-        (0.05, lambda: {"email": human.email.partition("@")[0] + "@proton.me"}),
+        (0.05, lambda: {"email": random.address(human.email.partition("@")[0], "proton.me")}),
         (0.08 if human.is_woman else 0, lambda: {"family": _married(human, random)}),
     )
     for probability, change in changes:
@@ -180,12 +193,12 @@ def _later(human: Human, random: Random) -> Human:
     return human
 
 
-def _married(human: Human, random: Random) -> str:
+def _married(human: Human, random: Draw) -> str:
     new = random.choice(human.place.families)
     return new if random.random() < 0.6 else f"{human.family} {new}"
 
 
-def _till(human: Human, random: Random) -> Labelled:
+def _till(human: Human, random: Draw) -> Labelled:
     """A loyalty card filled in at the counter."""
     number = f"{random.randint(10**8, 10**9 - 1)}"
     return _labelled(
@@ -201,7 +214,7 @@ def _till(human: Human, random: Random) -> Labelled:
     )
 
 
-def _shop(human: Human, random: Random) -> Labelled:
+def _shop(human: Human, random: Draw) -> Labelled:
     """An account of the web shop."""
     address: dict[str, JsonValue] = {"postalCode": _typed(human.postcode, 0.02, random)}
     return _labelled(
@@ -217,7 +230,7 @@ def _shop(human: Human, random: Random) -> Labelled:
     )
 
 
-def _whatsapp(human: Human, random: Random) -> Labelled:
+def _whatsapp(human: Human, random: Draw) -> Labelled:
     """The number is certain, the name what they call themselves."""
     given, family = _as_written(human, random)
     name = random.choices([f"{given} {family}", given, f"{family} {given}"], weights=[65, 28, 7])[0]
@@ -225,13 +238,13 @@ def _whatsapp(human: Human, random: Random) -> Labelled:
     return _labelled(human, phone, {"name": name})
 
 
-def _mail(human: Human, random: Random) -> Labelled:
+def _mail(human: Human, random: Draw) -> Labelled:
     given, family = _as_written(human, random)
     address = Identifier(type=IdentifierType.EMAIL, value=human.email)
     return _labelled(human, address, _sometimes(0.8, random, name=f"{given} {family}"))
 
 
-def _contract(human: Human, random: Random) -> Labelled:
+def _contract(human: Human, random: Draw) -> Labelled:
     """Copied from paper: more facts, and mistakes of reading."""
     return _labelled(
         human,
@@ -250,7 +263,8 @@ def _labelled(human: Human, identifier: Identifier, traits: dict[str, JsonValue]
     # Two households may draw one number; each keeps a profile of its own, as with a recycled one.
     apart = identifier.model_copy(update={"scope": f"person {human.number}"})
     profile = Profile(
-        profile_id=ProfileId(apart.profile_id),
+        profile_id=apart.profile_id,
+        profile_ids=(apart.profile_id,),
         created_at=SEEN_AT,
         identifiers=(identifier,),
         traits={
@@ -262,12 +276,12 @@ def _labelled(human: Human, identifier: Identifier, traits: dict[str, JsonValue]
     return Labelled(profile, human.number, human.kind)
 
 
-def _sometimes(share: float, random: Random, **traits: JsonValue) -> dict[str, JsonValue]:
+def _sometimes(share: float, random: Draw, **traits: JsonValue) -> dict[str, JsonValue]:
     return dict(traits) if random.random() < share else {}
 
 
 def _two_names(
-    human: Human, random: Random, given_name: str, family_name: str
+    human: Human, random: Draw, given_name: str, family_name: str
 ) -> dict[str, JsonValue]:
     given, family = _as_written(human, random)
     if random.random() < 0.03:
@@ -275,7 +289,7 @@ def _two_names(
     return {given_name: given, family_name: family}
 
 
-def _as_written(human: Human, random: Random) -> tuple[str, str]:
+def _as_written(human: Human, random: Draw) -> tuple[str, str]:
     given = _typed(human.given, 0.05, random)
     if random.random() < 0.05:
         given = f"{given} {human.second}"
@@ -284,7 +298,7 @@ def _as_written(human: Human, random: Random) -> tuple[str, str]:
     return given, _typed(human.family, 0.05, random)
 
 
-def _birth(human: Human, random: Random) -> str:
+def _birth(human: Human, random: Draw) -> str:
     birth = human.birth
     chance = random.random()
     if chance < 0.02 and birth.day <= 12:
@@ -298,7 +312,7 @@ def _birth(human: Human, random: Random) -> str:
     return birth.isoformat()
 
 
-def _phone(human: Human, random: Random) -> str:
+def _phone(human: Human, random: Draw) -> str:
     number = _typed(human.phone, 0.03, random, alphabet="0123456789")
     if random.random() < 0.4:
         return f"{human.place.trunk}{number}"
@@ -310,7 +324,7 @@ def _international(human: Human) -> str:
 
 
 def _typed(
-    text: str, mistakes: float, random: Random, alphabet: str = "abcdefghiklmnoprstuvwyz"
+    text: str, mistakes: float, random: Draw, alphabet: str = "abcdefghiklmnoprstuvwyz"
 ) -> str:
     """As somebody typed it: now and then a letter left out, doubled, wrong or exchanged."""
     if len(text) < 3 or random.random() >= mistakes:

@@ -92,7 +92,7 @@ class MatchFacts(Model):
     """The last digits of each."""
     emails: tuple[str, ...] = ()
     mailboxes: tuple[str, ...] = ()
-    """What stands before the @, without what follows a plus."""
+    """What stands before the @, without what follows a plus, where it is more than the name."""
     postcode: str | None = None
     """Capital letters and digits."""
 
@@ -119,6 +119,7 @@ def facts_of(profile: Profile, policy: IdentityPolicy) -> MatchFacts:
     traits = dict(_flat({name: trait.value for name, trait in sorted(profile.traits.items())}))
     given, family = _names(traits)
     stem, form = _form(given) if given else (None, None)
+    words = tuple(sorted({*(given or "").split(), *(family or "").split()}))[:MOST_WORDS]
     emails = _emails(profile, traits, policy)
     return MatchFacts(
         profile_id=profile.profile_id,
@@ -126,12 +127,12 @@ def facts_of(profile: Profile, policy: IdentityPolicy) -> MatchFacts:
         given_stem=stem,
         given_form=form,
         family_name=family,
-        words=tuple(sorted({*(given or "").split(), *(family or "").split()}))[:MOST_WORDS],
+        words=words,
         birth_date=next(filter(None, map(_birth_date, _said(traits, "birth_date"))), None),
         phones=_phones(profile, traits, policy),
         emails=emails,
         mailboxes=tuple(
-            sorted({box for one in emails if len(box := _mailbox(one)) >= SHORTEST_MAILBOX})
+            sorted({box for one in emails if _says_more_than(words, box := _mailbox(one))})
         ),
         postcode=next(filter(None, map(_postcode, _said(traits, "postcode"))), None),
     )
@@ -271,6 +272,18 @@ def _says_nothing(identifier: Identifier, policy: IdentityPolicy) -> bool:
 
 def _mailbox(email: str) -> str:
     return email.partition("@")[0].partition("+")[0]
+
+
+def _says_more_than(words: tuple[str, ...], mailbox: str) -> bool:
+    """Whether people of one name would not choose it alike: `awa.diop` and `adiop` they would."""
+    if len(mailbox) < SHORTEST_MAILBOX:
+        return False
+    if sum(sign.isdigit() for sign in mailbox) > 1:
+        return True
+    rest = "".join(letter for letter in _plain(mailbox) if letter.isalpha())
+    for word in sorted(words, key=len, reverse=True):
+        rest = rest.replace(word, "", 1)
+    return len(rest) > 1
 
 
 def _sound(word: str) -> str:

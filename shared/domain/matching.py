@@ -46,17 +46,6 @@ class Same(NamedTuple):
         return all(_of(one, fact) == _of(other, fact) for fact in self.facts)
 
 
-class Crossed(NamedTuple):
-    """What one states as the first fact, the other states as the second."""
-
-    first: str
-    second: str
-
-    def holds(self, one: MatchFacts, other: MatchFacts, similarity: Similarity) -> bool:
-        here = _of(one, self.first), _of(one, self.second)
-        return here == (_of(other, self.second), _of(other, self.first))
-
-
 class Contained(NamedTuple):
     """Of two lists, the shorter is wholly in the longer."""
 
@@ -75,10 +64,26 @@ class Alike(NamedTuple):
     similarity: float
     shortest: int = 4
 
+    other_fact: str = ""
+    """Of the second person, where it is not the same fact."""
+
     def holds(self, one: MatchFacts, other: MatchFacts, similarity: Similarity) -> bool:
-        here, there = _of(one, self.fact), _of(other, self.fact)
+        here, there = _of(one, self.fact), _of(other, self.other_fact or self.fact)
         return similarity.jaro_winkler(here, there) >= self.similarity or (
             min(len(here), len(there)) >= self.shortest and similarity.edits(here, there) <= 1
+        )
+
+
+class Crossed(NamedTuple):
+    """What one states as the first fact, the other states as the second; or the reverse."""
+
+    first: str
+    second: str
+
+    def holds(self, one: MatchFacts, other: MatchFacts, similarity: Similarity) -> bool:
+        return bool(
+            _of(one, self.first) == _of(other, self.second)
+            or _of(one, self.second) == _of(other, self.first)
         )
 
 
@@ -148,6 +153,14 @@ class SharedEdited(NamedTuple):
         return any(similarity.edits(here, there) <= 1 for here, there in pairs)
 
 
+class Either(NamedTuple):
+    one: Agreement
+    other: Agreement
+
+    def holds(self, one: MatchFacts, other: MatchFacts, similarity: Similarity) -> bool:
+        return self.one.holds(one, other, similarity) or self.other.holds(one, other, similarity)
+
+
 class Both(NamedTuple):
     one: Agreement
     other: Agreement
@@ -193,10 +206,18 @@ COMPARISONS = (
         "name",
         ("given_name", "family_name"),
         (
+            Level(
+                "initial",
+                Both(Initial("given_name"), _ALIKE_FAMILY),
+                "the same family name, and a given name whose initial fits",
+            ),
             Level("same", Same(("given_name", "family_name")), "the same name"),
             Level(
                 "swapped",
-                Crossed("given_name", "family_name"),
+                Both(
+                    Alike("given_name", 0.9, other_fact="family_name"),
+                    Alike("family_name", 0.9, other_fact="given_name"),
+                ),
                 "the same name with given and family name exchanged",
             ),
             Level(
@@ -214,18 +235,13 @@ COMPARISONS = (
                 "alike", Both(_ALIKE_GIVEN, _ALIKE_FAMILY), "names that differ by their spelling"
             ),
             Level(
-                "initial",
-                Both(Initial("given_name"), _ALIKE_FAMILY),
-                "the same family name, and a given name whose initial fits",
-            ),
-            Level(
                 "other_family",
                 _ALIKE_GIVEN,
                 "the same given name with another family name",
             ),
             Level(
                 "other_given",
-                _ALIKE_FAMILY,
+                Either(_ALIKE_FAMILY, Crossed("given_name", "family_name")),
                 "the same family name with another given name",
                 rules_out=True,
             ),

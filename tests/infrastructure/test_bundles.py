@@ -84,6 +84,7 @@ ASKED: dict[str, list[tuple[dict[str, Any], str]]] = {
     "ai_classification": [(TOUCHPOINT, "NotFound")],
     "ticket_creation": [(UNDERSTOOD, "NotFound")],
     "follow_up_scheduling": [({"ticket_id": "t1", "when": "ticket_opened"}, "NotFound")],
+    "duplicate_suggestion": [({"profile_id": "p1"}, '"suggested": 0')],
     "follow_up_delivery": [({"ticket_id": "t1", "follow_up_id": "f1"}, "NotFound")],
     "agent_api": [
         (request("GET", "/openapi.json", {}), '"statusCode": 200'),
@@ -116,6 +117,12 @@ from shared.mail.writing import mime
 to = {"channel": "email", "provider": "email_ses", "account": "us@a.io", "address": "l@b.io"}
 message = {"send_key": "1", "endpoint": to, "message_class": "service", "text": "Bonjour"}
 assert b"Bonjour" in mime(OutboundMessage.model_validate(message), sender_name="Us")
+""",
+    "duplicate_suggestion": """
+from shared.policies.reader import read_match_model
+from shared.runtime import wiring
+assert wiring.similarity().edits("giulia", "guilia") == 1
+assert read_match_model().weight("name", "same") > 0
 """,
     "profile_update": """
 from shared.runtime import wiring
