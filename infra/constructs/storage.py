@@ -11,7 +11,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.constructs.acknowledgements import acknowledge
-from shared.domain.retention import RetentionPolicy
+from shared.domain.retention import CLASS_OF_KIND, RetentionPolicy
 
 
 class Key(NamedTuple):
@@ -121,7 +121,7 @@ class RawBucket(Construct):
         retention: RetentionPolicy,
     ) -> None:
         super().__init__(scope, construct_id)
-        longest = max(retention.message, retention.quarantined)
+        longest = max(getattr(retention, one) for one in set(CLASS_OF_KIND.values()))
         self.bucket = s3.Bucket(
             self,
             "bucket",
