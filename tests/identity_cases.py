@@ -83,8 +83,6 @@ class Case(Model):
     """Touchpoints that stand in the history of somebody else, since nothing tells them apart."""
     known_false: str = ""
     """Why the rules join two people here. Strict: once they do not, this must go."""
-    known_order: str = ""
-    """Why the order of arrival matters here; as strict."""
 
 
 class Theme(Model):

@@ -4,8 +4,10 @@ table.
 
 import pytest
 
+from shared.domain.identity_graph import MOST_OF_A_TYPE
 from tests.identity_cases import (
     Case,
+    Seen,
     Theme,
     cases,
     judge,
@@ -38,9 +40,6 @@ def test_no_two_people_are_held_for_one(case: Case) -> None:
 def test_the_order_of_arrival_changes_nothing(case: Case) -> None:
     once = play(touchpoints(case))
     others = [play(order) for order in shuffled(case)]
-    if case.known_order:
-        assert {one.known_as for one in others} != {once.known_as}, "take the mark away"
-        return
     for other in others:
         assert other.known_as == once.known_as
         assert judge(case, other) == judge(case, once)
@@ -78,3 +77,23 @@ def test_recall_is_printed() -> None:
     shown = table()
     print("", shown, sep="\n")
     assert all(theme.theme in shown for theme in themes())
+
+
+@pytest.mark.xfail(
+    strict=True, reason="what so many only stated leaves no room for the one who proves it"
+)
+def test_a_number_that_many_stated_is_still_the_owners() -> None:
+    """More guests than a graph holds give the hotel's number as theirs; the hotel confirms it."""
+    guests = [f"guest-{n}" for n in range(MOST_OF_A_TYPE + 1)]
+    phone = "phone +302101234569"
+    case = Case(
+        name="many guests of one hotel",
+        people={**{one: (f"customer {one}",) for one in guests}, "hotel": ("customer h", phone)},
+        seen=(
+            *(Seen(via="shop", ids=(f"customer {one}", phone), by=one) for one in guests),
+            Seen(via="confirmed", ids=("customer h", phone), by="hotel"),
+        ),
+    )
+    order = touchpoints(case)
+    assert judge(case, play(order[::-1])).joined == 1
+    assert judge(case, play(order)).joined == 1
