@@ -173,6 +173,8 @@ class TestTheNextTimer:
 
 def test_another_language_carries_its_event_and_the_same_again_none(stores: Stores) -> None:
     event = ProfileUpdated(profile_id=AWA, touchpoint_id=TouchpointId("t"), change="language")
+    profile = {"pk": f"profile#{AWA}", "sk": "profile", "created_at": "2026-11-23T12:00:00Z"}
+    stores.client.put_item(TableName=stores.names["profiles"], Item=dynamo.attributes(profile))
 
     def told(hour: int, language: str) -> bool:
         learned = LearnedLanguage(language=language, at=NOON + hour * HOUR)
