@@ -61,6 +61,15 @@ class PasserelleStack(Stack):
             ],
             dead_letters=self.dead_letters.by_name["unscheduled"],
         )
+        self.http = HttpApi(
+            self,
+            "http",
+            api_name=prefix,
+            origins=options.web_origins,
+            requests_per_second=options.requests_per_second,
+            request_burst=options.request_burst,
+            log_retention=self.log_retention,
+        )
         values = self._values(prefix)
         self.functions = self._make_functions(values=values, resources=self._resources())
         self.journey = TouchpointJourney(
@@ -110,24 +119,12 @@ class PasserelleStack(Stack):
             dead_letters=self.dead_letters.by_name["unrouted"],
         )
         self.agents = Agents(self, "agents", production=options.production)
-        self.http = HttpApi(
-            self,
-            "http",
-            api_name=prefix,
+        self.http.connect(
             webhook_intake=self.functions["webhook_intake"].function,
             agent_api=self.functions["agent_api"].function,
             preference_page=self.functions["preference_page"].function,
             agents=self.agents,
-            origins=options.web_origins,
-            requests_per_second=options.requests_per_second,
-            request_burst=options.request_burst,
-            log_retention=self.log_retention,
         )
-        # The API knows its functions, so they learn its address last.
-        address = options.public_url or self.http.api.api_endpoint
-        for name in ("follow_up_delivery", "agent_api"):
-            function = self.functions[name].function
-            function.add_environment("PREFERENCES_URL", f"{address}/preferences/")
         self.alarms = Alarms(
             self,
             "alarms",
@@ -169,6 +166,7 @@ class PasserelleStack(Stack):
 
     def _values(self, prefix: str) -> dict[str, str]:
         """Every variable that a settings class may ask for."""
+        address = self.options.public_url or self.http.api.api_endpoint
         return {
             "TOUCHPOINTS_TABLE": self.tables.by_name["touchpoints"].table_name,
             "PROFILES_TABLE": self.tables.by_name["profiles"].table_name,
@@ -181,6 +179,7 @@ class PasserelleStack(Stack):
             "SCHEDULE_DEAD_LETTER_ARN": self.timers.dead_letters.queue_arn,
             "RETENTION": self.retention.model_dump_json(),
             "PUBLIC_URL": self.options.public_url,
+            "PREFERENCES_URL": f"{address}/preferences/",
             "BEDROCK_MODEL_ID": self.options.bedrock_model_id,
         }
 

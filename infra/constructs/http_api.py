@@ -17,7 +17,8 @@ from infra.constructs.acknowledgements import acknowledge
 HTTP = apigateway.HttpMethod
 WEBHOOK_ROUTES = ("/webhooks/{provider}", "/webhooks/{provider}/{path+}")
 API_ROUTE = "/v1/{path+}"
-API_METHODS = [HTTP.GET, HTTP.POST, HTTP.PATCH]
+API_METHODS = [HTTP.GET, HTTP.POST, HTTP.PATCH, HTTP.DELETE]
+PREFERENCES_ROUTE = "/preferences/{token}"
 OPEN_ROUTES = ("/openapi.json", "/docs")
 
 ACCESS_LOG = {
@@ -76,15 +77,14 @@ class Agents(Construct):
 
 
 class HttpApi(Construct):
+    """Made before the functions, some of which must know its address, and connected after."""
+
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
         api_name: str,
-        webhook_intake: lambda_.IFunction,
-        agent_api: lambda_.IFunction,
-        agents: Agents,
         origins: Sequence[str],
         requests_per_second: int,
         request_burst: int,
@@ -126,6 +126,16 @@ class HttpApi(Construct):
         default_stage.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
             destination_arn=access_log.log_group_arn, format=json.dumps(ACCESS_LOG)
         )
+
+    def connect(
+        self,
+        *,
+        webhook_intake: lambda_.IFunction,
+        agent_api: lambda_.IFunction,
+        preference_page: lambda_.IFunction,
+        agents: Agents,
+    ) -> None:
+        """Every route, to the function that answers it."""
         intake = integrations.HttpLambdaIntegration("intake", webhook_intake)
         api = integrations.HttpLambdaIntegration("agents", agent_api)
         signed_in = authorizers.HttpUserPoolAuthorizer(
@@ -137,6 +147,11 @@ class HttpApi(Construct):
         self.api.add_routes(
             path=API_ROUTE, methods=API_METHODS, integration=api, authorizer=signed_in
         )
+        preferences = integrations.HttpLambdaIntegration("preferences", preference_page)
+        for route in self.api.add_routes(
+            path=PREFERENCES_ROUTE, methods=[HTTP.GET, HTTP.POST], integration=preferences
+        ):
+            acknowledge(route, {"APIG4": "The link is signed; the function verifies it."})
         for path in OPEN_ROUTES:
             for route in self.api.add_routes(path=path, methods=[HTTP.GET], integration=api):
                 acknowledge(route, {"APIG4": "The description of the API; it holds no data."})

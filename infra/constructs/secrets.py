@@ -42,6 +42,31 @@ class PrivacySecret(Construct):
         acknowledge(self.secret, {"SMG4": reason})
 
 
+class PreferenceSecret(Construct):
+    """The key that signs the links to people's preferences. Nobody needs to know it.
+
+    To replace it, put the present one under `previous`: the links that are about still hold.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, prefix: str) -> None:
+        super().__init__(scope, construct_id)
+        self.secret = secretsmanager.Secret(
+            self,
+            "secret",
+            secret_name=f"{prefix}/preferences",
+            description="Signs the links to the preference page",
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                secret_string_template='{"id": "k1"}',
+                generate_string_key="key",
+                password_length=64,
+                exclude_punctuation=True,
+            ),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        reason = "Links are about for a year; a person replaces it, and keeps the previous key."
+        acknowledge(self.secret, {"SMG4": reason})
+
+
 class ProviderSecrets(Construct):
     """Each begins as `{}`, which opens no route.
 

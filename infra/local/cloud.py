@@ -188,14 +188,19 @@ class LocalCloud:
         server.start()
 
     def _provision(self) -> Provisioned:
+        preferences = {"PREFERENCES_URL": f"{self.url}/preferences/"}
         simulators = {"PROVIDER_GATEWAY": f"{self.url}/_local/simulators"}
-        delivery = simulators | dict(self._variables.get("follow_up_delivery", {}))
+        ours = {"follow_up_delivery": simulators | preferences, "agent_api": preferences}
+        variables = {
+            name: {**ours.get(name, {}), **self._variables.get(name, {})}
+            for name in {*ours, *self._variables}
+        }
         made = Provisioned(
             lambdas=self.lambdas,
             bus=self.bus,
             gateway=self.gateway,
             secrets=self.secrets,
-            variables={**self._variables, "follow_up_delivery": delivery},
+            variables=variables,
         )
         Template(self._template, stack_name=STACK_NAME, make=made.make).make_all()
         for address in _mail_senders(self.secrets):

@@ -70,6 +70,13 @@ class RetentionSettings(Settings):
     """How long, as the stack read it from the policy: the intake need not read YAML."""
 
 
+class PreferenceLinkSettings(SecretSettings):
+    """Of whoever writes a link to a person's preferences."""
+
+    preferences_url: str
+    """Where the preference page is; a link is this and a token."""
+
+
 class TimerSettings(Settings):
     schedule_group: str
     schedule_role_arn: str
@@ -115,13 +122,11 @@ class FollowUpDeliverySettings(
     ProfileSettings,
     TicketSettings,
     TimerSettings,
-    SecretSettings,
+    PreferenceLinkSettings,
     RetentionSettings,
 ):
     provider_gateway: str = ""
     """A base URL in front of every provider's host; empty for the providers themselves."""
-    preferences_url: str = ""
-    """Where the preference page is; a person's link is this and their token."""
 
 
 class DuplicateSuggestionSettings(ProfileSettings):
@@ -132,9 +137,8 @@ class SegmentEvaluationSettings(LedgerSettings, ProfileSettings, TimerSettings):
     pass
 
 
-class AgentApiSettings(PrivacySettings, TicketSettings, SecretSettings):
-    preferences_url: str = ""
-    """Where the preference page is; a person's link is this and their token."""
+class AgentApiSettings(PrivacySettings, TicketSettings, PreferenceLinkSettings):
+    pass
 
 
 class PreferencePageSettings(LedgerSettings, ProfileSettings, SecretSettings, RetentionSettings):

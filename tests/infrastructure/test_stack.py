@@ -230,7 +230,7 @@ def test_streams_lose_nothing(stack: Synthesised) -> None:
 
 def test_rules_lose_nothing(stack: Synthesised) -> None:
     rules = stack.resources("AWS::Events::Rule").values()
-    assert len(rules) == 6
+    assert len(rules) == 11
     for rule in rules:
         assert "EventBusName" in rule["Properties"]
         for target in rule["Properties"]["Targets"]:
@@ -251,6 +251,9 @@ def test_rules_say_what_their_target_expects(stack: Synthesised) -> None:
             re.sub(r"<[^>]*>", "<>", form),
         )
     assert said == {
+        "EndpointSuppressed": ({"data": {"confirm": [True]}}, '{"touchpoint_id":<>}'),
+        "EndpointReleased": ({"data": {"confirm": [True]}}, '{"touchpoint_id":<>}'),
+        "HelpRequested": (None, '{"touchpoint_id":<>}'),
         "TouchpointReceived": (None, "$.detail.data"),
         "TicketChanged": (
             {"data": {"change": ["agent_replied"]}},
@@ -300,6 +303,9 @@ def test_agents_api_asks_for_a_token_and_the_webhooks_for_a_signature(stack: Syn
         "GET /v1/{path+}": "JWT",
         "POST /v1/{path+}": "JWT",
         "PATCH /v1/{path+}": "JWT",
+        "DELETE /v1/{path+}": "JWT",
+        "GET /preferences/{token}": "NONE",
+        "POST /preferences/{token}": "NONE",
         "GET /openapi.json": "NONE",
         "GET /docs": "NONE",
     }
