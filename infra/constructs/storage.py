@@ -121,7 +121,16 @@ class RawBucket(Construct):
         retention: RetentionPolicy,
     ) -> None:
         super().__init__(scope, construct_id)
-        longest = max(getattr(retention, one) for one in set(CLASS_OF_KIND.values()))
+        classes = sorted(set(CLASS_OF_KIND.values()))
+        ends = {
+            **{f"touchpoint/{name}": getattr(retention, name) for name in classes},
+            **{f"raw/{name}": getattr(retention, name) for name in classes},
+            # Only messages have files.
+            "attachments": retention.message,
+            "request": retention.quarantined,
+            "exports": retention.export,
+            "proofs": retention.proof,
+        }
         self.bucket = s3.Bucket(
             self,
             "bucket",
@@ -145,18 +154,11 @@ class RawBucket(Construct):
                 # A day later than the item that leads to it.
                 *(
                     s3.LifecycleRule(
-                        id=f"end-of-{prefix}",
+                        id=f"end-of-{prefix.replace('/', '-')}",
                         prefix=f"{prefix}/",
                         expiration=Duration.days(span.days + 1),
                     )
-                    for prefix, span in {
-                        "touchpoint": longest,
-                        "raw": longest,
-                        "attachments": longest,
-                        "request": retention.quarantined,
-                        "exports": retention.export,
-                        "proofs": retention.proof,
-                    }.items()
+                    for prefix, span in ends.items()
                 ),
             ],
         )

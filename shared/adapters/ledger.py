@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from shared.adapters import dynamo
 from shared.domain.model import ProfileId, TouchpointId, derived_id, isoformat
-from shared.domain.retention import RetentionPolicy, epoch, expires_at
+from shared.domain.retention import CLASS_OF_KIND, RetentionPolicy, epoch, expires_at
 from shared.domain.touchpoint import (
     Channel,
     DeliveryStatus,
@@ -81,7 +81,7 @@ class DynamoLedger:
             "deliveries": 1,
             "expires_at": expiry(touchpoint, self._retention),
             "event": event.carried(),
-            **self._kept(touchpoint.touchpoint_id, _canonical(touchpoint), observed.raw),
+            **self._kept(touchpoint, _canonical(touchpoint), observed.raw),
         }
         # An update, since a delivery status may have made the item already; `state` says that a
         # touchpoint is in it.
@@ -117,13 +117,15 @@ class DynamoLedger:
             touchpoint=observed.touchpoint.model_copy(update={"content": content})
         )
 
-    def _kept(self, key: str, canonical: bytes, raw: bytes) -> dict[str, object]:
+    def _kept(self, touchpoint: Touchpoint, canonical: bytes, raw: bytes) -> dict[str, object]:
         """The touchpoint and its evidence: a line of JSON and the request, compressed as one, since
         each says much of the other. Where that is too large, the request goes its own way.
         """
         together = canonical + b"\n" + raw
         if len(together) <= INLINE_LIMIT:
             return {"touchpoint": dynamo.compressed(together)}
+        # By class, so that the bucket deletes a file when the table deletes what leads to it.
+        key = f"{CLASS_OF_KIND[touchpoint.content.kind]}/{touchpoint.touchpoint_id}"
         return {**self._stored("touchpoint", key, canonical), **self._stored("raw", key, raw)}
 
     def _stored(self, name: str, key: str, content: bytes) -> dict[str, object]:

@@ -9,6 +9,7 @@ from functions.privacy_requests.logic import erasure, export
 from functions.privacy_requests.logic.steps import Next, StepRequest
 from infra.constructs.erasure import ERASURE, EXPORT, LONGEST_JOURNEY, definition
 from infra.constructs.storage import EXPIRES_AT
+from shared.domain.retention import CLASS_OF_KIND
 from shared.events.catalogue import ErasureRequested, ExportRequested
 from shared.policies.reader import read_policies
 from tests.infrastructure.conftest import Synthesised
@@ -74,9 +75,7 @@ def test_a_step_gets_from_the_event_what_it_asks_for(
 def test_they_are_standard_and_log_no_state(stack: Synthesised) -> None:
     machines = stack.resources("AWS::StepFunctions::StateMachine").values()
     standard = [
-        one["Properties"]
-        for one in machines
-        if one["Properties"]["StateMachineType"] == "STANDARD"
+        one["Properties"] for one in machines if one["Properties"]["StateMachineType"] == "STANDARD"
     ]
     assert {one["StateMachineName"] for one in standard} == {
         "passerelle-erasure",
@@ -122,9 +121,12 @@ def test_files_end_after_what_led_to_them(stack: Synthesised) -> None:
     days = {one["Prefix"]: one["ExpirationInDays"] for one in rules if "Prefix" in one}
     retention = read_policies().retention
     assert days == {
-        "touchpoint/": retention.consent.days + 1,
-        "raw/": retention.consent.days + 1,
-        "attachments/": retention.consent.days + 1,
+        **{
+            f"{kind}/{name}/": getattr(retention, name).days + 1
+            for kind in ("touchpoint", "raw")
+            for name in CLASS_OF_KIND.values()
+        },
+        "attachments/": retention.message.days + 1,
         "request/": 91,
         "exports/": 8,
         "proofs/": retention.proof.days + 1,

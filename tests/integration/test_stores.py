@@ -143,7 +143,7 @@ class TestLedger:
         assert entry is not None and entry.touchpoint.text == text
         assert stores.ledger.raw(seen.touchpoint_id) == text.encode()
         (item,) = stores.client.scan(TableName=stores.names["touchpoints"])["Items"]
-        assert item["raw_key"]["S"] == f"raw/{seen.touchpoint_id}"
+        assert item["raw_key"]["S"] == f"raw/message/{seen.touchpoint_id}"
 
     def test_attachments_are_stored_and_linked(self, stores: Stores) -> None:
         file = AttachedFile(name="facture.pdf", content_type="application/pdf", size=4)
