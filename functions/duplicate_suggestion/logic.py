@@ -46,7 +46,9 @@ def suggest_duplicates(request: DuplicateRequest, ports: Ports) -> int:
     compared = {profile.profile_id, *profile.profile_ids}
     suggested = 0
     candidates = [
-        one for one in ports.match_index.find(keys, most=ports.policy.most_per_key) if one not in compared
+        one
+        for one in ports.match_index.find(keys, most=ports.policy.most_per_key)
+        if one not in compared
     ]
     for candidate in candidates[: ports.policy.most_candidates]:
         other = ports.profiles.read(candidate)
