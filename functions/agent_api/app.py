@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from functions.agent_api import (
+    consents,
     docs,
     follow_ups,
     privacy,
@@ -24,6 +25,7 @@ from shared.runtime.observability import logger
 ROUTERS = (
     touchpoints.router,
     profiles.router,
+    consents.router,
     segments.router,
     tickets.router,
     follow_ups.router,

@@ -20,6 +20,7 @@ TAGS = {
     "touchpoints": "Observed contacts, immutable, with what they were understood as and what "
     "became of them.",
     "profiles": "The one view of a person.",
+    "consents": "What a person allowed and forbade, and what stops messages to them.",
     "segments": "Sets of people that live: who is in follows from a rule, at every moment.",
     "tickets": "Tracked obligations.",
     "follow-ups": "Dated commitments, and how they ended.",

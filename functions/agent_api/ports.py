@@ -8,10 +8,12 @@ from aws_lambda_powertools.event_handler.depends import Depends
 from shared.policies.reader import Policies, read_policies
 from shared.ports import (
     Clock,
+    ConsentStore,
     IdentifierForms,
     Ledger,
     PrivacyRequests,
     ProfileStore,
+    Secrets,
     SegmentStore,
     TicketStore,
 )
@@ -25,6 +27,19 @@ def ledger() -> Ledger:
 
 def profiles() -> ProfileStore:
     return wiring.profiles(AgentApiSettings.read())
+
+
+def consents() -> ConsentStore:
+    return wiring.consents(AgentApiSettings.read())
+
+
+def secrets() -> Secrets:
+    """Of all there are, this function may read only that of the preference links."""
+    return wiring.secrets(AgentApiSettings.read())
+
+
+def preferences_url() -> str:
+    return AgentApiSettings.read().preferences_url
 
 
 def segments() -> SegmentStore:
@@ -52,6 +67,9 @@ def agent(request: Request) -> str:
 
 LedgerPort = Annotated[Ledger, Depends(ledger)]
 ProfilesPort = Annotated[ProfileStore, Depends(profiles)]
+ConsentsPort = Annotated[ConsentStore, Depends(consents)]
+SecretsPort = Annotated[Secrets, Depends(secrets)]
+PreferencesUrl = Annotated[str, Depends(preferences_url)]
 SegmentsPort = Annotated[SegmentStore, Depends(segments)]
 PrivacyPort = Annotated[PrivacyRequests, Depends(privacy_requests)]
 TicketsPort = Annotated[TicketStore, Depends(tickets)]

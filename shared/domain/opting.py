@@ -5,6 +5,7 @@ Messaging Principles 5.1.3; 47 CFR 64.1200(a)(10) and (12); in France the operat
 short numbers, STOP on every number that advertises), START lifts, HELP names who is there.
 """
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import NamedTuple, Self
 
@@ -65,6 +66,8 @@ class ConsentPolicy(Model):
     purposes: dict[PurposeName, Purpose] = Field(min_length=1)
     channels: tuple[Channel, ...] = Field(min_length=1)
     """The channels a person may allow or forbid one by one."""
+    link_lasts: timedelta = Field(gt=timedelta(0))
+    """How long a link to the preference page is good."""
     words: WordPolicy
 
     @model_validator(mode="after")

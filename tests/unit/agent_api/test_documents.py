@@ -36,6 +36,14 @@ def test_every_route_says_what_it_is_for_and_how_it_fails(client: Client) -> Non
         "/v1/tickets/{ticket_id}",
         "/v1/tickets/{ticket_id}/replies",
         "/v1/follow-ups",
+        "/v1/profiles/{profile_id}/exports",
+        "/v1/profiles/{profile_id}/erasures",
+        "/v1/profiles/{profile_id}/consents",
+        "/v1/profiles/{profile_id}/suppressions",
+        "/v1/profiles/{profile_id}/suppressions/{suppression_id}",
+        "/v1/profiles/{profile_id}/preference-links",
+        "/v1/exports/{export_id}",
+        "/v1/erasures/{erasure_id}",
     }
     tags = {tag["name"] for tag in document["tags"]}
     for methods in document["paths"].values():
