@@ -177,7 +177,7 @@ FUNCTIONS = {
         PrivacyRequestsSettings,
         timeout_seconds=900,
         memory_mb=1024,
-        packages=("Jinja2", "phonenumbers", "PyYAML", "tzdata"),
+        packages=("Jinja2", "PyYAML", "tzdata"),
         grants=(
             *READ_TOUCHPOINT,
             Grant("touchpoints", (BATCH_GET, SCAN, DELETE)),

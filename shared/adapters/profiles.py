@@ -115,7 +115,8 @@ class DynamoProfileStore:
                 "state": TouchpointState.PROCESSED if tie.finished else None,
             },
             remove=["event"],
-            condition="attribute_not_exists(#profile_id)",
+            # One that was erased meanwhile does not come back as an empty shell.
+            condition="attribute_exists(#state) AND attribute_not_exists(#profile_id)",
         )
 
     def _profile_update(self, tie: ProfileTie) -> dict[str, Any]:

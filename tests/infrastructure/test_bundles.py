@@ -20,6 +20,7 @@ import pytest
 
 from infra.bundles import HERE, LAMBDA, BundleError, bundle, pinned
 from infra.constructs.functions import BASE_PACKAGES, FUNCTIONS
+from shared.policies.reader import read_policies
 
 RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3")
 """What Lambda's own runtime brings."""
@@ -86,6 +87,10 @@ ASKED: dict[str, list[tuple[dict[str, Any], str]]] = {
     "follow_up_scheduling": [({"ticket_id": "t1", "when": "ticket_opened"}, "NotFound")],
     "duplicate_suggestion": [({"profile_id": "p1"}, '"suggested": 0')],
     "follow_up_delivery": [({"ticket_id": "t1", "follow_up_id": "f1"}, "NotFound")],
+    "privacy_requests": [
+        ({"step": "begin", "run": "r1", "attempt": 1, "export_id": "x1"}, '"next": "ended"'),
+        ({"step": "begin_pass", "run": "r1", "attempt": 1, "erasure_id": "e1"}, '"next": "ended"'),
+    ],
     "agent_api": [
         (request("GET", "/openapi.json", {}), '"statusCode": 200'),
         (request("GET", "/docs", {}), '"statusCode": 200'),
@@ -123,6 +128,16 @@ from shared.policies.reader import read_match_model
 from shared.runtime import wiring
 assert wiring.similarity().edits("giulia", "guilia") == 1
 assert read_match_model().weight("name", "same") > 0
+""",
+    "privacy_requests": """
+from datetime import datetime, UTC
+from functions.privacy_requests.logic.document import as_html
+from shared.domain.privacy import Export
+now = datetime.now(UTC)
+export = Export(export_id="x1", profile_ids=("p1",), by="a1", language="it", requested_at=now,
+    expires_at=now)
+page = b"".join(as_html(export, [{"person": [{"name": "<b>"}]}])).decode()
+assert "&lt;b&gt;" in page and "Il Suo profilo" in page
 """,
     "profile_update": """
 from shared.runtime import wiring
@@ -208,6 +223,8 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_bundle_answers_by_itself(name: str, aws: str, runtime: Path) -> None:
     folder = bundle(name, (*BASE_PACKAGES, *FUNCTIONS[name].packages), target=HERE)
     variables = dict.fromkeys(FUNCTIONS[name].settings.variables(), "test")
+    if "RETENTION" in variables:
+        variables["RETENTION"] = read_policies().retention.model_dump_json()
     done = subprocess.run(
         [
             sys.executable,

@@ -13,7 +13,7 @@ from shared.domain.errors import Contention, SendRefused
 from shared.domain.touchpoint import Endpoint, Touchpoint
 from shared.runtime.observability import count, logger, observed
 from shared.runtime.settings import environment
-from tests.builders import whatsapp_message
+from tests.builders import policies, whatsapp_message
 
 PERSONAL = ("+33612345678", "33612345678", "awa@example.com", "Awa", "Où est ma commande ?")
 
@@ -117,7 +117,12 @@ class TestARefusedWebhook:
     @pytest.fixture(autouse=True)
     def settings(self) -> Iterator[None]:
         token = environment.set(
-            {"TOUCHPOINTS_TABLE": "t", "RAW_BUCKET": "b", "SECRETS_PREFIX": "p"}
+            {
+                "TOUCHPOINTS_TABLE": "t",
+                "RAW_BUCKET": "b",
+                "SECRETS_PREFIX": "p",
+                "RETENTION": policies().retention.model_dump_json(),
+            }
         )
         yield
         environment.reset(token)

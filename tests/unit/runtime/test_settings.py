@@ -12,11 +12,13 @@ from shared.runtime.settings import (
     WebhookIntakeSettings,
     environment,
 )
+from tests.builders import policies
 
 INTAKE = {
     "TOUCHPOINTS_TABLE": "touchpoints",
     "RAW_BUCKET": "raws",
     "SECRETS_PREFIX": "passerelle",
+    "RETENTION": policies().retention.model_dump_json(),
 }
 
 
@@ -34,6 +36,7 @@ def test_a_field_is_the_variable_of_its_name(variables: dict[str, str]) -> None:
     settings = WebhookIntakeSettings.read()
     assert settings.touchpoints_table == "touchpoints"
     assert settings.public_url == ""
+    assert settings.retention == policies().retention
 
 
 def test_what_is_set_beside_the_default_counts(variables: dict[str, str]) -> None:
@@ -60,6 +63,7 @@ def test_the_stack_must_set_exactly_what_has_no_default() -> None:
         "TOUCHPOINTS_TABLE",
         "RAW_BUCKET",
         "PROFILES_TABLE",
+        "RETENTION",
     }
 
 
