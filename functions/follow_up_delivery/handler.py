@@ -23,5 +23,6 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         sender=wiring.sender(settings),
         policies=read_policies(),
         clock=wiring.clock(),
+        preferences_url=settings.preferences_url,
     )
     return fulfil(read_request(event), ports)

@@ -50,6 +50,8 @@ class OutboundMessage(Model):
     """The provider's id of the message this answers: a WhatsApp context, a Message-ID."""
     thread: tuple[str, ...] = ()
     language: str | None = None
+    unsubscribe_url: str | None = None
+    """Where one click ends mails of this kind (RFC 8058)."""
 
 
 class GateStep(Model):

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 from shared.domain.model import Model
 from shared.domain.touchpoint import Channel
 
-VARIABLES = frozenset({"ticket_number"})
+PREFERENCE_URL = "preference_url"
+VARIABLES = frozenset({"ticket_number", PREFERENCE_URL})
 """All that a wording may use: what `follow_up_delivery` fills in."""
 _VARIABLE = re.compile(r"\{([a-z_]+)\}")
 
@@ -35,6 +36,11 @@ class Wording(Model):
     @property
     def variables(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(_VARIABLE.findall(self.text)))
+
+    @property
+    def asks_for_link(self) -> bool:
+        """Whether it shows the way to the person's preferences."""
+        return PREFERENCE_URL in self.variables
 
     def filled(self, values: Mapping[str, str]) -> str:
         """The text with its variables replaced. What a value holds is never read as a variable."""

@@ -44,7 +44,12 @@ def mime(message: OutboundMessage, *, sender_name: str) -> bytes:
         # A person wrote what is transactional; a template wrote the rest, and says so (RFC 3834).
         mail["Auto-Submitted"] = "auto-generated"
     if message.message_class is MessageClass.MARKETING:
-        mail["List-Unsubscribe"] = f"<mailto:{account}?subject=unsubscribe>"
+        ways = [f"<mailto:{account}?subject=unsubscribe>"]
+        if message.unsubscribe_url is not None:
+            # The way of one click comes first, and needs no sender to be proven (RFC 8058).
+            ways.insert(0, f"<{message.unsubscribe_url}>")
+            mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        mail["List-Unsubscribe"] = ", ".join(ways)
     mail.set_content(clean(message.text), cte="quoted-printable")
     if message.language and re.fullmatch(r"[A-Za-z0-9-]{2,35}", message.language):
         mail["Content-Language"] = message.language

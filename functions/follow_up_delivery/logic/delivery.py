@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from functions.follow_up_delivery.logic.gate import ask_gate
+from functions.follow_up_delivery.logic.links import preference_link
 from functions.follow_up_delivery.logic.message import write
 from functions.follow_up_delivery.logic.state import (
     CLAIM_LASTS,
@@ -13,7 +14,7 @@ from functions.follow_up_delivery.logic.state import (
     ticket_change,
 )
 from functions.follow_up_delivery.logic.transmission import transmit
-from shared.domain.errors import Contention, NotFound
+from shared.domain.errors import Contention, MissingSecret, NotFound
 from shared.domain.follow_up import Escalate, FollowUp, FollowUpState, SendReply, SendTemplate
 from shared.domain.journey import DeliveryRequest
 from shared.domain.model import TouchpointId
@@ -94,7 +95,14 @@ def _send(
         reason = "the touchpoint it answers has no way back"
         return end(follow_up, FollowUpState.REFUSED, reason, ports)
     profile = ports.profiles.read(follow_up.profile_id)
-    draft = write(action, ticket, answered.touchpoint, profile, ports.policies)
+
+    def link() -> str:
+        return preference_link(follow_up.profile_id, ports)
+
+    try:
+        draft = write(action, ticket, answered.touchpoint, profile, ports.policies, link)
+    except MissingSecret as error:
+        return end(follow_up, FollowUpState.REFUSED, str(error), ports)
     gate = ask_gate(draft, answered.touchpoint, follow_up.profile_id, profile, ports)
     follow_up = follow_up.model_copy(update={"gate": gate.steps})
     if gate.verdict is Verdict.REFUSE:

@@ -1,5 +1,6 @@
 """From a promise to words: in the person's language, to the endpoint it answers."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,8 +12,9 @@ from shared.domain.sending import (
     TemplateUse,
 )
 from shared.domain.suppression import NoticeTemplate
+from shared.domain.template import PREFERENCE_URL
 from shared.domain.ticket import Ticket
-from shared.domain.touchpoint import Direction, Endpoint, Message, Touchpoint
+from shared.domain.touchpoint import Channel, Direction, Endpoint, Message, Touchpoint
 from shared.policies.reader import Policies
 
 
@@ -33,6 +35,8 @@ class Draft(NamedTuple):
     """What it is for, where it does not follow from its class."""
     is_notice: bool = False
     """Whether an opt-out, an opt-in or a call for help calls for it."""
+    unsubscribe_url: str | None = None
+    """Of what is advertised by mail."""
 
     def message(self, send_key: str, *, as_template: bool) -> OutboundMessage:
         return OutboundMessage(
@@ -45,6 +49,7 @@ class Draft(NamedTuple):
             in_reply_to=self.in_reply_to,
             thread=self.thread,
             language=self.language,
+            unsubscribe_url=self.unsubscribe_url,
         )
 
 
@@ -64,15 +69,22 @@ def write(
     answered: Touchpoint,
     profile: Profile | None,
     policies: Policies,
+    link: Callable[[], str],
 ) -> Draft:
-    """The draft that answers `answered`, whose endpoint the caller has made sure of."""
+    """The draft that answers `answered`, whose endpoint the caller has made sure of.
+
+    `link` makes the way to the person's preferences, where the words show it or a mail advertises;
+    what it raises rises.
+    """
     assert answered.endpoint is not None
     asked = answered.content if isinstance(answered.content, Message) else Message()
     words = (
         Words(action.text, MessageClass.TRANSACTIONAL, ticket.last.language)
         if isinstance(action, SendReply)
-        else _from_template(action, ticket, answered.endpoint, profile, policies)
+        else _from_template(action, ticket, answered.endpoint, profile, policies, link)
     )
+    advertises = words.message_class is MessageClass.MARKETING
+    by_mail = answered.endpoint.channel is Channel.EMAIL
     return Draft(
         endpoint=answered.endpoint,
         message_class=words.message_class,
@@ -83,6 +95,7 @@ def write(
         in_reply_to=answered.provider_event_id,
         thread=(*asked.thread, answered.provider_event_id),
         purpose=action.purpose if isinstance(action, SendTemplate) else None,
+        unsubscribe_url=link() if advertises and by_mail else None,
     )
 
 
@@ -119,11 +132,14 @@ def _from_template(
     endpoint: Endpoint,
     profile: Profile | None,
     policies: Policies,
+    link: Callable[[], str],
 ) -> Words:
     """In the person's language, with the provider's approved template where there is one."""
     wanted = (profile.language if profile else None) or ticket.last.language
     language, wording = policies.templates.wording(action.template, wanted)
     values = {"ticket_number": ticket.number}
+    if wording.asks_for_link:
+        values[PREFERENCE_URL] = link()
     approved = wording.approved.get(endpoint.channel)
     template = None
     if approved is not None and approved.state == "approved":

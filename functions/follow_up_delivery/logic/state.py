@@ -35,6 +35,8 @@ class Ports(NamedTuple):
     sender: Sender
     policies: Policies
     clock: Clock
+    preferences_url: str
+    """Where the preference page is."""
 
 
 class TicketChange(NamedTuple):

@@ -425,4 +425,5 @@ def test_the_step_stays_small(world: World) -> None:
 def attach(world: World, seen: Touchpoint) -> None:
     """The touchpoint is in the ledger and its person has a profile, as after the step before."""
     world.ledger.record([builders.observed(seen)])
-    world.profiles.put(Profile(profile_id=builders.profile_id(), created_at=builders.NOON))
+    whose = builders.profile_id()
+    world.profiles.put(Profile(profile_id=whose, profile_ids=(whose,), created_at=builders.NOON))

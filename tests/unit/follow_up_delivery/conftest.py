@@ -45,7 +45,10 @@ class Promise:
 
     def person(self, **traits: str) -> None:
         stated = {name: Trait(value=value, at=NOON) for name, value in traits.items()}
-        self.world.profiles.put(Profile(profile_id=profile_id(), created_at=NOON, traits=stated))
+        whose = profile_id()
+        self.world.profiles.put(
+            Profile(profile_id=whose, profile_ids=(whose,), created_at=NOON, traits=stated)
+        )
 
     def hear(self, seen: Touchpoint) -> Touchpoint:
         """They wrote, and profile_update has done its part."""
@@ -92,6 +95,7 @@ class Promise:
             sender=world.sender,
             policies=self.policies,
             clock=world.clock,
+            preferences_url="https://shop.example/preferences/",
         )
 
     def deliver(self, at: datetime | None = None) -> FollowUp:
