@@ -21,9 +21,9 @@ from shared.events.catalogue import ProfilesMerged, ProfilesSeparated
 from shared.events.envelope import Event
 from shared.ports import GraphChange, Known, ProfileStore
 
-MOST_SUGGESTIONS = 20
+MOST_SUGGESTIONS = 12
 """Made by one change, which must fit into one transaction."""
-SHARED = "but what they have in common is several people's"
+SHARED = "but what they have in common may be several people's"
 
 
 def graph_change(known: Known, after: IdentityGraph, *, by: str) -> GraphChange:
@@ -47,16 +47,16 @@ def _suggestions(
     before: Iterable[IdentityGraph], after: IdentityGraph
 ) -> tuple[MergeSuggestion, ...]:
     """Once for each tie that could join two people with a history, and does not."""
-    known = {each for graph in before for each in graph.suggested()}
-    new = [each for each in after.suggested() if each not in known]
+    known = {each.profile_ids for graph in before for each in graph.suggested()}
+    new = [each for each in after.suggested() if each.profile_ids not in known]
     return tuple(
         MergeSuggestion(
-            profile_ids=one.profile_ids,
+            profile_ids=pair,
             reason=one.reason if one.kind is TieKind.STATED else f"{one.reason}; {SHARED}",
             by=one.by,
             at=one.at,
         )
-        for one in new[:MOST_SUGGESTIONS]
+        for pair, one in new[:MOST_SUGGESTIONS]
     )
 
 

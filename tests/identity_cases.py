@@ -70,6 +70,8 @@ class Seen(Model):
     name: str | None = None
     region: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
     """Of the line it came in by; the policy's own where it is not said."""
+    years: int = 0
+    """How long after the others; touchpoints of a case are a day apart."""
 
 
 class Case(Model):
@@ -142,7 +144,7 @@ def touchpoints(case: Case) -> list[tuple[Seen, Touchpoint]]:
 
 
 def _touchpoint(case: Case, number: int, seen: Seen) -> Touchpoint:
-    at = NOON + timedelta(days=number)
+    at = NOON + timedelta(days=number + 366 * seen.years)
     return Touchpoint(
         **dict(sources().sources[seen.via]),
         account=_line(seen.region),
@@ -221,9 +223,14 @@ def judge(case: Case, played: Played) -> Verdict:
     owners = owners_of(case)
     person_of = {key: person for person in played.persons for key in person.identifiers}
     asked = {
-        frozenset({person_of[one.one].profile_id, person_of[one.other].profile_id})
+        frozenset(
+            person.profile_id
+            for one in possible.profile_ids
+            for person in [graph.person_with(one)]
+            if person
+        )
         for graph in played.graphs
-        for one in graph.suggested()
+        for possible in graph.suggested()
     }
     tied = {one.pair for graph in played.graphs for one in graph.ties}
     levels: Counter[str] = Counter()

@@ -6,6 +6,7 @@ and no index is needed to find it. What makes several of them one person is told
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Self
@@ -22,14 +23,16 @@ class IdentifierType(StrEnum):
     MESSENGER_USER = "messenger_user"
     INSTAGRAM_USER = "instagram_user"
     TELEGRAM_USER = "telegram_user"
-    LOYALTY_CARD = "loyalty_card"
     PHONE = "phone"
     EMAIL = "email"
+    LOYALTY_CARD = "loyalty_card"
     ORDER_NUMBER = "order_number"
     WEB_ANONYMOUS = "web_anonymous"
     WEB_CHAT_SESSION = "web_chat_session"
 
 
+SHORTEST_FILLER = 4
+"""Characters, all the same. A customer may well have the number 7, or 77."""
 LONGEST_SCOPE = 200
 LONGEST_VALUE = 320
 """Characters of an identifier's scope and value."""
@@ -92,6 +95,8 @@ class Proof(StrEnum):
     """The company's own server spoke, with a key that no browser has."""
     CONFIRMED = "confirmed"
     """The person followed a link or typed a code sent to this address."""
+    SCANNED = "scanned"
+    """A machine read the card; nobody typed its number."""
 
 
 class Source(Model):
@@ -126,6 +131,8 @@ class IdentityPolicy(Model):
     """Values of a type, within a scope, that one person may hold before it is no longer certain
     that they are one.
     """
+    changes_hands: dict[IdentifierType, timedelta] = {}
+    """How long after a proof a value of this type may have been given to somebody else."""
     blocked: dict[IdentifierType, tuple[str, ...]] = {}
     """Values that never identify, with `*` for anything: noreply@*, the company's own addresses."""
     shared: dict[IdentifierType, tuple[str, ...]] = {}
@@ -148,11 +155,17 @@ class IdentityPolicy(Model):
         return self.priority.index(identifier.type), identifier.key
 
     def is_blocked(self, identifier: Identifier) -> bool:
-        return _matches(identifier, self.blocked)
+        return _matches(identifier, self.blocked) or _is_filler(identifier.value)
 
     def is_shared(self, identifier: Identifier) -> bool:
         return _matches(identifier, self.shared)
 
 
 def _matches(identifier: Identifier, values: Mapping[IdentifierType, tuple[str, ...]]) -> bool:
-    return any(fnmatchcase(identifier.value, one) for one in values.get(identifier.type, ()))
+    value = identifier.value.casefold()
+    return any(fnmatchcase(value, one.casefold()) for one in values.get(identifier.type, ()))
+
+
+def _is_filler(value: str) -> bool:
+    """0000000, 9999, xxxx, ----: what is typed where a system wants something."""
+    return len(value) >= SHORTEST_FILLER and len(set(value.casefold())) == 1

@@ -7,6 +7,7 @@ identifier is moved when another joins it or leaves.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import combinations
 from typing import Literal, NamedTuple
@@ -49,6 +50,8 @@ class Tie(Model):
     """`touchpoint:<id>` or `agent:<id>`."""
     reason: str = ""
     score: float | None = None
+    until: Instant | None = None
+    """The quarter in which it was last seen, by its first day."""
 
     @property
     def pair(self) -> tuple[str, str]:
@@ -72,7 +75,7 @@ class Tie(Model):
 
 
 def tie(
-    one: str, other: str, kind: TieKind, at: Instant, by: str, reason: str = "", **more: float
+    one: str, other: str, kind: TieKind, at: Instant, by: str, reason: str = "", **more: object
 ) -> Tie:
     first, second = sorted((one, other))
     return Tie.model_validate(
@@ -142,15 +145,52 @@ class IdentityGraph(Model):
         }
         return frozenset(ends - person.identifiers)
 
-    def suggested(self) -> list[Tie]:
-        """What ties two persons who both have a history, and nobody decided on yet."""
-        return [
-            each
-            for each in self.ties
-            if self.person_of(each.one).homes
-            and self.person_of(each.other).homes
-            and not self.is_decided(*each.profile_ids)
-        ]
+    def suggested(self) -> list["Possible"]:
+        """Persons with a history who may be one: something ties them, or ties each to what is
+        several people's, and nobody decided yet.
+        """
+        found: dict[tuple[ProfileId, ProfileId], Possible] = {}
+        for each in self.ties:
+            self._suggest(found, each.profile_ids, each)
+        for key in self.identifiers:
+            if not self.person_of(key).homes:
+                ties = [one for one in self.ties if key in one.pair and one.kind not in DECIDED]
+                for one, other in combinations(ties, 2):
+                    ends = (set(one.pair) | set(other.pair)) - {key}
+                    ids = sorted(Identifier.from_key(end).profile_id for end in ends)
+                    if len(ids) == 2:
+                        self._suggest(found, (ids[0], ids[1]), max(one, other, key=_moment))
+        return [found[pair] for pair in sorted(found)]
+
+    def _suggest(
+        self,
+        found: dict[tuple[ProfileId, ProfileId], "Possible"],
+        pair: tuple[ProfileId, ProfileId],
+        because: Tie,
+    ) -> None:
+        here, there = map(self.person_with, pair)
+        if here is None or there is None or not (here.homes and there.homes):
+            return
+        if not self.is_decided(*pair):
+            one, other = sorted((_with_history(here, pair), _with_history(there, pair)))
+            known = found.get((one, other))
+            if known is None or _moment(because) < _moment(known.because):
+                found[one, other] = Possible((one, other), because)
+
+
+def _with_history(person: Person, pair: tuple[ProfileId, ProfileId]) -> ProfileId:
+    """The profile of the pair that is this person's, or the one they are known by where that has
+    no history of its own.
+    """
+    homes = {Identifier.from_key(key).profile_id for key in person.homes}
+    return next((one for one in pair if one in homes), person.profile_id)
+
+
+class Possible(NamedTuple):
+    """Two profiles with a history that may be one person's, and the tie that says so."""
+
+    profile_ids: tuple[ProfileId, ProfileId]
+    because: Tie
 
 
 class Claims(NamedTuple):
@@ -190,6 +230,11 @@ def claims_of(
 
 
 def _tie_of(touchpoint: Touchpoint, home: Identifier, other: Identifier, is_proven: bool) -> Tie:
+    """Two of one type are proven together only by who vouches for more than each of them: a
+    browser may name any other browser.
+    """
+    same_type = (home.type, home.scope) == (other.type, other.scope)
+    is_proven = is_proven and not (same_type and touchpoint.proof is None)
     names = f"{home.type.value} and {other.type.value}".replace("_", " ")
     verb = "proved" if is_proven else "stated"
     return tie(
@@ -199,7 +244,13 @@ def _tie_of(touchpoint: Touchpoint, home: Identifier, other: Identifier, is_prov
         touchpoint.occurred_at,
         f"touchpoint:{touchpoint.touchpoint_id}",
         f"one {touchpoint.channel.value} touchpoint of {touchpoint.provider} {verb} {names}",
+        until=_quarter(touchpoint.occurred_at),
     )
+
+
+def _quarter(at: Instant) -> Instant:
+    """Coarse, so that a tie seen daily is written four times a year."""
+    return datetime(at.year, (at.month - 1) // 3 * 3 + 1, 1, tzinfo=UTC)
 
 
 def _ties(identifier: Identifier, policy: IdentityPolicy) -> bool:
@@ -223,24 +274,28 @@ def is_verified(identifier: Identifier, touchpoint: Touchpoint, policy: Identity
 
 
 def kept(ties: Iterable[Tie]) -> tuple[Tie, ...]:
-    """Of each pair: the earliest of each kind that was seen, and the latest that was decided."""
+    """Of each pair: the earliest of each kind that was seen, with the quarter it was last seen in,
+    and the latest that was decided.
+    """
     best: dict[tuple[str, str, str], Tie] = {}
     for one in ties:
         decided = one.kind in DECIDED
         slot = (*one.pair, "decided" if decided else one.kind.value)
         known = best.get(slot)
-        if known is None or (_later(one, known) if decided else _later(known, one)):
+        if known is None:
             best[slot] = one
+        elif decided:
+            best[slot] = max(one, known, key=_moment)
+        else:
+            seen = [each.until for each in (one, known) if each.until is not None]
+            earliest = min(one, known, key=_moment)
+            best[slot] = earliest.model_copy(update={"until": max(seen, default=None)})
     return tuple(best[slot] for slot in sorted(best))
 
 
-def _later(one: Tie, other: Tie) -> bool:
-    """At the same instant a separation counts as later, and then what sorts last."""
-    return _moment(one) > _moment(other)
-
-
-def _moment(one: Tie) -> tuple[Instant, bool, str, str]:
-    return one.at, one.kind is TieKind.SEPARATED, one.by, one.model_dump_json()
+def _moment(one: Tie) -> tuple[Instant, bool, str, str, float]:
+    """Sorts by time; at the same instant a separation is later, and then it is decided anyhow."""
+    return one.at, one.kind is TieKind.SEPARATED, one.by, one.reason, one.score or 0
 
 
 def united(graphs: Iterable[IdentityGraph], more: Iterable[Tie] = ()) -> IdentityGraph:
@@ -270,14 +325,19 @@ def with_claims(
     for other, one in zip(claims.others, claims.ties, strict=True):
         alone = IdentityGraph(identifiers=frozenset({other.key}), homes=homes & {other.key})
         bigger = united([graph, graphs.get(other.key, alone)], [one])
-        if other.key in graph.identifiers or _has_room(bigger):
+        if other.key in graph.identifiers or _has_room(bigger, one.kind):
             graph = bigger
     return settled(graph, policy)
 
 
-def _has_room(graph: IdentityGraph) -> bool:
+def _has_room(graph: IdentityGraph, kind: TieKind) -> bool:
+    """What is only stated may fill half of a graph, and takes no place from what is proven."""
+    share = 2 if kind is TieKind.STATED else 1
     types = Counter(Identifier.from_key(key).type for key in graph.identifiers)
-    return len(graph.identifiers) <= MOST_IDENTIFIERS and max(types.values()) <= MOST_OF_A_TYPE
+    return (
+        len(graph.identifiers) <= MOST_IDENTIFIERS // share
+        and max(types.values()) <= MOST_OF_A_TYPE // share
+    )
 
 
 class PersonsChange(NamedTuple):
@@ -327,21 +387,41 @@ def resolve(
     """Whose identifiers are one person's, whatever the order in which they came into the graph.
 
     First what people decided; then identifier by identifier, strongest first, what is proven. One
-    that would bring together what may not be together (two customer numbers, two people somebody
-    separated) is evidently shared: it joins none of them.
+    that would bring together what may not be together (two people somebody separated, more of a
+    type than one person may hold) joins none of them. Nor does one between two values of a
+    stronger type: a card that proved two phones is evidently shared.
     """
     groups = _Groups(identifiers, ties, policy)
     merged = [one for one in ties if one.kind is TieKind.MERGED]
     for one in sorted(merged, key=_moment):
         groups.join(one.pair, ignoring_limits=True)
     proven: dict[str, list[str]] = {}
-    for one in ties:
+    for one in _current(ties, policy):
         if one.kind is TieKind.VERIFIED:
             weaker, stronger = sorted(one.pair, key=groups.strength, reverse=True)
             proven.setdefault(weaker, []).append(stronger)
     for key in sorted(proven, key=groups.strength):
-        groups.join([key, *proven[key]])
+        if not groups.bridges(key, proven[key]):
+            groups.join([key, *proven[key]])
     return groups.persons()
+
+
+def _current(ties: Sequence[Tie], policy: IdentityPolicy) -> list[Tie]:
+    """Without what an identifier proved before it may have changed hands: a telephone number is
+    given to somebody else after a while.
+    """
+    proven: dict[str, list[Tie]] = {}
+    for one in ties:
+        if one.kind is TieKind.VERIFIED:
+            for key in one.pair:
+                proven.setdefault(key, []).append(one)
+    outdated = set()
+    for key, theirs in proven.items():
+        lasts = policy.changes_hands.get(Identifier.from_key(key).type)
+        if lasts is not None:
+            latest = max(one.at for one in theirs)
+            outdated |= {one.pair for one in theirs if (one.until or one.at) + lasts < latest}
+    return [one for one in ties if one.pair not in outdated]
 
 
 class _Groups:
@@ -363,6 +443,13 @@ class _Groups:
             return
         union = frozenset().union(*parts)
         self._group.update(dict.fromkeys(union, union))
+
+    def bridges(self, key: str, stronger: Sequence[str]) -> bool:
+        """Whether it would bring together different values of a type, none of them its own."""
+        parts = {self._group[one] for one in stronger} - {self._group[key]}
+        counted = [self._counted(part) for part in parts]
+        together = self._counted(frozenset().union(*parts))
+        return any(count > max(one[slot] for one in counted) for slot, count in together.items())
 
     def _are_apart(self, parts: set[Keys]) -> bool:
         return any(

@@ -153,6 +153,8 @@ class Customer(Payload):
     email: Annotated[Email | None, BeforeValidator(_no_text_is_none)] = None
     loyalty_card: Annotated[Number | None, BeforeValidator(_no_text_is_none)] = None
     order_number: Annotated[Number | None, BeforeValidator(_no_text_is_none)] = None
+    scanned: bool = False
+    """Whether a machine read the card; what was typed may be another person's."""
     name: Annotated[Short | None, BeforeValidator(_no_text_is_none)] = None
     language: Annotated[
         Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")] | None,
@@ -471,12 +473,16 @@ class StandardWebhooks(Provider[StandardWebhooksSecret]):
             if data
             else Unsupported(what=f"event of type {event.type}"),
             identifiers=data.identifiers if data else (),
-            proof=data.proof if data else None,
+            proof=_proof(data) if data else None,
             endpoint=_way_back(data, source) if data else None,
             name=data.customer.name if data else None,
             language=data.customer.language if data else None,
         )
         return [Observed(touchpoint, request.body)]
+
+
+def _proof(data: Data) -> Proof | None:
+    return data.proof or (Proof.SCANNED if data.customer.scanned else None)
 
 
 def _read_data(kind: type[Data], data: JsonValue) -> Data:

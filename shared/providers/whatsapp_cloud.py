@@ -310,8 +310,9 @@ KINDS: Mapping[str, type[Spoken]] = {
 """How each message type is read. Any other is kept as Unsupported."""
 
 
-NUMBER_CHANGES = frozenset({"user_changed_number", "customer_changed_number"})
-"""To register a number WhatsApp sends it a code, so both the old and the new one are confirmed.
+CHANGES = frozenset({"user_changed_number", "customer_changed_number", "user_changed_user_id"})
+"""To register a number WhatsApp sends it a code, so both the old and the new one are confirmed; and
+user ids are WhatsApp's own.
 
 https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/system
 """
@@ -629,7 +630,7 @@ def _system(line: Line, envelope: Envelope, original: dict[str, Any]) -> Touchpo
     return touchpoint.model_copy(
         update={
             "identifiers": tuple(dict.fromkeys(both)),
-            "proof": Proof.CONFIRMED if system.type in NUMBER_CHANGES else None,
+            "proof": Proof.CONFIRMED if system.type in CHANGES else None,
         }
     )
 

@@ -114,13 +114,14 @@ def known_by(*identifiers: Identifier, key: str = "k", **overrides: Any) -> Touc
 
 
 def till(*identifiers: Identifier, key: str = "k", **overrides: Any) -> Touchpoint:
-    """The company's own till, which knows its customers' numbers and cards."""
+    """The company's own till, which knows its customers' numbers and scans their cards."""
     fields: dict[str, Any] = {
         "provider": "standard_webhooks",
         "account": "till",
         "channel": Channel.IN_STORE,
         "direction": Direction.PASSIVE,
         "endpoint": None,
+        "proof": "scanned",
     }
     return known_by(*identifiers, key=key, **fields | overrides)
 
