@@ -86,7 +86,13 @@ ASKED: dict[str, list[tuple[dict[str, Any], str]]] = {
     "ticket_creation": [(UNDERSTOOD, "NotFound")],
     "follow_up_scheduling": [({"ticket_id": "t1", "when": "ticket_opened"}, "NotFound")],
     "duplicate_suggestion": [({"profile_id": "p1"}, '"suggested": 0')],
-    "follow_up_delivery": [({"ticket_id": "t1", "follow_up_id": "f1"}, "NotFound")],
+    "follow_up_delivery": [
+        ({"ticket_id": "t1", "follow_up_id": "f1"}, "NotFound"),
+        (TOUCHPOINT, "NotFound"),
+    ],
+    "preference_page": [
+        (request("GET", "/preferences/k1.a.b", {"token": "k1.a.b"}), '"statusCode": 503'),
+    ],
     "privacy_requests": [
         ({"step": "begin", "run": "r1", "attempt": 1, "export_id": "x1"}, '"next": "ended"'),
         ({"step": "begin_pass", "run": "r1", "attempt": 1, "erasure_id": "e1"}, '"next": "ended"'),
