@@ -187,8 +187,8 @@ class FakeLedger:
         ]
         return sorted(waiting, key=_occurred)
 
-    def advance_delivery(self, provider: str, account: str, status: DeliveryStatus) -> None:
-        id_ = touchpoint_id(provider, account, status.message_id)
+    def advance_delivery(self, told: Touchpoint, status: DeliveryStatus) -> None:
+        id_ = touchpoint_id(told.provider, told.account, status.message_id)
         known = self._delivery.get(id_)
         if known is None or _DELIVERY_RANK[status.status] > _DELIVERY_RANK[known.status]:
             self._delivery[id_] = status

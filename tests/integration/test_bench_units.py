@@ -12,7 +12,10 @@ import boto3
 import pytest
 
 from shared.domain.follow_up import FollowUpState
+from shared.domain.identity import IdentifierType
+from shared.domain.profile import LearnedLanguage
 from shared.domain.touchpoint import Direction, Message
+from shared.ports import GraphChange
 from tests.bench.dynamodb_calls import Target, read_price, targets, write_price
 from tests.bench.dynamodb_units import Item, Table, Units
 from tests.builders import (
@@ -29,11 +32,13 @@ from tests.builders import (
 from tests.integration.conftest import Stores
 from tests.integration.test_stores import (
     OPENED,
+    attach,
     changed_event,
     done_event,
+    one_graph,
     open_one,
+    persons,
     scheduled_event,
-    tie,
 )
 
 
@@ -152,15 +157,15 @@ def test_every_call_of_a_ticket_costs_what_dynamodb_says(
     for one in (seen, large):
         ledger.record([observed(one, raw=one.model_dump_json().encode())])
     ledger.record([observed(seen)])
-    profiles.find([identifier()])
-    profiles.attach(tie(seen))
-    assert profiles.find([identifier()]) == {identifier(): profile_id()}
-    profiles.attach(tie(large, new_identifiers=(), is_new=False, finished=True))
-    profiles.learn_language(profile_id(), "fr", NOON)
-    profiles.suppression(endpoint())
-    tickets.of_profile(profile_id())
+    attach(real_stores, seen)
+    attach(real_stores, large, finished=True)
+    mail = persons(real_stores, identifier("awa@example.com", IdentifierType.EMAIL))
+    profiles.change_graph(GraphChange((), one_graph((identifier(), *mail)), None))
+    assert profiles.read(profile_id()) == profiles.read(mail[0].profile_id)
+    profiles.learn(profile_id(), LearnedLanguage(language="fr", at=NOON), None)
+    tickets.of_profiles([profile_id()])
     opened = open_one(real_stores, seen)
-    tickets.of_profile(profile_id())
+    tickets.of_profiles([profile_id()])
     promised = follow_up(opened)
     tickets.promise(promised, scheduled_event(promised))
     claimed = promised.model_copy(update={"state": FollowUpState.SENDING})
@@ -169,7 +174,7 @@ def test_every_call_of_a_ticket_costs_what_dynamodb_says(
     done = claimed.model_copy(update={"state": FollowUpState.DONE})
     change = (opened, opened, changed_event(opened), OPENED)
     tickets.end(done, FollowUpState.SENDING, done_event(done), sent=sent, ticket=change)
-    ledger.timeline(profile_id())
+    ledger.timeline([profile_id()])
     ledger.mailbox(endpoint())
     ledger.read(large.touchpoint_id)
     tickets.follow_ups_of_ticket(opened.ticket_id)

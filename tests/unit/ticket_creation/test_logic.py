@@ -434,7 +434,7 @@ def tickets(world: World) -> dict[str, Ticket]:
     """By id, without the count of changes, which says how and not what."""
     return {
         one.ticket_id: one.model_copy(update={"version": 0})
-        for one in world.tickets.by_profile(profile_id()).items
+        for one in world.tickets.by_profiles([profile_id()]).items
     }
 
 
