@@ -31,6 +31,7 @@ from shared.domain.identity import Identifier, IdentifierType, Proof, email_iden
 from shared.domain.touchpoint import (
     Appointment,
     Channel,
+    ConsentStatement,
     Content,
     Contract,
     Direction,
@@ -356,6 +357,27 @@ class SurveyData(Data):
         )
 
 
+class ConsentData(Data):
+    usual_channel = Channel.WEB
+
+    purpose: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")
+    for_channel: Annotated[Channel, Field(strict=False)] | None = None
+    """Which channel it speaks of; without it, every one. `channel` is where it was said."""
+    wording: str | None = Field(default=None, max_length=500)
+    expires_at: Moment | None = None
+
+    def content(self, what: str, at: datetime) -> Content:
+        return ConsentStatement.model_validate(
+            {
+                "purpose": self.purpose,
+                "channel": self.for_channel,
+                "state": what,
+                "wording": self.wording,
+                "expires_at": self.expires_at,
+            }
+        )
+
+
 class MessageData(Data):
     usual_channel = Channel.APP
     direction = Direction.INBOUND
@@ -411,6 +433,8 @@ TYPES: Mapping[str, type[Data]] = {
     **{f"contract.{status}": ContractData for status in CONTRACT_STATUSES},
     **{f"return.{status}": ReturnData for status in RETURN_STATUSES},
     **{f"warranty_claim.{status}": WarrantyClaimData for status in WARRANTY_CLAIM_STATUSES},
+    "consent.granted": ConsentData,
+    "consent.withdrawn": ConsentData,
     "review.posted": ReviewData,
     "survey.answered": SurveyData,
     "message.received": MessageData,
