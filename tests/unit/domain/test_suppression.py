@@ -18,8 +18,9 @@ from shared.domain.suppression import (
     endpoint_subject,
     person_subject,
     subjects_of,
+    told_by_provider,
 )
-from shared.domain.touchpoint import Channel
+from shared.domain.touchpoint import Channel, Stop
 from tests.builders import NOON, PHONE, endpoint
 
 OPT_OUT = SuppressionKind.OPT_OUT
@@ -182,3 +183,21 @@ def test_help_is_given_once_an_hour(after: timedelta, wanted: bool) -> None:
     record = record.with_notice(notice())
     again = notice(of=TouchpointId("touchpoint-2"), hours=after / timedelta(hours=1))
     assert record.wants_help(again) is wanted
+
+
+@pytest.mark.parametrize(
+    ("stop", "everywhere"),
+    [
+        (Stop(kind="bounce"), True),
+        (Stop(kind="complaint"), True),
+        (Stop(kind="provider_block"), False),
+        (Stop(kind="opt_out", classes="marketing"), False),
+    ],
+)
+def test_what_a_provider_says_of_an_address_or_of_one_line(stop: Stop, everywhere: bool) -> None:
+    way = endpoint()
+    subject, told = told_by_provider(way, stop, NOON, TouchpointId("t"))
+    address = address_subject(way.channel, way.address)
+    assert subject == (address if everywhere else endpoint_subject(way))
+    assert (told.kind, told.classes, told.at) == (stop.kind, stop.classes, NOON)
+    assert (told.by, told.touchpoint_id) == ("provider:whatsapp_cloud", "t")

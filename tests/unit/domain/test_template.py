@@ -53,3 +53,8 @@ def test_templates_that_make_no_sense(wordings: dict[str, Any], reason: str) -> 
     with pytest.raises(ValidationError) as refused:
         templates(**wordings)
     assert reason in str(refused.value)
+
+
+def test_a_wording_says_whether_it_shows_the_way_to_the_preferences() -> None:
+    assert Wording(text="Your choices: {preference_url}").asks_for_link
+    assert not Wording(text="Your request {ticket_number}").asks_for_link
