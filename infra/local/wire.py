@@ -39,6 +39,7 @@ _ENVIRONMENT = {
 }
 _KEPT = "passerelle-parameters"
 
+TIME_TO_LIVE = "time_to_live"
 calling_function: ContextVar[str] = ContextVar("calling_function", default="")
 """Which function makes the call, for the meter."""
 

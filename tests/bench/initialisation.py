@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from infra.local.synthesis import ROOT
+from shared.policies.reader import read_policies
 from shared.runtime import settings
 
 SAMPLES = 11
@@ -192,3 +193,4 @@ def _environment() -> Iterator[tuple[str, str]]:
     for one in vars(settings).values():
         if isinstance(one, type) and issubclass(one, settings.Settings):
             yield from ((variable, "test") for variable in one.variables())
+    yield "RETENTION", read_policies().retention.model_dump_json()

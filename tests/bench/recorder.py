@@ -15,7 +15,7 @@ from typing import Any
 from infra.local import provision
 from infra.local.cloud import LocalCloud
 from infra.local.tables import Refused
-from infra.local.wire import Answer, calling_function
+from infra.local.wire import TIME_TO_LIVE, Answer, calling_function
 from tests.bench.dynamodb_calls import read_price, refusal_price, targets, write_price
 from tests.bench.dynamodb_units import Item, Table, Units
 
@@ -116,6 +116,8 @@ class Recorder:
             for name, seconds in meter.seconds.items()
         }
         for (function, service, operation), number in meter.calls.items():
+            if function == TIME_TO_LIVE:
+                continue
             counted.aws_calls[self._name(function), service, operation] += number
         counted.units = dict(self._units)
         counted.events, counted.event_bytes = len(self._events), sum(self._events)
@@ -146,7 +148,7 @@ class Recorder:
     def _dynamodb(
         self, operation: str, parameters: Mapping[str, Any]
     ) -> tuple[dict[str, Any], Any] | None:
-        if not self._is_on:
+        if not self._is_on or calling_function.get() == TIME_TO_LIVE:
             return self._tables_answer(operation, parameters)
         with self._not_counted():
             aims = targets(operation, parameters, self._tables, self._look)
