@@ -55,7 +55,7 @@ class Profile(Model):
     """Computed attributes change by addition and by the latest moment, so journeys commute."""
 
     profile_id: ProfileId
-    profile_ids: tuple[ProfileId, ...]
+    profile_ids: tuple[ProfileId, ...] = ()
     """All that are one with it, itself first; what it holds is what they hold together."""
     created_at: Instant
     identifiers: tuple[Identifier, ...] = ()
