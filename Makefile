@@ -5,7 +5,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test check synth bench deploy lock dynamodb-local clean
+.PHONY: help install run test check prove synth bench deploy lock dynamodb-local clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,6 +18,7 @@ STORE ?=
 EMPTY ?=
 ARGS ?=
 WORKERS ?= 2
+HISTORIES ?= 8
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -35,6 +36,10 @@ check: $(INSTALLED) ## Lint, format, types and import contracts
 	@echo "format" && $(BIN)/ruff format --check .
 	@echo "types" && $(BIN)/mypy
 	@echo "import contracts" && $(BIN)/lint-imports
+
+prove: $(INSTALLED) dynamodb-local ## Longer proofs: HISTORIES=8 of 32 writers, the labelled identity cases
+	@HISTORIES=$(HISTORIES) HISTORY_LENGTH=120 $(BIN)/pytest -q tests/integration/test_concurrent_identities.py
+	@$(PYTHON) -m tests.identity_cases
 
 synth: $(INSTALLED) ## The CloudFormation template into cdk.out, checked: ARGS="-c production=true"
 	@rm -rf cdk.out

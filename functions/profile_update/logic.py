@@ -1,13 +1,14 @@
 """Whose touchpoint this is: find or create the profile, and tie the two together once."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 
 from pydantic import JsonValue
 
 from shared.domain.activity import counts_of
 from shared.domain.consent import consent_stated
-from shared.domain.errors import Conflict, NotFound
+from shared.domain.errors import Conflict, Contention, NotFound
 from shared.domain.identity import Identifier, IdentityPolicy
 from shared.domain.identity_graph import Claims, IdentityGraph, claims_of, with_claims
 from shared.domain.journey import JourneyState, ProfileStep
@@ -31,6 +32,8 @@ from shared.ports import (
 )
 
 NOBODY = ProfileId("")
+ATTEMPTS = 3
+"""Two touchpoints of one person at once: reading again here is quicker than the journey's retry."""
 NO_SEGMENTS = SegmentPolicy()
 LARGEST_TRAIT = 2_000
 """Characters; a longer value stays in the ledger only."""
@@ -76,7 +79,8 @@ def update_profile(
         return _without_profile(touchpoint, profiles)
     if (consent := consent_stated(touchpoint)) is not None:
         consents.state(claims.home.profile_id, consent)
-    try:
+
+    def attach() -> ProfileStep:
         return _attach(
             touchpoint,
             claims,
@@ -86,6 +90,12 @@ def update_profile(
             forms=forms,
             segments=segments,
         )
+
+    try:
+        for _ in range(ATTEMPTS - 1):
+            with suppress(Contention):
+                return attach()
+        return attach()
     except Conflict:
         tied = ledger.read(step.touchpoint_id)
         assert tied is not None, "nothing removes a touchpoint while its journey runs"

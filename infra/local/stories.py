@@ -11,7 +11,7 @@ from shared.domain.profile import MergeSuggestion, Profile
 from shared.domain.ticket import Ticket
 from shared.domain.touchpoint import Touchpoint, TouchpointState
 from shared.runtime import wiring
-from shared.runtime.settings import AgentApiSettings
+from shared.runtime.settings import LedgerSettings, ProfileSettings, TicketSettings
 
 if TYPE_CHECKING:
     from infra.local.cloud import LocalCloud
@@ -52,13 +52,17 @@ class _Known:
     follow_ups: dict[str, list[FollowUp]] = field(default_factory=dict)
 
 
+class StoriesSettings(LedgerSettings, ProfileSettings, TicketSettings):
+    """What `agent_api` may read of, too."""
+
+
 class Stories:
-    """Reads with the settings of `agent_api`, which may read all three tables."""
+    """Reads all three tables."""
 
     def __init__(self, cloud: "LocalCloud") -> None:
         self._cloud = cloud
         variables = _variables(cloud, "agent_api")
-        self._settings = AgentApiSettings.model_validate(
+        self._settings = StoriesSettings.model_validate(
             {name.lower(): value for name, value in variables.items()}
         )
 

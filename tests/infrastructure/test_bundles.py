@@ -90,7 +90,7 @@ ASKED: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"ticket_id": "t1", "follow_up_id": "f1"}, "NotFound"),
         (TOUCHPOINT, "NotFound"),
     ],
-    "segment_evaluation": [({"profile_id": "p1", "touchpoint_id": "t1"}, "null")],
+    "segment_evaluation": [({"profile_id": "p1", "touchpoint_id": "t1"}, '"moved": 0')],
     "preference_page": [
         (request("GET", "/preferences/k1.a.b", {"token": "k1.a.b"}), '"statusCode": 503'),
     ],

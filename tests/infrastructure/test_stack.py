@@ -141,7 +141,7 @@ def test_pass_role_is_for_the_scheduler_role_alone(stack: Synthesised) -> None:
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
         if "iam:PassRole" in text(statement["Action"])
     ]
-    assert len(passing) == sum(bool(shape.wakes) for shape in FUNCTIONS.values()) == 4
+    assert len(passing) == sum(bool(shape.wakes) for shape in FUNCTIONS.values()) == 3
     assert all(resource == role for _, resource in passing)
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from infra.local.clients.base import Call
 from infra.local.cloud import LocalCloud
-from infra.local.wire import calling_function
+from infra.local.wire import TIME_TO_LIVE, calling_function
 from shared.domain.follow_up import FollowUpState
 from shared.operations.redrive import redrive
 from shared.runtime import wiring
@@ -56,7 +56,7 @@ def faults(cloud: LocalCloud, seed: int) -> Iterator[Counter[str]]:
     happened: Counter[str] = Counter()
 
     def interfere(service: str, operation: str, when: str) -> None:
-        if not calling_function.get():
+        if calling_function.get() in {"", TIME_TO_LIVE}:
             return
         with lock:
             if chance.random() >= FAULTS:

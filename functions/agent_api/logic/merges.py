@@ -1,6 +1,7 @@
 """Who is one person: what holds a person together, what may, and an agent's decision."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal
 
 from pydantic import Field
@@ -125,18 +126,21 @@ def _decided(
     *,
     joins: bool,
 ) -> TieView:
-    for attempts_left in reversed(range(ATTEMPTS)):
-        try:
-            tie = decide(
-                *asked.profile_ids,
-                by=f"agent:{agent}",
-                at=clock.now(),
-                reason=asked.reason,
-                profiles=profiles,
-                policy=policy,
-            )
-            break
-        except Contention:
-            if not attempts_left:
-                raise
+    def once() -> Tie:
+        return decide(
+            *asked.profile_ids,
+            by=f"agent:{agent}",
+            at=clock.now(),
+            reason=asked.reason,
+            profiles=profiles,
+            policy=policy,
+        )
+
+    for _ in range(ATTEMPTS - 1):
+        with suppress(Contention):
+            return _decision_view(once(), joins=joins)
+    return _decision_view(once(), joins=joins)
+
+
+def _decision_view(tie: Tie, *, joins: bool) -> TieView:
     return _view(tie, set(tie.pair) if joins else set())
