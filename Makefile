@@ -18,7 +18,6 @@ STORE ?=
 EMPTY ?=
 ARGS ?=
 WORKERS ?= 2
-HISTORIES ?= 8
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -37,8 +36,8 @@ check: $(INSTALLED) ## Lint, format, types and import contracts
 	@echo "types" && $(BIN)/mypy
 	@echo "import contracts" && $(BIN)/lint-imports
 
-prove: $(INSTALLED) dynamodb-local ## Longer proofs: HISTORIES=8 of 32 writers, the labelled identity cases
-	@HISTORIES=$(HISTORIES) HISTORY_LENGTH=120 $(BIN)/pytest -q tests/integration/test_concurrent_identities.py
+prove: $(INSTALLED) dynamodb-local ## The longer proofs: histories of 32 writers, Splink beside our score, the labelled identities
+	@PROVE=1 $(BIN)/pytest -q tests/integration/test_concurrent_identities.py tests/integration/test_splink.py
 	@$(PYTHON) -m tests.identity_cases
 
 synth: $(INSTALLED) ## The CloudFormation template into cdk.out, checked: ARGS="-c production=true"

@@ -282,8 +282,15 @@ def _event(
     change = next((name for name, is_so in changes.items() if is_so), None)
     if change is None:
         return None
+    # What people call themselves on a channel is nothing to compare them by.
+    facts = isinstance(touchpoint.content, Identification) and bool(touchpoint.content.traits)
     return ProfileUpdated.model_validate(
-        {"profile_id": profile_id, "touchpoint_id": touchpoint.touchpoint_id, "change": change}
+        {
+            "profile_id": profile_id,
+            "touchpoint_id": touchpoint.touchpoint_id,
+            "change": change,
+            "has_facts": facts,
+        }
     )
 
 

@@ -180,7 +180,7 @@ class Rules(Construct):
         )
         self._rule(
             "change_is_compared",
-            ProfileUpdated.event_pattern(),
+            ProfileUpdated.event_pattern(has_facts=[True]),
             targets.LambdaFunction(
                 duplicate_suggestion,
                 event=events.RuleTargetInput.from_object(

@@ -29,6 +29,8 @@ class ProfileUpdated(Event):
     profile_id: ProfileId
     touchpoint_id: TouchpointId
     change: Literal["created", "identified", "traits", "language", "activity"]
+    has_facts: bool = False
+    """Whether the company's systems stated facts by which people are compared."""
 
 
 class ProfilesMerged(Event):

@@ -9,6 +9,11 @@ INTAKE_PER_SECOND = 150
 INTAKE_P95_MS = 79
 END_TO_END_PER_SECOND = 25
 USD_PER_MILLION = 10
+SPINE_UNITS = 12.2 + 4.68
+"""Write and read units of a touchpoint of the mix before people were one on every channel: the run
+of 2026-11-22 at e56f77e.
+"""
+UNITS_TIMES_SPINE = 1.25
 
 
 class Goal(NamedTuple):
@@ -52,5 +57,14 @@ def goals(figures: Mapping[str, Any]) -> list[Goal]:
             figures["end_to_end_per_second"],
         ),
         Goal.at_most("dollars a million", USD_PER_MILLION, figures["usd_per_million"]),
+        Goal.at_most(
+            "units of a touchpoint, times the spine's",
+            UNITS_TIMES_SPINE,
+            round(
+                sum(figures["per_touchpoint"][f"{way}_units"] for way in ("write", "read"))
+                / SPINE_UNITS,
+                2,
+            ),
+        ),
         Goal("units with a long history", f"= {short:g}", long, long == short),
     ]

@@ -33,8 +33,9 @@ WRITERS = 32
 PEOPLE = 5
 """Few enough that a graph has room for all; beyond that, order decides what is remembered."""
 MOST_TRIES = 400
-SEEDS = range(int(os.environ.get("HISTORIES", "1")))
-LENGTH = int(os.environ.get("HISTORY_LENGTH", "40"))
+PROVE = "PROVE" in os.environ
+SEEDS = range(8 if PROVE else 1)
+LENGTH = 120 if PROVE else 40
 """Operations of a history. `make prove` runs more histories than `make test` has time for."""
 POLICY = policies().identity
 

@@ -1,6 +1,7 @@
 """The batch and the stream agree: Splink adds up what our own score adds up, pair by pair."""
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -165,6 +166,7 @@ def test_weights_are_learned_from_enough_data_only(usable: list[MatchFacts]) -> 
         assert learned.model.weight(field, "other") < 0
 
 
+@pytest.mark.skipif("PROVE" not in os.environ, reason="takes a minute: make prove")
 def test_our_score_is_no_worse_than_the_others(labelled: list[Labelled]) -> None:
     """Relations that must hold on any such data, not figures."""
     rows = evaluate(labelled, model=MODEL, policy=POLICIES.matching, identity=POLICIES.identity)
