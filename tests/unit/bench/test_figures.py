@@ -13,6 +13,7 @@ FIGURES: dict[str, Any] = {
     "init_ratio": {"webhook_intake": 1.3, "agent_api": 1.6},
     "intake": {"per_second": 150, "p95_ms": 78.9},
     "end_to_end_per_second": 25,
+    "per_touchpoint": {"write_units": 15.25, "read_units": 5.85},
     "usd_per_million": 10,
     "units_by_history": {"10": 20.0, "10000": 20.0},
 }
@@ -30,6 +31,7 @@ def test_goals_are_met_at_their_limits() -> None:
         {"intake": {"per_second": 149.9, "p95_ms": 50}},
         {"intake": {"per_second": 200, "p95_ms": 79}},
         {"end_to_end_per_second": 24.9},
+        {"per_touchpoint": {"write_units": 16.0, "read_units": 5.85}},
         {"usd_per_million": 10.01},
         {"units_by_history": {"10": 20.0, "10000": 20.5}},
     ],
