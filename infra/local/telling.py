@@ -7,6 +7,8 @@ from typing import TextIO
 from infra.local.sample_day import SHOP_TIME, Sample
 from infra.local.stories import Story
 
+INDENT = " " * 39
+
 
 class Teller:
     """Lines for people, on one stream."""
@@ -44,21 +46,29 @@ def _lines(sample: Sample, story: Story) -> Iterable[str]:
     step = story.journey.ai_classification if story.journey else None
     if step is None:
         yield f"{head} {profile}, {story.touchpoint.content.kind.replace('_', ' ')}"
+        yield from _suggestions(story)
         return
     found = step.classification
     yield (
         f"{head} {profile}: {found.language}, {found.intent}, {found.sentiment}, "
         f"{found.urgency} urgency"
     )
-    indent = " " * 39
+    yield from _suggestions(story)
     if (ticket := story.ticket) is not None and story.journey is not None:
         outcome = story.journey.ticket_creation.outcome if story.journey.ticket_creation else ""
         due = ticket.due_at.astimezone(SHOP_TIME)
         yield (
-            f"{indent}ticket {ticket.number} {outcome}, queue {ticket.queue}, {ticket.priority}, "
+            f"{INDENT}ticket {ticket.number} {outcome}, queue {ticket.queue}, {ticket.priority}, "
             f"{ticket.status}, due {due:%a %d %b %H:%M}"
         )
     for follow_up in story.follow_ups:
         due = follow_up.due_at.astimezone(SHOP_TIME)
         result = f": {follow_up.result}" if follow_up.result else ""
-        yield f"{indent}follow-up {follow_up.name} {follow_up.state}, {due:%a %d %b %H:%M}{result}"
+        yield f"{INDENT}follow-up {follow_up.name} {follow_up.state}, {due:%a %d %b %H:%M}{result}"
+
+
+def _suggestions(story: Story) -> Iterable[str]:
+    mine = story.profile.profile_ids if story.profile else ()
+    for one in story.suggestions:
+        other = next((each for each in one.profile_ids if each not in mine), one.profile_ids[0])
+        yield f"{INDENT}perhaps profile {other[:8]} too: {one.reason}"
