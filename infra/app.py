@@ -23,7 +23,7 @@ from infra.bundles import BundleError
 from infra.constructs.options import Options, read_options
 from infra.stack import PasserelleStack
 from shared.domain.errors import PolicyError
-from shared.policies.reader import read_policies
+from shared.policies.check import check_policies
 
 ROOT = Path(__file__).parents[1]
 STACK_NAME = "Passerelle"
@@ -34,7 +34,7 @@ def build(context: Mapping[str, Any], outdir: Path | None = None) -> App:
 
     Raises PolicyError or ValueError for what the company wrote wrongly.
     """
-    read_policies()
+    check_policies()
     app = App(context=dict(context), outdir=str(outdir) if outdir else None)
     names = (*Options.model_fields, "stack_name")
     given = {name: app.node.try_get_context(name) for name in names}

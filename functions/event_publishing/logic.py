@@ -1,12 +1,17 @@
 """A write carries its event; here it is lifted out of the stream and published."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.domain.model import derived_id
 from shared.events.envelope import Envelope, Metadata
-from shared.ports import Bus
+
+# Publishing knows nothing of what the other ports speak of.
+if TYPE_CHECKING:
+    from shared.ports import Bus
 
 
 class Change(NamedTuple):

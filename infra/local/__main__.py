@@ -17,7 +17,7 @@ from infra.local.synthesis import ROOT, SynthesisFailed, synthesised_template
 from infra.local.telling import Teller
 from infra.local.template import TemplateError
 from shared.domain.errors import PolicyError
-from shared.policies.reader import read_policies
+from shared.policies.check import check_policies
 
 LOGS = ROOT / ".build" / "functions.log"
 
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     teller = Teller(sys.stdout)
     try:
-        read_policies()
+        check_policies()
         template = synthesised_template(teller.say)
         teller.say("giving the template life: tables, bus, journeys, timers, gateway")
         with LocalCloud(template, port=options.port, log_file=LOGS, store=options.store) as cloud:

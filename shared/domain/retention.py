@@ -1,12 +1,17 @@
 """How long what we hold is kept, by class: a pure function of what it is and when it happened."""
 
+from __future__ import annotations
+
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from shared.domain.model import Model
-from shared.domain.touchpoint import Touchpoint
+
+# Every function's settings import this module.
+if TYPE_CHECKING:
+    from shared.domain.touchpoint import Touchpoint
 
 Span = Annotated[timedelta, Field(ge=timedelta(days=1))]
 """ISO 8601. Years are 365 days and months 30, as pydantic reads them: a plain number of days needs

@@ -1,76 +1,168 @@
-"""Read the policies. A wrong one raises PolicyError with file, line and reason, at synth and at
-start alike.
+"""Read the policies. A wrong one raises PolicyError with file, line and reason.
+
+A function reads those it uses; `check` reads all of them and holds them against each other, before
+anything is deployed or run.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from functools import cache
+from copy import copy
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from shared.domain.classification import IntentMeaning
 from shared.domain.errors import PolicyError
-from shared.domain.follow_up import FollowUpRule, SendTemplate
-from shared.domain.identity import IdentityPolicy
-from shared.domain.matching import MatchingPolicy, MatchModel
-from shared.domain.opting import ConsentPolicy
-from shared.domain.retention import RetentionPolicy
-from shared.domain.segment import SegmentPolicy
-from shared.domain.sending import SendingPolicy
-from shared.domain.sla import Calendar
-from shared.domain.suppression import NoticeTemplate
-from shared.domain.template import Templates
-from shared.domain.ticket import PriorityRule, Routing, SlaPolicy
-from shared.domain.understanding import UnderstandingPolicy
+
+# A policy's type is imported when the policy is read, so that a function pays only for its own.
+if TYPE_CHECKING:
+    from shared.domain.classification import IntentMeaning
+    from shared.domain.follow_up import FollowUpRule
+    from shared.domain.identity import IdentityPolicy
+    from shared.domain.matching import MatchingPolicy, MatchModel
+    from shared.domain.opting import ConsentPolicy
+    from shared.domain.retention import RetentionPolicy
+    from shared.domain.segment import SegmentPolicy
+    from shared.domain.sending import SendingPolicy
+    from shared.domain.sla import Calendar
+    from shared.domain.template import Templates
+    from shared.domain.ticket import PriorityRule, Routing, SlaPolicy
+    from shared.domain.understanding import UnderstandingPolicy
 
 FOLDER = Path(__file__).parent
-NOTICES: frozenset[str] = frozenset(get_args(NoticeTemplate))
-"""Templates that words of a person call for, whatever the follow-ups are."""
+
+PolicyT = TypeVar("PolicyT")
 
 
-class Policies(NamedTuple):
-    """All policies of the company.
+class Policies:
+    """All policies of the company, each read when it is first asked for.
 
-    Their cross-references hold: no rule names a queue or a template that is not there.
+    A property is the file of its name, and raises PolicyError where that is wrong.
     """
 
-    intents: dict[str, IntentMeaning]
-    routing: Routing
-    priorities: tuple[PriorityRule, ...]
-    sla: SlaPolicy
-    calendars: dict[str, Calendar]
-    follow_ups: tuple[FollowUpRule, ...]
-    templates: Templates
-    sending: SendingPolicy
-    identity: IdentityPolicy
-    understanding: UnderstandingPolicy
-    consent: ConsentPolicy
-    segments: SegmentPolicy
-    retention: RetentionPolicy
-    matching: MatchingPolicy
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @cached_property
+    def intents(self) -> dict[str, IntentMeaning]:
+        from shared.domain.classification import IntentMeaning
+
+        return self._read("intents", dict[str, IntentMeaning])
+
+    @cached_property
+    def routing(self) -> Routing:
+        from shared.domain.ticket import Routing
+
+        return self._read("routing", Routing)
+
+    @cached_property
+    def priorities(self) -> tuple[PriorityRule, ...]:
+        from shared.domain.ticket import PriorityRule
+
+        return self._read("priorities", tuple[PriorityRule, ...])
+
+    @cached_property
+    def sla(self) -> SlaPolicy:
+        from shared.domain.ticket import SlaPolicy
+
+        return self._read("sla", SlaPolicy)
+
+    @cached_property
+    def calendars(self) -> dict[str, Calendar]:
+        from shared.domain.sla import Calendar
+
+        return self._read("calendars", dict[str, Calendar])
+
+    @cached_property
+    def follow_ups(self) -> tuple[FollowUpRule, ...]:
+        from shared.domain.follow_up import FollowUpRule
+
+        return self._read("follow_ups", tuple[FollowUpRule, ...])
+
+    @cached_property
+    def templates(self) -> Templates:
+        from shared.domain.template import Templates
+
+        return self._read("templates", Templates)
+
+    @cached_property
+    def sending(self) -> SendingPolicy:
+        from shared.domain.sending import SendingPolicy
+
+        return self._read("sending", SendingPolicy)
+
+    @cached_property
+    def identity(self) -> IdentityPolicy:
+        from shared.domain.identity import IdentityPolicy
+
+        return self._read("identity", IdentityPolicy)
+
+    @cached_property
+    def understanding(self) -> UnderstandingPolicy:
+        from shared.domain.understanding import UnderstandingPolicy
+
+        return self._read("understanding", UnderstandingPolicy)
+
+    @cached_property
+    def consent(self) -> ConsentPolicy:
+        from shared.domain.opting import ConsentPolicy
+
+        return self._read("consent", ConsentPolicy)
+
+    @cached_property
+    def segments(self) -> SegmentPolicy:
+        from shared.domain.segment import SegmentPolicy
+
+        return self._read("segments", SegmentPolicy)
+
+    @cached_property
+    def retention(self) -> RetentionPolicy:
+        from shared.domain.retention import RetentionPolicy
+
+        return self._read("retention", RetentionPolicy)
+
+    @cached_property
+    def matching(self) -> MatchingPolicy:
+        from shared.domain.matching import MatchingPolicy
+
+        return self._read("matching", MatchingPolicy)
 
     @property
     def calendar(self) -> Calendar:
         """The one SLA targets and follow-ups are counted in."""
         return self.calendars[self.sla.calendar]
 
+    def _read(self, name: str, type_: type[PolicyT]) -> PolicyT:
+        policy: PolicyT = PolicyFile(self.folder / f"{name}.yaml").read(type_)
+        return policy
+
+    def _replace(self, **policies: object) -> Policies:
+        """A copy with these policies instead, as of a NamedTuple."""
+        if unknown := policies.keys() - set(NAMES):
+            raise ValueError(f"no policy is called {', '.join(sorted(unknown))}")
+        other = copy(self)
+        vars(other).update(policies)
+        return other
+
+
+NAMES = tuple(name for name, one in vars(Policies).items() if isinstance(one, cached_property))
+"""Of all policies."""
+
 
 @cache
 def read_policies(folder: Path = FOLDER) -> Policies:
-    """All policies of a folder, checked one by one and against each other."""
-    files = {name: PolicyFile(folder / f"{name}.yaml") for name in Policies._fields}
-    policies = Policies(
-        **{name: file.read(Policies.__annotations__[name]) for name, file in files.items()}
-    )
-    _check_references(policies, files)
-    return policies
+    """The policies of a folder. None is read yet, and so none is checked."""
+    return Policies(folder)
 
 
 @cache
 def read_match_model(file: Path = FOLDER / "matching_model.json") -> MatchModel:
     """The weights that `infra.matching` learned."""
+    from shared.domain.matching import MatchModel
+
     try:
         return MatchModel.model_validate_json(file.read_bytes())
     except (OSError, ValidationError) as error:
@@ -89,8 +181,9 @@ class PolicyFile:
         self.path = path
         try:
             text = path.read_text(encoding="utf-8")
-            self.root = yaml.compose(text, Loader=yaml.CBaseLoader)
-            self.content = yaml.load(text, Loader=yaml.CBaseLoader)
+            loader = yaml.CBaseLoader(text)
+            self.root = loader.get_single_node()
+            self.content = loader.construct_document(self.root) if self.root else None
         except OSError as error:
             raise PolicyError(f"{path.name}: cannot be read: {error.strerror}") from None
         except UnicodeDecodeError as error:
@@ -151,59 +244,3 @@ class PolicyFile:
                 continue
             line, node = found[0].start_mark.line + 1, found[1]
         return line
-
-
-def _check_references(policies: Policies, files: dict[str, PolicyFile]) -> None:
-    for queue, intents in policies.routing.queues.items():
-        for position, intent in enumerate(intents):
-            if intent not in policies.intents:
-                raise files["routing"].wrong(
-                    ("queues", queue, position), f"{intent!r} is not in intents.yaml"
-                )
-    for intent in policies.routing.continues - set(policies.intents):
-        raise files["routing"].wrong(("continues",), f"{intent!r} is not in intents.yaml")
-    for position, rule in enumerate(policies.priorities):
-        for intent in (rule.intents or frozenset()) - set(policies.intents):
-            raise files["priorities"].wrong(
-                (position, "intents"), f"{intent!r} is not in intents.yaml"
-            )
-    last = len(policies.priorities) - 1
-    if last < 0 or policies.priorities[last].model_dump(exclude={"priority"}, exclude_none=True):
-        rule_or_file = (last,) if policies.priorities else ()
-        raise files["priorities"].wrong(rule_or_file, "the last rule must hold for everything")
-    for where, intent in policies.understanding.intents_named():
-        if intent not in policies.intents:
-            raise files["understanding"].wrong(where, f"{intent!r} is not in intents.yaml")
-    if policies.sla.calendar not in policies.calendars:
-        raise files["sla"].wrong(
-            ("calendar",), f"{policies.sla.calendar!r} is not in calendars.yaml"
-        )
-    for message_class, purpose in policies.sending.purposes.items():
-        if purpose not in policies.consent.purposes:
-            raise files["sending"].wrong(
-                ("purposes", message_class), f"{purpose!r} is not in consent.yaml"
-            )
-    for template in sorted(NOTICES - set(policies.templates.templates)):
-        reason = f"{template} is missing: a word calls for it"
-        raise files["templates"].wrong(("templates",), reason)
-    names: set[str] = set()
-    for position, follow_up in enumerate(policies.follow_ups):
-        for queue in (follow_up.queues or frozenset()) - set(policies.routing.queues):
-            raise files["follow_ups"].wrong(
-                (position, "queues"), f"{queue!r} is not a queue of routing.yaml"
-            )
-        action = follow_up.then
-        if isinstance(action, SendTemplate) and action.template not in policies.templates.templates:
-            reason = f"{action.template!r} is not in templates.yaml"
-            raise files["follow_ups"].wrong((position, "then", "template"), reason)
-        if isinstance(action, SendTemplate) and action.purpose not in {
-            None,
-            *policies.consent.purposes,
-        }:
-            reason = f"{action.purpose!r} is not in consent.yaml"
-            raise files["follow_ups"].wrong((position, "then", "purpose"), reason)
-        if follow_up.name in names:
-            raise files["follow_ups"].wrong(
-                (position, "name"), f"{follow_up.name!r} is there twice"
-            )
-        names.add(follow_up.name)

@@ -15,7 +15,7 @@ from functools import cached_property
 from importlib import import_module
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints, ValidationError
 from pydantic_core import from_json
@@ -27,8 +27,11 @@ from shared.domain.errors import (
     TooLarge,
     UnknownProvider,
 )
-from shared.domain.sending import OutboundMessage
 from shared.domain.touchpoint import Attachment, Endpoint, Stop, Touchpoint
+
+# What takes a webhook in sends nothing.
+if TYPE_CHECKING:
+    from shared.domain.sending import OutboundMessage
 
 MEGABYTE = 1_000_000
 JSON_TYPE = "application/json"
@@ -233,7 +236,7 @@ class Provider(Generic[SecretT]):
         """The waiting messages, oldest first, as this provider's client reads them."""
         raise NotImplementedError
 
-    def prepare(self, message: OutboundMessage, secret: SecretT) -> Outgoing:
+    def prepare(self, message: "OutboundMessage", secret: SecretT) -> Outgoing:
         """The request that sends `message`.
 
         Raises SendRefused for what this provider cannot carry.

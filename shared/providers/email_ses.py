@@ -19,7 +19,6 @@ from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from shared.domain.errors import MalformedPayload, NotFound, SendRefused, Unauthentic
 from shared.domain.identity import Identifier, Proof, email_identifier
-from shared.domain.sending import OutboundMessage
 from shared.domain.touchpoint import (
     Attachment,
     Automation,
@@ -47,6 +46,10 @@ from shared.providers.base import (
     read_json,
     read_model,
 )
+
+# What takes a webhook in sends nothing.
+if TYPE_CHECKING:
+    from shared.domain.sending import OutboundMessage
 
 if TYPE_CHECKING:
     from shared.mail.reading import Mail, Mailbox, Part
@@ -203,7 +206,7 @@ class EmailSes(Provider[EmailSesSecret]):
             return _statuses(kind, event, message, secret, received_at)
         return [_unknown(message, f"SES: {kind}", received_at)]
 
-    def prepare(self, message: OutboundMessage, secret: EmailSesSecret) -> Outgoing:
+    def prepare(self, message: "OutboundMessage", secret: EmailSesSecret) -> Outgoing:
         from shared.mail.writing import mime
 
         if message.endpoint.account.lower() not in secret.own:

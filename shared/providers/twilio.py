@@ -13,7 +13,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha1, sha256
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import parse_qsl, urlencode
 
 from pydantic import Field, StringConstraints
@@ -26,7 +26,6 @@ from shared.domain.errors import (
     Unauthentic,
 )
 from shared.domain.identity import Identifier, IdentifierType
-from shared.domain.sending import OutboundMessage
 from shared.domain.touchpoint import (
     Attachment,
     Automation,
@@ -56,6 +55,10 @@ from shared.providers.base import (
     read_model,
     same,
 )
+
+# What takes a webhook in sends nothing.
+if TYPE_CHECKING:
+    from shared.domain.sending import OutboundMessage
 
 NAME = "twilio"
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -201,7 +204,7 @@ class Twilio(Provider[TwilioSecret]):
         """TwiML that sends nothing back. Never an error: Twilio would not send the SMS again."""
         return WebhookResponse(body="<Response/>", content_type="text/xml")
 
-    def prepare(self, message: OutboundMessage, secret: TwilioSecret) -> HttpRequest:
+    def prepare(self, message: "OutboundMessage", secret: TwilioSecret) -> HttpRequest:
         prefix = WHATSAPP if message.endpoint.channel is Channel.WHATSAPP else ""
         form = {
             "To": prefix + message.endpoint.address,
@@ -385,7 +388,7 @@ def _with_and_without_port(url: str) -> tuple[str, str]:
     return f"{scheme}://{bare}{slash}{path}", f"{scheme}://{port}{slash}{path}"
 
 
-def _content(message: OutboundMessage) -> dict[str, str]:
+def _content(message: "OutboundMessage") -> dict[str, str]:
     """On WhatsApp a template is a Content SID; SMS knows none, so the same words go as text."""
     if message.template is not None and message.endpoint.channel is Channel.WHATSAPP:
         if not _CONTENT_SID.fullmatch(message.template.name):

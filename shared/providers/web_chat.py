@@ -20,14 +20,13 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
 from shared.domain.errors import MalformedPayload, Unauthentic
 from shared.domain.identity import Identifier, IdentifierType, Proof
 from shared.domain.model import isoformat
-from shared.domain.sending import OutboundMessage
 from shared.domain.touchpoint import Channel, Direction, Endpoint, Message, Touchpoint
 from shared.providers.base import (
     JSON_TYPE,
@@ -45,6 +44,10 @@ from shared.providers.base import (
     read_model,
     same,
 )
+
+# What takes a webhook in sends nothing.
+if TYPE_CHECKING:
+    from shared.domain.sending import OutboundMessage
 
 NAME = "web_chat"
 AUDIENCE = "web_chat"
@@ -172,7 +175,7 @@ class WebChat(Provider[WebChatSecret]):
         ids = [one.touchpoint.provider_event_id.partition(":")[2] for one in observed]
         return _json({"accepted": True, "id": ids[0]})
 
-    def prepare(self, message: OutboundMessage, secret: WebChatSecret) -> NothingToTransmit:
+    def prepare(self, message: "OutboundMessage", secret: WebChatSecret) -> NothingToTransmit:
         """The widget comes for it."""
         return NothingToTransmit(message_id=message.send_key)
 

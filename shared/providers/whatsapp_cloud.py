@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -23,7 +23,6 @@ from shared.domain.errors import (
     Unauthentic,
 )
 from shared.domain.identity import Identifier, IdentifierType, Proof
-from shared.domain.sending import OutboundMessage, TemplateUse
 from shared.domain.touchpoint import (
     Attachment,
     Automation,
@@ -55,6 +54,10 @@ from shared.providers.base import (
     read_model,
     same,
 )
+
+# What takes a webhook in sends nothing.
+if TYPE_CHECKING:
+    from shared.domain.sending import OutboundMessage, TemplateUse
 
 NAME = "whatsapp_cloud"
 
@@ -509,7 +512,7 @@ class WhatsAppCloud(Provider[WhatsAppCloudSecret]):
             )
         ]
 
-    def prepare(self, message: OutboundMessage, secret: WhatsAppCloudSecret) -> HttpRequest:
+    def prepare(self, message: "OutboundMessage", secret: WhatsAppCloudSecret) -> HttpRequest:
         address = message.endpoint.address
         recipient = {"recipient": address} if _USER_ID.fullmatch(address) else {"to": address}
         if message.template is not None:
@@ -707,7 +710,7 @@ def _moment(seconds: str, received_at: datetime) -> datetime:
         raise MalformedPayload("timestamp: not a time") from None
 
 
-def _template(use: TemplateUse) -> dict[str, Any]:
+def _template(use: "TemplateUse") -> dict[str, Any]:
     """Line breaks and runs of spaces, refused in a parameter (error 132018), are folded."""
     parameters = [{"type": "text", "text": " ".join(one.split())} for one in use.parameters]
     body = [{"type": "body", "parameters": parameters}] if parameters else []

@@ -1,47 +1,53 @@
 """The composition root: which adapter stands behind which port. Each is made once, on first use."""
 
+from __future__ import annotations
+
 from contextvars import ContextVar
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 from botocore.config import Config
 from botocore.loaders import Loader
 
 from shared.adapters.clock import SystemClock
-from shared.domain.matching import Similarity
-from shared.ports import (
-    Bus,
-    Classifier,
-    Clock,
-    ConsentStore,
-    IdentifierForms,
-    Ledger,
-    MailAddresses,
-    MatchIndex,
-    PersonalData,
-    PhoneNumbers,
-    PrivacyRequests,
-    ProfileStore,
-    Secrets,
-    SegmentStore,
-    Sender,
-    TicketStore,
-    Timer,
-)
-from shared.providers.base import Fetch
-from shared.runtime.settings import (
-    AiClassificationSettings,
-    EventPublishingSettings,
-    FollowUpDeliverySettings,
-    LedgerSettings,
-    PrivacyRequestsSettings,
-    PrivacySettings,
-    ProfileSettings,
-    SecretSettings,
-    TicketSettings,
-    TimerSettings,
-)
+
+# An adapter is imported where it is wired, and a port is a name for the type checker alone, so that
+# a function pays only for what it uses.
+if TYPE_CHECKING:
+    from shared.domain.matching import Similarity
+    from shared.ports import (
+        Bus,
+        Classifier,
+        Clock,
+        ConsentStore,
+        IdentifierForms,
+        Ledger,
+        MailAddresses,
+        MatchIndex,
+        PersonalData,
+        PhoneNumbers,
+        PrivacyRequests,
+        ProfileStore,
+        Secrets,
+        SegmentStore,
+        Sender,
+        TicketStore,
+        Timer,
+    )
+    from shared.providers.base import Fetch
+    from shared.runtime.settings import (
+        AiClassificationSettings,
+        EventPublishingSettings,
+        FollowUpDeliverySettings,
+        LedgerSettings,
+        PrivacyRequestsSettings,
+        PrivacySettings,
+        ProfileSettings,
+        SecretSettings,
+        TicketSettings,
+        TimerSettings,
+    )
 
 current_clock: ContextVar[Clock] = ContextVar("current_clock")
 """Set by the local cloud, whose clock can be moved."""
@@ -59,8 +65,6 @@ SERVICES = (
 """Every service that an adapter or `shared.operations` calls."""
 SIGN_IN_SERVICES = ("signin", "sso", "sso-oidc", "sts")
 """Those that botocore itself asks for the credentials of a person on duty."""
-
-# Adapters are imported where they are wired, so that a function pays only for those it uses.
 
 
 class _Models(Loader):

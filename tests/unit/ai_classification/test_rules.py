@@ -12,6 +12,7 @@ from shared.domain.errors import PolicyError
 from shared.domain.opting import Word
 from shared.domain.touchpoint import Channel
 from shared.domain.understanding import UrgencyReason
+from shared.policies.check import check_policies
 from shared.policies.reader import FOLDER, read_policies
 
 POLICY = read_policies().understanding
@@ -275,7 +276,7 @@ def test_an_unknown_intent_is_refused_with_its_line(tmp_path: Path) -> None:
             text = text.replace("calm_intents: [praise,", "calm_intents: [prayse,")
         (folder / file.name).write_text(text, encoding="utf-8")
     with pytest.raises(PolicyError, match=r"understanding.yaml, line \d+: calm_intents: 'prayse'"):
-        read_policies(folder)
+        check_policies(folder)
 
 
 def test_phrases_match_whole_words_without_case_or_accents() -> None:

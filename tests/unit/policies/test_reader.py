@@ -11,7 +11,8 @@ from shared.domain.errors import PolicyError
 from shared.domain.follow_up import Escalate, FollowUpRule, SendTemplate
 from shared.domain.sla import Opening
 from shared.domain.ticket import Milestone
-from shared.policies.reader import FOLDER, Policies, PolicyFile, read_policies
+from shared.policies.check import check_policies
+from shared.policies.reader import FOLDER, NAMES, PolicyFile, read_policies
 
 Edit = Callable[[str, str, str], None]
 """Replace a text of one file, which must be there, by another."""
@@ -40,7 +41,7 @@ def edit(folder: Path) -> Edit:
 
 def problem(folder: Path) -> str:
     with pytest.raises(PolicyError) as raised:
-        read_policies(folder)
+        check_policies(folder)
     return str(raised.value)
 
 
@@ -51,7 +52,7 @@ def line_of(folder: Path, name: str, text: str) -> int:
 
 
 def test_the_companys_own_policies_are_right() -> None:
-    policies = read_policies()
+    policies = check_policies()
     assert policies.calendar is policies.calendars["support"]
     assert policies.routing.queue_for("refund") == "orders"
     assert policies.routing.queue_for("something new") == policies.routing.fallback
@@ -59,6 +60,34 @@ def test_the_companys_own_policies_are_right() -> None:
 
 def test_they_are_read_once() -> None:
     assert read_policies() is read_policies()
+    assert read_policies().identity is read_policies().identity
+
+
+class TestAFunctionReadsThoseItUses:
+    def test_what_is_wrong_elsewhere_does_not_concern_it(self, folder: Path) -> None:
+        (folder / "templates.yaml").write_text("wrong")
+        assert read_policies(folder).identity.default_region == "FR"
+
+    def test_what_is_wrong_in_its_own_is_named_with_its_line(
+        self, folder: Path, edit: Edit
+    ) -> None:
+        edit("identity", "default_region: FR", "default_region: France")
+        line = line_of(folder, "identity", "France")
+        with pytest.raises(PolicyError, match=rf"^identity\.yaml, line {line}: default_region: "):
+            _ = read_policies(folder).identity
+
+
+class TestOthersInTheirPlace:
+    def test_the_rest_stays(self, folder: Path) -> None:
+        policies = read_policies(folder)
+        other = policies._replace(follow_ups=())
+        assert other.follow_ups == ()
+        assert policies.follow_ups != ()
+        assert other.sla == policies.sla
+
+    def test_one_that_nobody_knows(self) -> None:
+        with pytest.raises(ValueError, match=r"no policy is called follow_up$"):
+            read_policies()._replace(follow_up=())
 
 
 def test_rules_come_out_as_types(folder: Path) -> None:
@@ -230,7 +259,7 @@ def test_a_place_nobody_knows_has_the_line_of_what_is_round_it(folder: Path) -> 
 
 
 def test_every_policy_has_its_file() -> None:
-    assert {f"{name}.yaml" for name in Policies._fields} <= {file.name for file in FOLDER.iterdir()}
+    assert {f"{name}.yaml" for name in NAMES} <= {file.name for file in FOLDER.iterdir()}
 
 
 def test_a_class_whose_purpose_is_not_there(folder: Path, edit: Edit) -> None:

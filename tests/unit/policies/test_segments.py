@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from shared.domain.errors import PolicyError
-from shared.policies.reader import FOLDER, read_policies
+from shared.policies.check import check_policies
+from shared.policies.reader import FOLDER
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,7 @@ from shared.policies.reader import FOLDER, read_policies
 def test_a_wrong_rule(tmp_path: Path, rule: str, line: int, said: str) -> None:
     folder = _with(tmp_path, f"segments:\n  s:\n    when:\n      {rule}\n    description: x\n")
     with pytest.raises(PolicyError) as raised:
-        read_policies(folder)
+        check_policies(folder)
     assert str(raised.value).startswith(f"segments.yaml, line {line}: segments.s.when")
     assert said in str(raised.value)
 
@@ -39,12 +40,12 @@ def test_a_wrong_rule(tmp_path: Path, rule: str, line: int, said: str) -> None:
 )
 def test_a_wrong_name(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(PolicyError) as raised:
-        read_policies(_with(tmp_path, text))
+        check_policies(_with(tmp_path, text))
     assert str(raised.value).startswith(said)
 
 
 def test_a_company_may_have_none(tmp_path: Path) -> None:
-    assert read_policies(_with(tmp_path, "segments: {}\n")).segments.segments == {}
+    assert check_policies(_with(tmp_path, "segments: {}\n")).segments.segments == {}
 
 
 def _with(tmp_path: Path, text: str) -> Path:

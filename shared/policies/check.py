@@ -1,0 +1,81 @@
+"""Check all policies: one by one, and what one of them says of another."""
+
+from pathlib import Path
+from typing import get_args
+
+from shared.domain.follow_up import SendTemplate
+from shared.domain.suppression import NoticeTemplate
+from shared.policies.reader import FOLDER, NAMES, Policies, PolicyFile
+
+NOTICES: frozenset[str] = frozenset(get_args(NoticeTemplate))
+"""Templates that words of a person call for, whatever the follow-ups are."""
+
+
+def check_policies(folder: Path = FOLDER) -> Policies:
+    """All policies of a folder, read, and their cross-references hold: no rule names a queue or a
+    template that is not there.
+
+    Raises PolicyError.
+    """
+    policies = Policies(folder)
+    for name in NAMES:
+        getattr(policies, name)
+    files = {name: PolicyFile(folder / f"{name}.yaml") for name in NAMES}
+    _check_references(policies, files)
+    return policies
+
+
+def _check_references(policies: Policies, files: dict[str, PolicyFile]) -> None:
+    for queue, intents in policies.routing.queues.items():
+        for position, intent in enumerate(intents):
+            if intent not in policies.intents:
+                raise files["routing"].wrong(
+                    ("queues", queue, position), f"{intent!r} is not in intents.yaml"
+                )
+    for intent in policies.routing.continues - set(policies.intents):
+        raise files["routing"].wrong(("continues",), f"{intent!r} is not in intents.yaml")
+    for position, rule in enumerate(policies.priorities):
+        for intent in (rule.intents or frozenset()) - set(policies.intents):
+            raise files["priorities"].wrong(
+                (position, "intents"), f"{intent!r} is not in intents.yaml"
+            )
+    last = len(policies.priorities) - 1
+    if last < 0 or policies.priorities[last].model_dump(exclude={"priority"}, exclude_none=True):
+        rule_or_file = (last,) if policies.priorities else ()
+        raise files["priorities"].wrong(rule_or_file, "the last rule must hold for everything")
+    for where, intent in policies.understanding.intents_named():
+        if intent not in policies.intents:
+            raise files["understanding"].wrong(where, f"{intent!r} is not in intents.yaml")
+    if policies.sla.calendar not in policies.calendars:
+        raise files["sla"].wrong(
+            ("calendar",), f"{policies.sla.calendar!r} is not in calendars.yaml"
+        )
+    for message_class, purpose in policies.sending.purposes.items():
+        if purpose not in policies.consent.purposes:
+            raise files["sending"].wrong(
+                ("purposes", message_class), f"{purpose!r} is not in consent.yaml"
+            )
+    for template in sorted(NOTICES - set(policies.templates.templates)):
+        reason = f"{template} is missing: a word calls for it"
+        raise files["templates"].wrong(("templates",), reason)
+    names: set[str] = set()
+    for position, follow_up in enumerate(policies.follow_ups):
+        for queue in (follow_up.queues or frozenset()) - set(policies.routing.queues):
+            raise files["follow_ups"].wrong(
+                (position, "queues"), f"{queue!r} is not a queue of routing.yaml"
+            )
+        action = follow_up.then
+        if isinstance(action, SendTemplate) and action.template not in policies.templates.templates:
+            reason = f"{action.template!r} is not in templates.yaml"
+            raise files["follow_ups"].wrong((position, "then", "template"), reason)
+        if isinstance(action, SendTemplate) and action.purpose not in {
+            None,
+            *policies.consent.purposes,
+        }:
+            reason = f"{action.purpose!r} is not in consent.yaml"
+            raise files["follow_ups"].wrong((position, "then", "purpose"), reason)
+        if follow_up.name in names:
+            raise files["follow_ups"].wrong(
+                (position, "name"), f"{follow_up.name!r} is there twice"
+            )
+        names.add(follow_up.name)
