@@ -109,7 +109,7 @@ FUNCTIONS = {
         grants=(
             *READ_TOUCHPOINT,
             Grant("touchpoints", (UPDATE,)),
-            Grant("profiles", (GET, BATCH_GET, PUT, UPDATE, DELETE)),
+            Grant("profiles", (GET, BATCH_GET, PUT, UPDATE, DELETE, QUERY)),
         ),
     ),
     "ai_classification": FunctionShape(
@@ -118,7 +118,7 @@ FUNCTIONS = {
         packages=("fasttext-predict", "PyYAML", "tzdata"),
         grants=(
             *READ_TOUCHPOINT,
-            Grant("profiles", (GET, BATCH_GET, PUT, UPDATE)),
+            Grant("profiles", (GET, BATCH_GET, PUT)),
             Grant("bedrock", ("bedrock:InvokeModel",)),
         ),
     ),
@@ -164,7 +164,7 @@ FUNCTIONS = {
         packages=("PyYAML", "tzdata"),
         asynchronous=True,
         wakes="segment_evaluation",
-        grants=(*READ_TOUCHPOINT, Grant("profiles", (BATCH_GET, UPDATE)), *TIMER),
+        grants=(*READ_TOUCHPOINT, Grant("profiles", (BATCH_GET, UPDATE, QUERY)), *TIMER),
     ),
     "duplicate_suggestion": FunctionShape(
         DuplicateSuggestionSettings,
@@ -207,6 +207,7 @@ FUNCTIONS = {
             Grant("tickets/index/by_worklist", (QUERY,)),
             Grant("tickets/index/by_profile", (QUERY,)),
             Grant("tickets/index/by_assignee", (QUERY,)),
+            Grant("touchpoint_objects", (PUT_OBJECT,)),
             Grant("export_objects", (GET_OBJECT,)),
             Grant("preference_secret", (READ_SECRET,)),
         ),

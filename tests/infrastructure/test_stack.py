@@ -88,6 +88,20 @@ def test_no_action_is_a_wildcard_and_each_wildcard_resource_is_known(stack: Synt
                 assert any(re.search(form, resource) for form in known.values()), resource
 
 
+def test_whoever_reads_a_person_may_look_through_the_records_of_their_profiles() -> None:
+    """Which happens only where two of them were told of some: a laptop asks no role."""
+    reading = {
+        name
+        for name in FUNCTIONS
+        for path in (ROOT / "functions" / name).rglob("*.py")
+        if "logic" in str(path) and "profiles.read" in path.read_text(encoding="utf-8")
+    }
+    assert {"segment_evaluation", "profile_update"} <= reading
+    for name in reading:
+        on_profiles = [set(one.actions) for one in FUNCTIONS[name].grants if one.on == "profiles"]
+        assert {"dynamodb:Query", "dynamodb:BatchGetItem"} <= set().union(*on_profiles), name
+
+
 def test_no_role_has_a_managed_policy(stack: Synthesised) -> None:
     for role in stack.resources("AWS::IAM::Role").values():
         assert "ManagedPolicyArns" not in role["Properties"]
