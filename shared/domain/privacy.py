@@ -108,7 +108,9 @@ class ErasureProof(Model):
     passes: int
     counts: dict[str, int]
     not_searched: int
-    """Identifiers too short to be searched for in requests that nobody could read."""
+    """Identifiers too short, or too freely chosen, to be searched for in requests that nobody could
+    read.
+    """
     subjects: tuple[str, ...]
     """Digests of the erased profile ids: with the key, and only with it, a restored backup can be
     erased again.
@@ -129,7 +131,7 @@ def proof_of(erasure: Erasure, done_at: Instant, key: bytes) -> ErasureProof:
         done_at=done_at,
         passes=erasure.passes,
         counts=erasure.counts,
-        not_searched=len(_too_short(erasure.identifiers)),
+        not_searched=len(_not_searched(erasure.identifiers)),
         subjects=tuple(sorted(digest_of(one, key) for one in erasure.profile_ids)),
     )
 
@@ -165,9 +167,23 @@ class Export(Model):
 # Searching by value
 
 
-def _too_short(keys: Iterable[str]) -> set[str]:
-    values = {_sought(Identifier.from_key(key)) for key in keys}
-    return {value for value in values if len(value) < SHORTEST_SEARCHED}
+INVENTED_BY_BROWSERS = frozenset({IdentifierType.WEB_USER, IdentifierType.WEB_ANONYMOUS})
+"""Whoever has a browser's public key chooses these ids. Named after a word of all requests, one
+that is erased would take everybody's with it; so only what was evidently drawn is searched.
+"""
+_DRAWN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def _not_searched(keys: Iterable[str]) -> set[str]:
+    identifiers = map(Identifier.from_key, keys)
+    return {value for one in identifiers if not _tells(one, value := _sought(one))}
+
+
+def _tells(identifier: Identifier, value: str) -> bool:
+    """Whether finding it says whose a request is."""
+    if identifier.type in INVENTED_BY_BROWSERS:
+        return _DRAWN.fullmatch(value) is not None
+    return len(value) >= SHORTEST_SEARCHED
 
 
 def _sought(identifier: Identifier) -> str:
@@ -184,15 +200,13 @@ class Search:
 
     def __init__(self, keys: Iterable[str]) -> None:
         self._keys = frozenset(keys)
-        sought = {_sought(Identifier.from_key(key)) for key in self._keys}
-        values = sorted(sought - _too_short(self._keys))
+        identifiers = map(Identifier.from_key, self._keys)
+        values = sorted({value for one in identifiers if _tells(one, value := _sought(one))})
         alternatives = b"|".join(re.escape(value.encode()) for value in values)
         # 00 and + stand before a phone; no other letter or digit may touch the value.
-        self._pattern = (
-            re.compile(rb"(?<![0-9a-z])(?:00)?(?:" + alternatives + rb")(?![0-9a-z])")
-            if values
-            else None
-        )
+        one = rb"(?:00)?(?:" + alternatives + rb")"
+        self._pattern = re.compile(rb"(?<![0-9a-z])" + one + rb"(?![0-9a-z])") if values else None
+        self._whole = re.compile(rb"\+?" + one) if values else None
 
     def finds(self, content: bytes) -> bool:
         if self._pattern is None:
@@ -208,7 +222,14 @@ class Search:
         said = [one.value for one in touchpoint.identifiers]
         said += [touchpoint.endpoint.address] if touchpoint.endpoint else []
         exactly = any(one.key in self._keys for one in touchpoint.identifiers)
-        return exactly or any(self.finds(value.encode()) for value in said)
+        return exactly or any(map(self._is, said))
+
+    def _is(self, value: str) -> bool:
+        """Whether it is one of them, and does not merely contain one: `example.com` is nobody's
+        address.
+        """
+        small = value.strip().lower().encode()
+        return self._whole is not None and self._whole.fullmatch(small) is not None
 
 
 # The identity graph

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from urllib.parse import urlencode
+from uuid import uuid4
 
 import pytest
 
@@ -125,6 +126,21 @@ def test_what_is_too_short_is_not_searched_and_the_proof_says_so() -> None:
     short = identifier("42", IdentifierType.CUSTOMER_NUMBER)
     assert not Search([short.key]).finds(b'"customer": "42"')
     assert proof_of(erasure(short, PHONE), NOON, b"key").not_searched == 1
+
+
+@pytest.mark.parametrize("type_", [IdentifierType.WEB_USER, IdentifierType.WEB_ANONYMOUS])
+def test_what_a_browser_may_choose_takes_nobody_elses_requests_along(type_: IdentifierType) -> None:
+    chosen, drawn = identifier("purchase", type_), identifier(str(uuid4()), type_)
+    assert not Search([chosen.key]).finds(b'{"type": "purchase.completed"}')
+    assert Search([drawn.key]).finds(f'{{"anonymousId": "{drawn.value}"}}'.encode())
+    assert proof_of(erasure(chosen, drawn), NOON, b"key").not_searched == 1
+
+
+def test_a_touchpoint_whose_address_contains_theirs_is_not_theirs() -> None:
+    domain = identifier("example.com", IdentifierType.CUSTOMER_NUMBER)
+    theirs = whatsapp_message(identifiers=(MAIL,), endpoint=None)
+    assert Search([MAIL.key]).names(theirs)
+    assert not Search([domain.key]).names(theirs)
 
 
 def test_a_touchpoint_names_its_sender_and_not_whom_it_speaks_of() -> None:
