@@ -7,6 +7,7 @@ import pytest
 
 from infra.local.cloud import LocalCloud
 from infra.local.synthesis import synthesised_template
+from tests.journeys.agent import Agent
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +20,8 @@ def template() -> dict[str, Any]:
 def cloud(template: dict[str, Any]) -> Iterator[LocalCloud]:
     with LocalCloud(template, pace=0.01) as alive:
         yield alive
+
+
+@pytest.fixture
+def agent(cloud: LocalCloud) -> Agent:
+    return Agent(cloud)

@@ -15,15 +15,10 @@ from urllib.parse import urlencode
 import pytest
 
 from infra.local.cloud import LocalCloud
-from tests.journeys.test_story import PHONE, Agent, outbox
+from tests.journeys.agent import PHONE, Agent, outbox
 from tests.journeys.webhooks import sms
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
-
-
-@pytest.fixture
-def agent(cloud: LocalCloud) -> Agent:
-    return Agent(cloud)
 
 
 def text(cloud: LocalCloud, said: str, key: str) -> None:

@@ -24,7 +24,7 @@ import pytest
 from infra.local import provision
 from infra.local.cloud import LocalCloud
 from infra.local.wire import calling_function
-from tests.journeys.test_story import Agent
+from tests.journeys.agent import Agent
 from tests.journeys.webhooks import segment_batch, sms, told, whatsapp
 
 PHONE, MAIL, NAME = "+33612345678", "lea@example.com", "Moreau-Duval"
