@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from shared.domain.model import FollowUpId, Instant, Model, ProfileId, TicketId, TouchpointId
-from shared.domain.records import Standing
 from shared.domain.touchpoint import (
     Channel,
     DeliveryStatus,
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from shared.domain.identity_graph import IdentityGraph
     from shared.domain.privacy import Erasure, ErasureId, ErasureProof, Export, ExportId, Search
     from shared.domain.profile import LearnedLanguage, MergeSuggestion, Mood, Profile, Trait
-    from shared.domain.records import Record, RecordKind
+    from shared.domain.records import Record, RecordKind, Standing
     from shared.domain.segment import Membership, SegmentState
     from shared.domain.suppression import (
         Notice,
@@ -226,10 +225,10 @@ class ProfileTie(NamedTuple):
     finished: bool
     """Whether the touchpoint's journey ends here."""
     event: Event | None
+    counts: Standing
+    """What it adds to the home's sums."""
     record: RecordChange | None = None
     """Of the home, where the touchpoint tells of an order, a contract, …"""
-    counts: Standing = Standing()
-    """What it adds to the home's sums."""
     time_zone: str | None = None
     """Where the home tells one, with its first touchpoint."""
 

@@ -14,6 +14,7 @@ from shared.domain.journey import (
     TicketStep,
 )
 from shared.domain.model import FollowUpId, ProfileId, TicketId, TouchpointId, derived_id
+from shared.domain.records import Standing
 from shared.domain.sla import SlaClock
 from shared.domain.ticket import CustomerWord, Milestone, Priority, Ticket, ticket_id_for
 from shared.domain.touchpoint import Channel, Content, Direction, Endpoint, Message, Touchpoint
@@ -104,6 +105,7 @@ def profile_tie(seen: Touchpoint, **overrides: Any) -> ProfileTie:
         "traits": {},
         "finished": False,
         "event": None,
+        "counts": Standing(),
     }
     return ProfileTie(**fields | overrides)
 

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shared.adapters import dynamo
+from shared.adapters.contact_counts import COUNT, LAST, count_name
 from shared.domain.activity import contact_of
 from shared.domain.model import Instant, isoformat
 from shared.domain.profile import Profile
 from shared.domain.records import Standing
 from shared.domain.touchpoint import Channel, Direction, Touchpoint
 
-_COUNT, _LAST, _HOUR, _SPEND = "count#", "last#", "hour#", "spend#"
+_HOUR, _SPEND = "hour#", "spend#"
 _FIRST_AT = "first_at"
 
 
@@ -32,7 +33,7 @@ def activity(touchpoint: Touchpoint, profile: Profile | None, counts: Standing) 
     contact = contact_of(touchpoint)
     known = _moments(profile) if profile else {}
     told = {
-        f"{_LAST}{contact.direction}": contact.at,
+        f"{LAST}{contact.direction}": contact.at,
         "last_use_at": contact.used_at,
         "last_purchase_at": contact.bought_at,
     }
@@ -62,7 +63,7 @@ def activity(touchpoint: Touchpoint, profile: Profile | None, counts: Standing) 
 
 def _moments(profile: Profile) -> dict[str, Instant]:
     moments = {
-        **{f"{_LAST}{direction}": at for direction, at in profile.last_at.items()},
+        **{f"{LAST}{direction}": at for direction, at in profile.last_at.items()},
         "last_use_at": profile.last_use_at,
         "last_purchase_at": profile.last_purchase_at,
         _FIRST_AT: profile.first_at,
@@ -75,24 +76,16 @@ def _still(name: str, comparison: str) -> str:
     return f"(attribute_not_exists({token}) OR {token} {comparison} :{token[1:]})"
 
 
-def count_name(touchpoint: Touchpoint) -> str:
-    return f"{_COUNT}{touchpoint.direction}#{touchpoint.channel}"
-
-
-def last_name(touchpoint: Touchpoint) -> str:
-    return f"{_LAST}{touchpoint.direction}"
-
-
 def activity_fields(item: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a Profile that its item holds of this."""
     contacts = {}
-    for name, number in _under(_COUNT, item).items():
+    for name, number in _under(COUNT, item).items():
         direction, channel = name.split("#")
         contacts[Direction(direction), Channel(channel)] = number
     plain = ("purchases", "records", "open_records", "last_use_at", "last_purchase_at", _FIRST_AT)
     return {
         "contacts": contacts,
-        "last_at": {Direction(name): at for name, at in _under(_LAST, item).items()},
+        "last_at": {Direction(name): at for name, at in _under(LAST, item).items()},
         "hours": {int(hour): number for hour, number in _under(_HOUR, item).items()},
         "spend": {name: amount for name, amount in _under(_SPEND, item).items() if amount},
         **{name: item[name] for name in plain if name in item},

@@ -11,8 +11,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from shared.adapters import dynamo
+from shared.adapters.contact_counts import count_update
 from shared.adapters.ledger import outbound_values
-from shared.adapters.profiles import count_update
 from shared.domain.consent import Consent
 from shared.domain.errors import Contention
 from shared.domain.model import ProfileId

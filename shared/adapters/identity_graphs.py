@@ -9,16 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.adapters import dynamo
+from shared.adapters.contact_counts import profile_key
 from shared.domain.identity import Identifier
 from shared.domain.identity_graph import IdentityGraph
 from shared.domain.model import ProfileId, derived_id
 from shared.ports import GraphChange, StoredGraph
 
 Write = dict[str, Any]
-
-
-def profile_key(profile_id: ProfileId) -> dict[str, str]:
-    return {"pk": f"profile#{profile_id}", "sk": "profile"}
 
 
 def graph_key(graph_id: str) -> dict[str, str]:

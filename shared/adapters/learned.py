@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from shared.adapters import dynamo
-from shared.adapters.identity_graphs import profile_key
+from shared.adapters.contact_counts import profile_key
 from shared.domain.errors import Contention
 from shared.domain.learning import Learned
 from shared.domain.model import ProfileId

@@ -5,6 +5,8 @@ failed or quarantined, `mailbox` while its recipient has to fetch it; each is th
 index. `expires_at` is when the table deletes it by itself.
 """
 
+from __future__ import annotations
+
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
@@ -30,7 +32,10 @@ from shared.domain.touchpoint import (
 )
 from shared.events.catalogue import TouchpointReceived
 from shared.ports import Balance, LedgerEntry, Page, Quarantined
-from shared.providers.base import Observed, WebhookRequest
+
+# Whoever reads a touchpoint needs no provider.
+if TYPE_CHECKING:
+    from shared.providers.base import Observed, WebhookRequest
 
 INLINE_LIMIT = 200_000
 """Bytes; what is larger goes to S3. An item may hold 400 KB in all."""
@@ -475,6 +480,8 @@ def _request_as_json(request: WebhookRequest) -> bytes:
 
 
 def _request_from_json(content: bytes) -> WebhookRequest:
+    from shared.providers.base import WebhookRequest
+
     kept = json.loads(content)
     return WebhookRequest(
         method=kept["method"],

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from shared.adapters import dynamo
-from shared.adapters.identity_graphs import graph_key, graph_writes, profile_key
+from shared.adapters.contact_counts import profile_key
+from shared.adapters.identity_graphs import graph_key, graph_writes
 from shared.adapters.ledger import DynamoLedger
 from shared.adapters.privacy import COUNT, MARKS, delete_objects
 from shared.adapters.tickets import follow_up_of

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.adapters import dynamo
-from shared.adapters.activity import activity, activity_fields, count_name, last_name
+from shared.adapters.activity import activity, activity_fields
+from shared.adapters.contact_counts import profile_key
 from shared.adapters.identity_graphs import (
     graph_id_after,
     graph_key,
     graph_writes,
-    profile_key,
     stored_graph,
 )
 from shared.adapters.learned import learn, learned_key, learned_of
@@ -33,7 +33,7 @@ from shared.domain.profile import (
     counting,
 )
 from shared.domain.records import Record, RecordKind
-from shared.domain.touchpoint import Touchpoint, TouchpointState
+from shared.domain.touchpoint import TouchpointState
 from shared.events.envelope import Event
 from shared.ports import GraphChange, Known, Page, ProfileTie, StoredRecord
 
@@ -284,21 +284,6 @@ def _is_open(suggestion: MergeSuggestion, known: Known) -> bool:
         return False
     graph = known.graphs.get(one)
     return graph is None or not graph.graph.is_decided(one, other)
-
-
-def count_update(profile_id: ProfileId, touchpoint: Touchpoint, *, table: str) -> dict[str, Any]:
-    """One more contact on a profile that exists, as a part of another's transaction.
-
-    We write to people one moment after the other, so the latest needs no condition, whose failure
-    would undo what was sent.
-    """
-    return dynamo.update(
-        profile_key(profile_id),
-        table=table,
-        set_={last_name(touchpoint): isoformat(touchpoint.occurred_at)},
-        add={count_name(touchpoint): 1},
-        remove=["event"],
-    )
 
 
 def _moment(item: dict[str, Any], trait: str) -> Any:
