@@ -94,16 +94,18 @@ def _send(
     if answered is None or answered.touchpoint.endpoint is None:
         reason = "the touchpoint it answers has no way back"
         return end(follow_up, FollowUpState.REFUSED, reason, ports)
-    profile = ports.profiles.read(follow_up.profile_id)
+    # Who reads it: their message may have joined another's ticket before the two were separated.
+    whose = answered.profile_id or follow_up.profile_id
+    profile = ports.profiles.read(whose)
 
     def link() -> str:
-        return preference_link(follow_up.profile_id, ports)
+        return preference_link(whose, ports)
 
     try:
         draft = write(action, ticket, answered.touchpoint, profile, ports.policies, link)
     except MissingSecret as error:
         return end(follow_up, FollowUpState.REFUSED, str(error), ports)
-    gate = ask_gate(draft, answered.touchpoint, follow_up.profile_id, profile, ports)
+    gate = ask_gate(draft, answered.touchpoint, whose, profile, ports)
     follow_up = follow_up.model_copy(update={"gate": gate.steps})
     if gate.verdict is Verdict.REFUSE:
         return end(follow_up, FollowUpState.REFUSED, gate.reason, ports)

@@ -9,10 +9,11 @@ from shared.domain.consent import Consent
 from shared.domain.follow_up import FollowUpState, SendTemplate
 from shared.domain.preference_link import NAME, PreferenceKeys, whose
 from shared.domain.sending import MessageClass
+from shared.domain.suppression import Suppression, SuppressionKind, person_subject
 from shared.domain.template import Wording
 from shared.domain.touchpoint import Channel, Message
 from shared.providers.base import HttpRequest, MailRequest
-from tests.builders import NOON, endpoint, profile_id, touchpoint
+from tests.builders import NOON, endpoint, identifier, profile_id, touchpoint, whatsapp_message
 from tests.unit.follow_up_delivery.conftest import Promise
 
 KEYS = PreferenceKeys(id="k1", key="k" * 40)
@@ -56,6 +57,22 @@ def test_the_words_show_the_person_s_own_link(promise: Promise) -> None:
     assert isinstance(outgoing, HttpRequest)
     text = outgoing.body.decode()
     assert of(promise, text[text.index(BASE) :].partition('"')[0])
+
+
+def test_who_joined_the_ticket_of_another_gets_a_link_of_their_own(promise: Promise) -> None:
+    promise_with(promise, "Your choices: {preference_url}", MessageClass.SERVICE)
+    other = identifier("+33699999999").profile_id
+    seen = promise.hear(whatsapp_message(phone="+33699999999", key="other"))
+    promise.world.ledger.change(seen.touchpoint_id, profile_id=other)
+    promise.speak_of(seen)
+    stop = Suppression(kind=SuppressionKind.LEGAL, reason="a court", by="agent:1", at=NOON)
+    promise.world.consents.tell(person_subject(profile_id()), stop)
+    assert promise.deliver().state is FollowUpState.DONE, "the stop is the other's"
+    ((_, outgoing),) = promise.world.sender.sent
+    assert isinstance(outgoing, HttpRequest)
+    text = outgoing.body.decode()
+    token = text[text.index(BASE) :].partition('"')[0].removeprefix(BASE)
+    assert whose(token, KEYS, promise.world.clock.now()) == other
 
 
 def test_what_is_advertised_by_mail_ends_with_one_click(promise: Promise) -> None:
