@@ -4,7 +4,7 @@ Their names derive from their cause, so scheduling twice is harmless.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,8 +16,16 @@ _RETRY = {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
 
 
 class SchedulerTimer:
+    """`client` is asked for when a timer is set: most sends need none."""
+
     def __init__(
-        self, client: Any, *, group: str, role_arn: str, target_arn: str, dead_letter_arn: str
+        self,
+        client: Callable[[], Any],
+        *,
+        group: str,
+        role_arn: str,
+        target_arn: str,
+        dead_letter_arn: str,
     ) -> None:
         self._client = client
         self._group = group
@@ -30,7 +38,7 @@ class SchedulerTimer:
 
     def schedule(self, name: str, at: datetime, payload: Mapping[str, Any]) -> bool:
         try:
-            self._client.create_schedule(**self._parameters(name, at, payload))
+            self._client().create_schedule(**self._parameters(name, at, payload))
         except ClientError as error:
             if error_code(error) == "ConflictException":
                 return False
@@ -39,7 +47,7 @@ class SchedulerTimer:
 
     def move(self, name: str, at: datetime, payload: Mapping[str, Any]) -> None:
         try:
-            self._client.update_schedule(**self._parameters(name, at, payload))
+            self._client().update_schedule(**self._parameters(name, at, payload))
         except ClientError as error:
             if error_code(error) != "ResourceNotFoundException":
                 raise

@@ -219,7 +219,7 @@ def timer(settings: TimerSettings) -> Timer:
     from shared.adapters.timer import SchedulerTimer
 
     return SchedulerTimer(
-        client("scheduler"),
+        lambda: client("scheduler"),
         group=settings.schedule_group,
         role_arn=settings.schedule_role_arn,
         target_arn=settings.schedule_target_arn,

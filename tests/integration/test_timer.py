@@ -30,7 +30,7 @@ def client() -> Iterator[Any]:
 @pytest.fixture
 def timer(client: Any) -> SchedulerTimer:
     return SchedulerTimer(
-        client,
+        lambda: client,
         group=GROUP,
         role_arn="arn:aws:iam::123456789012:role/timer",
         target_arn="arn:aws:lambda:eu-west-1:123456789012:function:follow_up_delivery",
