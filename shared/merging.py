@@ -90,9 +90,11 @@ def merge(
     Raises NotFound for a profile that never was, Conflict for one that was erased and where both
     are one person already, Contention where somebody changed them at the same moment.
     """
+    if one == other:
+        raise Conflict("a profile cannot be merged with itself")
     known = _both(one, other, profiles)
     graph = known.graphs.get(one)
-    if one == other or (graph is not None and graph.graph.are_one(one, other)):
+    if graph is not None and graph.graph.are_one(one, other):
         raise Conflict("both are one person already")
     here, there = (known.profiles[each].identifiers[0].key for each in (one, other))
     more = {} if score is None else {"score": score}

@@ -22,6 +22,9 @@ MOST_IDENTIFIERS = 45
 MOST_OF_A_TYPE = 30
 """Of one graph, so that whoever makes up browsers by the thousand leaves room for what matters."""
 
+MOST_OUTWEIGHED = 20
+"""Decisions of a graph that no longer hold and are still told."""
+
 Keys = frozenset[str]
 
 
@@ -104,6 +107,8 @@ class IdentityGraph(Model):
     identifiers: Keys
     homes: Keys = frozenset()
     ties: tuple[Tie, ...] = ()
+    outweighed: tuple[Tie, ...] = ()
+    """Earlier decisions, which later ones on the same two replaced; the latest of them."""
     persons: tuple[Person, ...] = ()
 
     def person_of(self, key: str) -> Person:
@@ -134,12 +139,14 @@ class IdentityGraph(Model):
         )
 
     def stated_of(self, person: Person) -> Keys:
-        """What was said to be theirs as well, is not proven, and nobody said is wrong."""
+        """What was said to be theirs as well, or proved to be several people's, and nobody said is
+        wrong.
+        """
         wrong = {one.pair for one in self.ties if one.kind is TieKind.SEPARATED}
         ends = {
             key
             for one in self.ties
-            if one.kind is TieKind.STATED and set(one.pair) & person.identifiers
+            if one.kind not in DECIDED and set(one.pair) & person.identifiers
             for key in one.pair
             if one.pair not in wrong
         }
@@ -301,12 +308,15 @@ def _moment(one: Tie) -> tuple[Instant, bool, str, str, float]:
 def united(graphs: Iterable[IdentityGraph], more: Iterable[Tie] = ()) -> IdentityGraph:
     """All of it as one graph, whose persons are not settled yet."""
     together = list(graphs)
-    ties = kept([*(one for graph in together for one in graph.ties), *more])
+    seen = {*more, *(one for graph in together for one in (*graph.ties, *graph.outweighed))}
+    ties = kept(seen)
+    replaced = [one for one in seen if one.kind in DECIDED and one not in ties]
     ends = (key for one in ties for key in one.pair)
     return IdentityGraph(
         identifiers=frozenset(ends).union(*(graph.identifiers for graph in together)),
         homes=frozenset().union(*(graph.homes for graph in together)),
         ties=ties,
+        outweighed=tuple(sorted(replaced, key=_moment)[-MOST_OUTWEIGHED:]),
     )
 
 

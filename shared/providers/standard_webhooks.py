@@ -9,6 +9,7 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 """
 
 import hmac
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -27,7 +28,13 @@ from pydantic import (
 )
 
 from shared.domain.errors import MalformedPayload, Unauthentic
-from shared.domain.identity import Identifier, IdentifierType, Proof, email_identifier
+from shared.domain.identity import (
+    LONGEST_VALUE,
+    Identifier,
+    IdentifierType,
+    Proof,
+    email_identifier,
+)
 from shared.domain.touchpoint import (
     Appointment,
     Channel,
@@ -142,16 +149,19 @@ Amount = Annotated[
 Moment = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_within_reason)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Short = Annotated[str, Field(max_length=200)]
-Email = Annotated[str, Field(pattern=r"^[^\s@]{1,64}@[^\s@]{1,255}$")]
-Phone = Annotated[str, Field(pattern=r"^\+?[0-9][0-9 ().\-/]{4,29}$")]
+Written = Annotated[str, Field(max_length=LONGEST_VALUE)]
+"""A phone or an address as somebody typed it. What is none identifies nobody, and is no reason to
+lose what else was told.
+"""
+MAIL = re.compile(r"[^\s@<>]{1,64}@[^\s@<>]{1,255}")
 
 
 class Customer(Payload):
     """Who it was, as far as the system knows."""
 
     customer_number: Annotated[Number | None, BeforeValidator(_no_text_is_none)] = None
-    phone: Annotated[Phone | None, BeforeValidator(_no_text_is_none)] = None
-    email: Annotated[Email | None, BeforeValidator(_no_text_is_none)] = None
+    phone: Annotated[Written | None, BeforeValidator(_no_text_is_none)] = None
+    email: Annotated[Written | None, BeforeValidator(_no_text_is_none)] = None
     loyalty_card: Annotated[Number | None, BeforeValidator(_no_text_is_none)] = None
     order_number: Annotated[Number | None, BeforeValidator(_no_text_is_none)] = None
     scanned: bool = False
@@ -557,12 +567,18 @@ def _way_back(data: Data, source: Source) -> Endpoint | None:
     if not lines:
         raise MalformedPayload(f"data.reply_by: this source has no line for {data.reply_by}")
     line = lines[0]
-    address = data.customer.email if data.reply_by == "email" else _e164(data.customer.phone)
+    address = _mail(data) if data.reply_by == "email" else _e164(data.customer.phone)
     if address is None:
         raise MalformedPayload(f"data.customer: no address that {data.reply_by} could reach")
     return Endpoint(
         channel=Channel(line.channel), provider=line.provider, account=line.account, address=address
     )
+
+
+def _mail(data: Data) -> str | None:
+    """As it was written, where it can be one."""
+    written = (data.customer.email or "").strip()
+    return written if MAIL.fullmatch(written) else None
 
 
 def _e164(phone: str | None) -> str | None:

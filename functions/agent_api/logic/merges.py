@@ -41,6 +41,7 @@ class TieView(Model):
     profile_ids: tuple[ProfileId, ProfileId]
     kind: TieKind
     joins: bool = Field(description="Whether both are one person's now.")
+    holds: bool = Field(description="False for a decision that a later one replaced.")
     rule: Literal["proven by one touchpoint", "stated by one touchpoint", "decided by a person"]
     reason: str
     score: float | None
@@ -63,11 +64,16 @@ def read_merges(profile_id: ProfileId, *, profiles: ProfileStore) -> Listing[Tie
         raise NotFound("there is no such profile")
     keys = {one.key for one in profile.identifiers}
     stored = profiles.known([profile_id]).graphs.get(profile_id)
-    ties = [one for one in stored.graph.ties if keys & set(one.pair)] if stored else []
-    return Listing(items=tuple(_view(one, keys) for one in ties))
+    if stored is None:
+        return Listing(items=())
+    held = [(one, True) for one in stored.graph.ties]
+    held += [(one, False) for one in stored.graph.outweighed]
+    return Listing(
+        items=tuple(_view(one, keys, holds=holds) for one, holds in held if keys & set(one.pair))
+    )
 
 
-def _view(tie: Tie, keys: set[str]) -> TieView:
+def _view(tie: Tie, keys: set[str], *, holds: bool = True) -> TieView:
     ends = (Identifier.from_key(tie.one), Identifier.from_key(tie.other))
     return TieView.model_validate(
         {
@@ -76,6 +82,7 @@ def _view(tie: Tie, keys: set[str]) -> TieView:
             "profile_ids": (ends[0].profile_id, ends[1].profile_id),
             "kind": tie.kind,
             "joins": set(tie.pair) <= keys,
+            "holds": holds,
             "rule": RULES[tie.kind],
             "reason": tie.reason,
             "score": tie.score,

@@ -8,6 +8,8 @@ import pytest
 from functions.agent_api.logic.consents import make_link
 from shared.domain.consent import Consent
 from shared.domain.errors import MissingSecret
+from shared.domain.identity import IdentifierType
+from shared.domain.identity_graph import IdentityGraph, TieKind, settled, tie, united
 from shared.domain.model import ProfileId
 from shared.domain.preference_link import NAME, PreferenceKeys, whose
 from shared.domain.profile import Profile
@@ -85,6 +87,21 @@ def test_an_agent_keeps_what_the_person_said(client: Client, world: World) -> No
     (kept,) = world.consents.of([profile_id()])
     assert (kept.source, kept.proof) == (f"agent:{AGENT}", "by phone")
     assert len(world.happened(ConsentStated)) == 2
+
+
+def test_what_is_said_of_an_identifier_without_a_history_counts_for_the_person(
+    client: Client, world: World
+) -> None:
+    phone, mail = identifier(), identifier("awa@example.com", IdentifierType.EMAIL)
+    merged = tie(phone.key, mail.key, TieKind.MERGED, NOON, "agent:1")
+    graph = united([IdentityGraph(identifiers=frozenset(), homes=frozenset({phone.key}))], [merged])
+    world.profiles.put_graph(settled(graph, policies().identity))
+    path = f"/v1/profiles/{mail.profile_id}"
+    said = {"purpose": "marketing", "channel": "sms", "state": "withdrawn"}
+    answer = client.post(f"{path}/consents", said)
+    assert standing(answer.body)["marketing", "sms"] == "withdrawn"
+    client.post(f"{path}/suppressions", {"on": "person", "kind": "legal", "reason": "court"})
+    assert [one["kind"] for one in client.get(f"{HERE}/suppressions").body["items"]] == ["legal"]
 
 
 def test_a_purpose_the_company_does_not_ask_about(client: Client) -> None:

@@ -70,6 +70,17 @@ def test_what_holds_a_person_together_is_told_with_rule_and_actor(client: Client
     assert client.get("/v1/profiles/nobody/merges").status == 404
 
 
+def test_what_was_decided_before_is_still_told(world: World, client: Client) -> None:
+    merge(client, PHONE, MAIL, reason="she said so")
+    world.clock.advance(timedelta(minutes=1))
+    separate(client, PHONE, MAIL, reason="her sister")
+    told = client.get(f"/v1/profiles/{PHONE.profile_id}/merges").body["items"]
+    assert [(one["kind"], one["reason"], one["holds"]) for one in told] == [
+        ("separated", "her sister", True),
+        ("merged", "she said so", False),
+    ]
+
+
 def test_undoing_by_any_two_of_their_profiles_undoes_the_merge_between(
     world: World, client: Client
 ) -> None:
@@ -89,7 +100,8 @@ def test_a_merge_with_oneself_or_in_a_circle_is_a_conflict(
     merge(client, PHONE, MAIL)
     answer = merge(client, *again)
     assert answer.status == 409
-    assert "one person already" in answer.body["detail"]
+    said = "with itself" if again[0] == again[1] else "one person already"
+    assert said in answer.body["detail"]
 
 
 def test_nobody_is_parted_from_themselves(client: Client) -> None:

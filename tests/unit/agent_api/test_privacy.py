@@ -8,7 +8,14 @@ from functions.agent_api import ports, privacy
 from functions.agent_api.logic.privacy import PROVIDER
 from shared.domain.identity import IdentifierType
 from shared.domain.identity_graph import IdentityGraph, TieKind, settled, tie
-from shared.domain.privacy import STALLED_AFTER, ErasureId, ExportId, ExportState, proof_of
+from shared.domain.privacy import (
+    STALLED_AFTER,
+    ErasureId,
+    ErasureState,
+    ExportId,
+    ExportState,
+    proof_of,
+)
 from shared.domain.profile import Profile
 from shared.domain.touchpoint import Direction, Identification
 from shared.events.catalogue import ErasureDone, ErasureRequested, ExportRequested
@@ -153,6 +160,18 @@ def test_asking_again_makes_a_stalled_erasure_go_on(
     assert world.happened(ErasureRequested)[-1] == ErasureRequested(erasure_id="drawn-1", attempt=2)
     erase(client)
     assert len(world.happened(ErasureRequested)) == 2
+
+
+def test_an_erasure_goes_on_that_stalled_after_it_deleted_the_profile(
+    world: World, client: Client, requests: FakePrivacyRequests
+) -> None:
+    erase(client)
+    (standing,) = requests.erasures.values()
+    requests.save_erasure(standing.model_copy(update={"state": ErasureState.FAILED}))
+    world.profiles.forget(PHONE.profile_id)
+    status, again = erase(client)
+    assert (status, again["erasure_id"], again["state"]) == (202, "drawn-1", "running")
+    assert world.happened(ErasureRequested)[-1] == ErasureRequested(erasure_id="drawn-1", attempt=2)
 
 
 def test_who_was_erased_or_never_was(
