@@ -54,9 +54,11 @@ class Consent(Model):
     def precedence(self) -> tuple[datetime, bool, str]:
         """Of two statements the one that sorts last counts.
 
-        That is the later; at the same instant a withdrawal, so that a doubt never sends.
+        That is the later; within one second a withdrawal, so that a doubt never sends: providers
+        tell whole seconds, and a STOP at 10.9 comes as 10.
         """
-        return self.at, self.state is ConsentState.WITHDRAWN, self.key
+        second = self.at.replace(microsecond=0)
+        return second, self.state is ConsentState.WITHDRAWN, self.key
 
 
 def standing(

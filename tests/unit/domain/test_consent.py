@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 import pytest
@@ -18,6 +18,12 @@ def consent(state: ConsentState = ConsentState.GRANTED, **fields: object) -> Con
     return Consent.model_validate(usual | fields)
 
 
+# Few moments, so that many statements meet at the same one, or within its second.
+moments = st.builds(
+    lambda hours, milliseconds: NOON + timedelta(hours=hours, milliseconds=milliseconds),
+    st.integers(0, 4),
+    st.sampled_from([0, 870]),
+)
 consents = st.builds(
     Consent,
     purpose=st.sampled_from(["marketing", "surveys"]),
@@ -25,8 +31,7 @@ consents = st.builds(
     state=st.sampled_from([ConsentState.GRANTED, ConsentState.WITHDRAWN]),
     source=st.sampled_from(["agent:1", "word:opt_out_keyword"]),
     proof=st.none(),
-    # Few moments, so that many statements meet at the same one.
-    at=st.integers(0, 4).map(lambda hours: NOON + timedelta(hours=hours)),
+    at=moments,
     expires_at=st.sampled_from([None, NOON + timedelta(hours=3), LATER + timedelta(days=1)]),
 )
 asked = st.tuples(
@@ -41,9 +46,13 @@ restorations = st.builds(
     state=st.just(ConsentState.RESTORED),
     source=st.just("word:opt_in_keyword"),
     proof=st.none(),
-    at=st.integers(0, 4).map(lambda hours: NOON + timedelta(hours=hours)),
+    at=moments,
     expires_at=st.none(),
 )
+
+
+def second(one: Consent) -> datetime:
+    return one.at.replace(microsecond=0)
 
 
 @given(st.lists(consents | restorations, max_size=8), asked, st.randoms())
@@ -55,23 +64,22 @@ def test_what_stands_does_not_depend_on_the_order_of_arrival(
 
 
 @given(st.lists(consents, max_size=8), asked)
-def test_what_stands_is_the_latest_that_applies_and_a_withdrawal_at_the_same_instant_wins(
+def test_what_stands_is_the_latest_that_applies_and_a_withdrawal_within_its_second_wins(
     said: list[Consent], question: tuple[str, Channel | None]
 ) -> None:
     purpose, channel = question
     found = standing(said, purpose, channel, LATER)
     applying = [one for one in said if one.purpose == purpose and one.channel in {None, channel}]
-    newest = max((one.at for one in applying), default=None)
+    newest = max((second(one) for one in applying), default=None)
     if found is None:
-        last = [one for one in applying if one.at == newest]
+        last = [one for one in applying if second(one) == newest]
         assert not last or any(one.expires_at and one.expires_at <= LATER for one in last)
         return
     assert found in applying
-    assert all(one.at <= found.at for one in applying)
+    assert second(found) == newest
     if found.state is ConsentState.GRANTED:
-        assert not [
-            one for one in applying if one.at == found.at and one.state is ConsentState.WITHDRAWN
-        ]
+        meeting = [one for one in applying if second(one) == newest]
+        assert all(one.state is ConsentState.GRANTED for one in meeting)
 
 
 @given(st.lists(consents, max_size=8), asked, consents)
@@ -79,8 +87,16 @@ def test_a_statement_older_than_what_stands_changes_nothing(
     said: list[Consent], question: tuple[str, Channel | None], late: Consent
 ) -> None:
     before = standing(said, *question, LATER)
-    if before is not None and late.at < before.at:
+    if before is not None and second(late) < second(before):
         assert standing([*said, late], *question, LATER) == before
+
+
+def test_a_stop_told_in_whole_seconds_wins_over_what_was_granted_within_its_second() -> None:
+    stopped = consent(ConsentState.WITHDRAWN, **STOP)
+    granted = consent(at=NOON + timedelta(milliseconds=870))
+    a_second_later = consent(at=NOON + timedelta(seconds=1))
+    assert standing([stopped, granted], "marketing", Channel.SMS, LATER) == stopped
+    assert standing([stopped, a_second_later], "marketing", Channel.SMS, LATER) == a_second_later
 
 
 def test_nothing_said_is_nothing() -> None:
