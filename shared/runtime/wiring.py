@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -78,6 +79,18 @@ class _Models(Loader):
 
 _models = cache(_Models)
 
+_ONLY: Mapping[str, Mapping[str, Any]] = {
+    "s3": {
+        "signature_version": "s3v4",
+        "s3": {"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
+    }
+}
+"""What one service needs of its own. botocore still signs links to a bucket for the global host, in
+older regions by Signature Version 2: a key made since 2020 is refused there, and other regions
+redirect to a host that the signature does not cover.
+https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+"""
+
 
 @cache
 def client(service: str, attempts: int = 4) -> Any:
@@ -87,6 +100,7 @@ def client(service: str, attempts: int = 4) -> Any:
         read_timeout=10,
         retries={"mode": "standard", "total_max_attempts": attempts},
         tcp_keepalive=True,
+        **_ONLY.get(service, {}),
     )
     session = botocore.session.get_session()
     session.register_component("data_loader", _models())
