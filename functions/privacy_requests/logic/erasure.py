@@ -40,7 +40,13 @@ def erase(request: StepRequest, ports: Ports) -> Next:
     if not isinstance(found, Erasure):
         return Next.ENDED
     if request.step == "begin_pass" and request.attempt > found.run_attempt:
-        begun = {"run": request.run, "run_attempt": request.attempt, "state": ErasureState.RUNNING}
+        # Its passes are counted anew: who wrote all the time then may not do so now.
+        begun = {
+            "run": request.run,
+            "run_attempt": request.attempt,
+            "state": ErasureState.RUNNING,
+            "passes": 0,
+        }
         found = found.model_copy(update=begun)
     if has_begun_elsewhere(found, request):
         return Next.ENDED

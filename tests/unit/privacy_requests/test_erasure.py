@@ -179,9 +179,13 @@ def test_over_is_over(ports: Ports, begun: Erasure) -> None:
 def test_who_writes_all_the_time_is_not_chased_for_ever(
     ports: Ports, requests: FakePrivacyRequests, begun: Erasure
 ) -> None:
-    requests.save_erasure(begun.model_copy(update={"passes": MOST_PASSES}))
+    assert erase(erasure_step("begin_pass"), ports) is Next.ON
+    requests.save_erasure(standing(requests).model_copy(update={"passes": MOST_PASSES}))
     with pytest.raises(Conflict):
         erase(erasure_step("begin_pass"), ports)
+    again = erasure_step("begin_pass", attempt=2)
+    assert erase(again, ports) is Next.ON, "asked again, it is not given up beforehand"
+    assert standing(requests).passes == 1
 
 
 @pytest.mark.parametrize("secrets", [FakeSecrets(), FakeSecrets({"privacy": {}})])
