@@ -20,6 +20,7 @@ from infra.local.bus import Bus, Target
 from infra.local.clients.base import Call, find_client
 from infra.local.clock import VirtualClock
 from infra.local.control import Control
+from infra.local.files import Files
 from infra.local.flight import Flight
 from infra.local.gateway import Gateway, Request, Response
 from infra.local.journeys import Ended, prepare_interpreter
@@ -183,6 +184,7 @@ class LocalCloud:
         stack.callback(self.timers.end)
         stack.callback(self.flight.end)
         stack.callback(self._ending.set)
+        self.files = Files(self.wire, self.url, self.made.expiry.buckets)
         self.stories = Stories(self)
         self.control = Control(self)
         server.start()
@@ -280,7 +282,7 @@ class LocalCloud:
         if request.path == "/_local" or request.path.startswith("/_local/"):
             return self.control.answer(request)
         with self.flight.answering():
-            return self.gateway.answer(request)
+            return self.files.within_reach(self.gateway.answer(request))
 
     def _jwks(self, issuer: str) -> Mapping[str, Any]:
         with self.wire.lock:

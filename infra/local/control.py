@@ -1,4 +1,4 @@
-"""What only a local cloud has, below /_local: page, clock, outbox, balance, a token."""
+"""What only a local cloud has, below /_local: page, clock, outbox, balance, files, a token."""
 
 import json
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from pydantic import TypeAdapter, ValidationError
 
 from infra.local import provision
+from infra.local.files import FILES
 from infra.local.gateway import Request, Response
 from infra.local.page import Page, back_to_page
 from infra.local.simulators.base import SimulatedRequest
@@ -52,6 +53,8 @@ class Control:
             return self._simulate(request)
         if not _is_from_here(request):
             return _problem(HTTPStatus.FORBIDDEN, "only pages of this address may ask for this")
+        if request.path.startswith(FILES) and request.method == "GET":
+            return self._cloud.files.answer(request)
         asset = self._page.asset(request.path.removeprefix("/_local/"))
         if asset is not None and request.method == "GET":
             return asset

@@ -1,0 +1,46 @@
+"""What signed links to a bucket fetch. On AWS the bucket answers them; here this server does."""
+
+from collections.abc import Collection
+
+import requests
+
+from infra.local.gateway import Request, Response
+from infra.local.template import REGION
+from infra.local.wire import Wire
+
+FILES = "/_local/files/"
+_TIMEOUT_SECONDS = 30
+
+
+class Files:
+    """`buckets` are those whose links are looked for, `url` is where this server is."""
+
+    def __init__(self, wire: Wire, url: str, buckets: Collection[str]) -> None:
+        self._wire = wire
+        self._url = url
+        self._buckets = buckets
+
+    def within_reach(self, response: Response) -> Response:
+        """The same answer, its links leading here instead of to AWS."""
+        body = response.body
+        for bucket in self._buckets:
+            body = body.replace(_address(bucket).encode(), f"{self._url}{FILES}{bucket}/".encode())
+        return (
+            response if body == response.body else Response(response.status, response.headers, body)
+        )
+
+    def answer(self, request: Request) -> Response:
+        """As the bucket answers that link: without a signature, 403."""
+        bucket, _, key = request.path.removeprefix(FILES).partition("/")
+        if bucket not in self._buckets:
+            return Response(404, {"content-type": "text/plain"}, b"there is no such bucket")
+        with self._wire.lock:
+            # Moto answers this in process.
+            url = f"{_address(bucket)}{key}?{request.query}"
+            found = requests.get(url, timeout=_TIMEOUT_SECONDS)
+        kind = found.headers.get("content-type", "application/octet-stream")
+        return Response(found.status_code, {"content-type": kind}, found.content)
+
+
+def _address(bucket: str) -> str:
+    return f"https://{bucket}.s3.{REGION}.amazonaws.com/"
