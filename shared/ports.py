@@ -474,9 +474,6 @@ class MatchIndex(Protocol):
         Raises Contention where somebody else changes them, or the profile is being erased.
         """
 
-    def remove(self, profile_id: ProfileId) -> None:
-        """As if it had never been there; for the erasure. Raises Contention."""
-
     def find(self, keys: Collection[str], *, most: int) -> list[ProfileId]:
         """Whoever has one of these keys, those that have most of them first.
 
@@ -573,6 +570,9 @@ class PrivacyRequests(Protocol):
 
         Returns the one that stands.
         """
+
+    def erasure_under_way(self, profile_id: ProfileId) -> Erasure | None:
+        """Of this profile, even where nothing else is left of it."""
 
     def read_erasure(self, erasure_id: ErasureId) -> Erasure | ErasureProof | None:
         """The request while it is under way, the proof afterwards."""

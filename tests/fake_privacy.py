@@ -23,13 +23,17 @@ class FakePrivacyRequests:
         self.archives: dict[ExportId, dict[str, bytes]] = {}
 
     def begin_erasure(self, erasure: Erasure, event: Event) -> Erasure:
-        standing = self.marked.get(erasure.profile_ids[0])
+        standing = self.erasure_under_way(erasure.profile_ids[0])
         if standing is not None:
-            return self.erasures[standing]
+            return standing
         self.erasures[erasure.erasure_id] = erasure
         self.marked[erasure.profile_ids[0]] = erasure.erasure_id
         self.events.append(event)
         return erasure
+
+    def erasure_under_way(self, profile_id: ProfileId) -> Erasure | None:
+        standing = self.marked.get(profile_id)
+        return self.erasures[standing] if standing is not None else None
 
     def read_erasure(self, erasure_id: ErasureId) -> Erasure | ErasureProof | None:
         return self.erasures.get(erasure_id) or self.kept_proofs.get(erasure_id)

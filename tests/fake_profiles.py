@@ -225,6 +225,10 @@ class FakeProfileStore:
         """A profile that is there already."""
         self._profiles[profile.profile_id] = profile
 
+    def forget(self, profile_id: ProfileId) -> None:
+        """As an erasure does, on its way."""
+        del self._profiles[profile_id]
+
     def put_graph(self, graph: IdentityGraph) -> None:
         key = min(graph.identifiers)
         self._graphs[key] = StoredGraph(key, 1, graph)

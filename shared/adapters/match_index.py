@@ -14,10 +14,6 @@ from shared.domain.model import ProfileId
 from shared.ports import Page
 
 _PROFILE = "profile#"
-ERASURE_MARKS = ("erasing",)
-"""Of a profile that is being erased: nothing may be written of it. Once it is erased, whoever comes
-back begins anew.
-"""
 MOST_KEYS = 40
 """Of one profile: the old and the new ones fit into one transaction of 100 items."""
 
@@ -33,13 +29,6 @@ class DynamoMatchIndex:
         if wanted == kept:
             return
         self._change(profile_id, version, wanted, kept)
-
-    def remove(self, profile_id: ProfileId) -> None:
-        version, kept = self._read(profile_id)
-        if version:
-            writes = [self._delete(_keys_key(profile_id), version)]
-            writes += [self._delete(_block_key(key, profile_id)) for key in sorted(kept)]
-            dynamo.transact(self._client, writes, refusals={})
 
     def find(self, keys: Collection[str], *, most: int) -> list[ProfileId]:
         shared: Counter[ProfileId] = Counter()
@@ -94,7 +83,7 @@ class DynamoMatchIndex:
                     values={"version": version} if version else None,
                 )
             },
-            *(self._unmarked(profile_id, mark) for mark in ERASURE_MARKS),
+            self._unmarked(profile_id),
             *(
                 {"Put": dynamo.put(_block_key(key, profile_id), table=self._table)}
                 for key in sorted(wanted - kept)
@@ -103,22 +92,20 @@ class DynamoMatchIndex:
         ]
         dynamo.transact(self._client, writes, refusals={})
 
-    def _unmarked(self, profile_id: ProfileId, mark: str) -> dict[str, Any]:
+    def _unmarked(self, profile_id: ProfileId) -> dict[str, Any]:
+        """Of a profile that is being erased nothing may be written. Once it is erased, whoever
+        comes back begins anew.
+        """
         return {
             "ConditionCheck": {
                 "TableName": self._table,
-                "Key": dynamo.attributes({"pk": f"{_PROFILE}{profile_id}", "sk": mark}),
+                "Key": dynamo.attributes({"pk": f"{_PROFILE}{profile_id}", "sk": "erasing"}),
                 "ConditionExpression": "attribute_not_exists(pk)",
             }
         }
 
-    def _delete(self, key: dict[str, str], version: int | None = None) -> dict[str, Any]:
-        delete: dict[str, Any] = {"TableName": self._table, "Key": dynamo.attributes(key)}
-        if version is not None:
-            delete["ConditionExpression"] = "#version = :version"
-            delete["ExpressionAttributeNames"] = {"#version": "version"}
-            delete["ExpressionAttributeValues"] = dynamo.attributes({":version": version})
-        return {"Delete": delete}
+    def _delete(self, key: dict[str, str]) -> dict[str, Any]:
+        return {"Delete": {"TableName": self._table, "Key": dynamo.attributes(key)}}
 
 
 def _keys_key(profile_id: ProfileId) -> dict[str, str]:

@@ -32,8 +32,8 @@ MARKS = frozenset({"erasing", "suppression", "erased"})
 """Sort keys under a profile that stay until its erasure has ended, and the one that stays then."""
 LINK_SECONDS = 300
 ARCHIVE = "export.zip"
-_PER_TRANSACTION = 40
-"""Profiles that are released at once, of two or three items each."""
+_PER_TRANSACTION = 33
+"""Profiles that are released at once, of three items each: a transaction holds 100."""
 _PART_BYTES = 8 * 1024 * 1024
 """Of a multipart upload; the least is 5 MB, and there are at most 10,000."""
 
@@ -65,12 +65,16 @@ class DynamoPrivacyRequests:
         try:
             dynamo.transact(self._client, writes, refusals={})
         except Contention:
-            standing = self._get(mark["pk"], "erasing")
-            found = self.read_erasure(ErasureId(standing["erasure_id"])) if standing else None
-            if not isinstance(found, Erasure):
+            standing = self.erasure_under_way(erasure.profile_ids[0])
+            if standing is None:
                 raise
-            return found
+            return standing
         return erasure
+
+    def erasure_under_way(self, profile_id: ProfileId) -> Erasure | None:
+        mark = self._get(f"profile#{profile_id}", "erasing")
+        found = self.read_erasure(ErasureId(mark["erasure_id"])) if mark else None
+        return found if isinstance(found, Erasure) else None
 
     def read_erasure(self, erasure_id: ErasureId) -> Erasure | ErasureProof | None:
         if request := self._get(f"erasure#{erasure_id}", "request"):
@@ -143,7 +147,7 @@ class DynamoPrivacyRequests:
                 "sk": f"export#{export.export_id}",
                 "expires_at": epoch(export.expires_at),
             }
-            for profile_id in export.profile_ids[:1]
+            for profile_id in export.profile_ids
         ]
         writes = [{"Put": dynamo.put(one, table=self._table)} for one in (item, *pointers)]
         dynamo.transact(self._client, writes, refusals={})

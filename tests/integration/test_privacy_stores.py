@@ -14,6 +14,7 @@ from shared.adapters.personal_data import AwsPersonalData, Tables
 from shared.adapters.privacy import DynamoPrivacyRequests
 from shared.adapters.tickets import DynamoTicketStore
 from shared.domain.errors import NotFound
+from shared.domain.identity_graph import MOST_IDENTIFIERS
 from shared.domain.privacy import (
     Erasure,
     ErasureId,
@@ -214,6 +215,15 @@ def test_the_proof_replaces_the_request_and_is_in_the_bucket(privacy: Privacy) -
         privacy.requests.save_erasure(erasure)
     with pytest.raises(NotFound):
         privacy.data._erase(erasure, [])
+
+
+def test_an_erasure_of_a_whole_graph_ends(privacy: Privacy) -> None:
+    profile_ids = tuple(identifier(f"+336{n:08}").profile_id for n in range(MOST_IDENTIFIERS))
+    erasure = privacy.erasure.model_copy(update={"profile_ids": profile_ids})
+    privacy.requests.mark(erasure)
+    proof = proof_of(erasure, NOON, b"k")
+    privacy.requests.end_erasure(proof, erasure, ErasureDone(erasure_id="e1"))
+    assert all(map(privacy.stores.profiles.was_erased, profile_ids))
 
 
 def test_an_export_is_kept_fetched_and_gone_with_the_person(privacy: Privacy) -> None:

@@ -35,9 +35,6 @@ class Everybody:
     def put(self, profile_id: ProfileId, keys: Collection[str]) -> None:
         raise AssertionError("it only reads")
 
-    def remove(self, profile_id: ProfileId) -> None:
-        raise AssertionError("it only reads")
-
     def find(self, keys: Collection[str], *, most: int) -> list[ProfileId]:
         raise AssertionError("it only reads")
 

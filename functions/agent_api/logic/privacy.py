@@ -239,20 +239,23 @@ def request_erasure(
     requests: PrivacyRequests,
     clock: Clock,
 ) -> ErasureView:
-    """Once for a person: asking again shows the one under way, and makes a stalled one go on."""
+    """Once for a person: asking again shows the one under way, and makes a stalled one go on, even
+    where it deleted the profile before it stalled.
+    """
     if request.confirm != profile_id:
         raise InvalidInput("this is not the id of the profile", field="confirm")
-    profile = existing(profile_id, profiles)
     now = clock.now()
-    wanted = Erasure(
-        erasure_id=erasure_id,
-        profile_ids=profile.profile_ids,
-        reason=request.reason,
-        by=agent,
-        requested_at=now,
-        touched_at=now,
-    )
-    standing = requests.begin_erasure(wanted, ErasureRequested(erasure_id=erasure_id))
+    standing = requests.erasure_under_way(profile_id)
+    if standing is None:
+        wanted = Erasure(
+            erasure_id=erasure_id,
+            profile_ids=existing(profile_id, profiles).profile_ids,
+            reason=request.reason,
+            by=agent,
+            requested_at=now,
+            touched_at=now,
+        )
+        standing = requests.begin_erasure(wanted, ErasureRequested(erasure_id=erasure_id))
     if standing.is_stalled(now):
         standing = standing.model_copy(
             update={

@@ -55,9 +55,6 @@ class FakeMatchIndex:
     def put(self, profile_id: ProfileId, keys: Collection[str]) -> None:
         self.keys[profile_id] = frozenset(keys)
 
-    def remove(self, profile_id: ProfileId) -> None:
-        self.keys.pop(profile_id, None)
-
     def find(self, keys: Collection[str], *, most: int) -> list[ProfileId]:
         sharing = {
             key: [one for one, own in sorted(self.keys.items()) if key in own] for key in keys
