@@ -106,7 +106,7 @@ class Profile(Model):
     def language(self) -> str | None:
         """The language to write in: stated before learned."""
         stated = self._stated("language") or self._stated("locale")
-        if stated is not None:
+        if stated:
             return stated.replace("_", "-").split("-")[0].lower()
         return self.learned_language.language if self.learned_language else None
 
@@ -114,6 +114,12 @@ class Profile(Model):
     def time_zone(self) -> str | None:
         """An IANA name: stated before learned from where their phone is registered."""
         return self._stated("timezone") or self.learned_time_zone
+
+    def keeper_of(self, profile_id: ProfileId) -> ProfileId:
+        """Where what is said of one of their profiles is kept and read again: with itself, or with
+        the one they are known by where it has no history.
+        """
+        return profile_id if profile_id in self.profile_ids else self.profile_id
 
     def _stated(self, name: str) -> str | None:
         trait = self.traits.get(name)

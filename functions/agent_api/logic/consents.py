@@ -169,7 +169,7 @@ def state_consent(
         at=now,
         expires_at=new.expires_at,
     )
-    consents.state(profile_id, consent)
+    consents.state(profile.keeper_of(profile_id), consent)
     return _consents_view(profile, consents, policy, now)
 
 
@@ -194,8 +194,8 @@ def suppress(
     consents: ConsentStore,
     clock: Clock,
 ) -> SuppressionView:
-    existing(profile_id, profiles)
-    subject = _subject(new, profile_id)
+    profile = existing(profile_id, profiles)
+    subject = _subject(new, profile.keeper_of(profile_id))
     suppression = Suppression(
         kind=new.kind,
         classes=new.classes,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from shared.domain.computed import Origin, preferred_channel
 from shared.domain.consent import Consent, ConsentState, standing
 from shared.domain.model import ProfileId, isoformat
 from shared.domain.opting import ConsentPolicy
@@ -66,7 +67,7 @@ def read_preferences(profile_id: ProfileId, profile: Profile, ports: Ports) -> P
     )
     records = ports.consents.records([person_subject(one) for one in profile.profile_ids])
     return Preferences(
-        profile_id=profile_id,
+        profile_id=profile.keeper_of(profile_id),
         profile_ids=profile.profile_ids,
         granted=granted,
         stopped=any(record.stops(SuppressionKind.OPT_OUT) for record in records.values()),
@@ -135,8 +136,10 @@ def unsubscribe(before: Preferences, ports: Ports) -> None:
 
 
 def _stated_channel(profile: Profile) -> Channel | None:
-    trait = profile.traits.get("preferred_channel")
-    return Channel(trait.value) if trait and trait.value in set(Channel) else None
+    preference = preferred_channel(profile)
+    if preference is None or preference.origin is not Origin.STATED:
+        return None
+    return Channel(preference.value)
 
 
 def _choices(policy: ConsentPolicy) -> Iterator[tuple[str, Channel]]:

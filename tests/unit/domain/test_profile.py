@@ -41,6 +41,7 @@ def test_the_preferred_channel_is_where_they_speak_most(
         ({"locale": "en-GB"}, None, "en"),
         ({"language": "FR", "locale": "en-GB"}, None, "fr"),
         ({"language": 7}, "it", "it"),
+        ({"language": "", "locale": ""}, "it", "it"),
     ],
 )
 def test_the_language_stated_goes_before_the_one_learned(

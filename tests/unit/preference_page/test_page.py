@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from pydantic import JsonValue
 
 from functions.preference_page.logic.answer import LARGEST_BODY, Request, answer
 from functions.preference_page.logic.languages import accepted, all_words, choose
@@ -42,7 +43,7 @@ class Visit:
             profile_id(), NOON + timedelta(days=1), PreferenceKeys.model_validate(KEYS)
         )
 
-    def person(self, **traits: str) -> None:
+    def person(self, **traits: JsonValue) -> None:
         stated = {name: Trait(value=value, at=NOON) for name, value in traits.items()}
         self.world.profiles.put(
             Profile.model_validate(
@@ -200,6 +201,12 @@ def test_a_preference_can_be_taken_back(visit: Visit) -> None:
     assert Fields(visit.get()).chosen == ["fr", "sms"]
     visit.post(action="save", language="fr", channel="")
     assert stated(visit) == [{"preferred_channel": ""}]
+
+
+@pytest.mark.parametrize("value", [["sms"], {"by": "sms"}, 7, "pigeon"])
+def test_a_stated_channel_that_is_none_shows_no_preference(visit: Visit, value: JsonValue) -> None:
+    visit.person(preferred_channel=value, language="fr")
+    assert Fields(visit.get()).chosen == ["fr", ""]
 
 
 def test_what_did_not_change_is_told_by_no_touchpoint(visit: Visit) -> None:
