@@ -43,7 +43,7 @@ def suggest_duplicates(request: DuplicateRequest, ports: Ports) -> int:
     facts = facts_of(profile, ports.identity)
     keys = blocking_keys(facts) if facts.are_enough else frozenset[str]()
     ports.match_index.put(profile.profile_id, keys)
-    compared = {profile.profile_id, *profile.profile_ids}
+    compared = set(profile.profile_ids)
     suggested = 0
     candidates = [
         one

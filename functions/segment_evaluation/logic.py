@@ -93,9 +93,8 @@ def _look(
     person = ports.profiles.read(profile_id)
     if person is None:
         return 0
-    profile_ids = person.profile_ids or (person.profile_id,)
-    seen.update(profile_ids)
-    states = ports.segments.states(profile_ids)
+    seen.update(person.profile_ids)
+    states = ports.segments.states(person.profile_ids)
     # A timer that fires early by its clock is on time by ours.
     now = max(ports.clock.now(), due_at) if due_at is not None else ports.clock.now()
     facts = facts_of(person, states.values())

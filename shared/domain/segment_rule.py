@@ -113,7 +113,9 @@ class Verdict(NamedTuple):
 
 
 class TraitTest(Model):
-    """A stored fact, compared as text. Of several values (tags) one is enough."""
+    """A stored fact, compared as text. Of several values (tags, parts of an address) one is
+    enough.
+    """
 
     name: str = Field(min_length=1, max_length=100)
     equals: str | None = None
@@ -147,12 +149,14 @@ class TraitTest(Model):
 
 def _texts(value: JsonValue) -> frozenset[str]:
     match value:
-        case None | "" | [] | {}:
+        case None | "":
             return frozenset()
         case bool():
             return frozenset({str(value).lower()})
         case list():
             return frozenset().union(*map(_texts, value))
+        case dict():
+            return _texts(list(value.values()))
         case _:
             return frozenset({str(value)})
 
@@ -343,18 +347,22 @@ class AgeTest(Model):
         return moments[self.name]
 
     def moved_by(self, touchpoint: Touchpoint, before: Before) -> bool:
-        """A contact counts only where it ends a silence as long as the rule speaks of.
+        """A contact counts only where it is the first, or ends a silence as long as the rule speaks
+        of: of any other the timer learns when it fires.
 
         All of a person's profiles were silent no longer than each of them.
         """
         if self.name == "since_last_purchase":
             return isinstance(touchpoint.content, Purchase | Order)
-        last_at = last_contact_at(before.profile.last_at)
-        if self.name == "since_first_contact" or last_at is None:
+        if self.name == "since_first_contact":
+            # The first made the profile; what came late may have been before.
+            first_at = before.profile.first_at
+            return first_at is not None and touchpoint.occurred_at < first_at
+        if touchpoint.direction is Direction.OUTBOUND:
             return False
+        last_at = last_contact_at(before.profile.last_at)
         bounds = [one for one in (self.at_least, self.at_most) if one is not None]
-        is_theirs = touchpoint.direction is not Direction.OUTBOUND
-        return is_theirs and touchpoint.occurred_at - last_at >= min(bounds)
+        return last_at is None or touchpoint.occurred_at - last_at >= min(bounds)
 
     @property
     def moods(self) -> frozenset[Sentiment]:
@@ -424,7 +432,9 @@ class PreferredChannelTest(_TextTest):
         return "preferred channel"
 
     def moved_by(self, touchpoint: Touchpoint, before: Before) -> bool:
-        """Where no other channel is nearly as frequent, one more contact changes nothing."""
+        """Where no other channel is nearly as frequent, one more contact changes nothing, but for
+        the very first.
+        """
         if touchpoint.direction is not Direction.INBOUND:
             return False
         spoken = {
@@ -434,7 +444,9 @@ class PreferredChannelTest(_TextTest):
         }
         number = spoken.pop(touchpoint.channel, 0)
         most = max(spoken.values(), default=None)
-        return not before.is_alone or (most is not None and abs(most - number) <= _SLACK)
+        if not before.is_alone or most is None:
+            return not before.is_alone or number == 0
+        return abs(most - number) <= _SLACK
 
 
 AttributeTest = Annotated[

@@ -159,6 +159,10 @@ class TestTraits:
             ("tin", {"exists": "no"}, False),
             (None, {"exists": "yes"}, False),
             ("", {"exists": "no"}, True),
+            ({"city": "Dakar"}, {"exists": "yes"}, True),
+            ({"city": "Dakar"}, {"equals": "Dakar"}, True),
+            ({}, {"exists": "yes"}, False),
+            ([], {"exists": "yes"}, False),
             (None, {"equals": "None"}, False),
         ],
     )
@@ -440,8 +444,20 @@ class TestWhatIsHeard:
         for is_alone in (True, False):
             before = profile(last_at={Direction.INBOUND: NOON - silent})
             assert rules.concerns(seen, before, is_alone=is_alone) is concerned
-            before = profile(last_at={Direction.OUTBOUND: NOON - silent})
-            assert rules.concerns(seen, before, is_alone=is_alone) is False
+
+    @pytest.mark.parametrize("bound", [{"at_least": "P90D"}, {"at_most": "P90D"}])
+    def test_whom_only_we_wrote_to_comes_for_the_first_time(self, bound: dict[str, str]) -> None:
+        rules = policy(attribute("since_last_contact", **bound))
+        before = profile(last_at={Direction.OUTBOUND: NOON - DAY})
+        assert rules.concerns(whatsapp_message(), before, is_alone=True) is True
+        ours = whatsapp_message(direction=Direction.OUTBOUND)
+        assert rules.concerns(ours, before, is_alone=True) is False
+
+    def test_what_comes_late_may_have_been_the_first(self) -> None:
+        rules = policy(attribute("since_first_contact", at_least="P90D"))
+        for first_at, concerned in ((NOON + SECOND, True), (NOON, False)):
+            before = profile(first_at=first_at)
+            assert rules.concerns(whatsapp_message(), before, is_alone=True) is concerned
 
     @pytest.mark.parametrize("name", ["contacts", "preferred_channel"])
     def test_what_one_of_several_profiles_cannot_tell_is_looked_at(self, name: str) -> None:
@@ -451,6 +467,11 @@ class TestWhatIsHeard:
         before = profile(contacts=contacts)
         assert rules.concerns(whatsapp_message(), before, is_alone=True) is False
         assert rules.concerns(whatsapp_message(), before, is_alone=False) is True
+
+    def test_the_first_who_writes_has_a_preferred_channel_from_then_on(self) -> None:
+        rules = policy(attribute("preferred_channel", equals="whatsapp"))
+        before = profile(contacts={(Direction.PASSIVE, Channel.WEB): 5})
+        assert rules.concerns(whatsapp_message(), before, is_alone=True) is True
 
     def test_a_single_channel_stays_the_preferred_one(self) -> None:
         rules = policy(attribute("preferred_channel", equals="whatsapp"))
