@@ -4,13 +4,13 @@ What has a length of its own is collected section by section; the rest is small,
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from functions.privacy_requests.logic.steps import Ports
 from shared.domain.model import Model, TouchpointId
 from shared.domain.privacy import Export
-from shared.domain.suppression import subjects_of
+from shared.domain.suppression import person_subject, subjects_of
 from shared.domain.ticket import Ticket
 from shared.ports import LedgerEntry
 
@@ -48,7 +48,11 @@ def _person(export: Export, ports: Ports) -> Collected:
     ties = [_json(tie) for graph in graphs for tie in graph.ties if set(tie.pair) & keys]
     suggestions = [_json(one) for one in ports.profiles.suggestions(export.profile_ids)]
     person = [_json(profile)] if profile else []
-    return Collected({"person": person, "identity": ties, "suggestions": suggestions}, None)
+    stops = _suppressions(map(person_subject, export.profile_ids), ports)
+    return Collected(
+        {"person": person, "identity": ties, "suggestions": suggestions, "suppressions": stops},
+        None,
+    )
 
 
 def _items(export: Export, ports: Ports) -> Collected:
@@ -98,16 +102,14 @@ def _touchpoints(export: Export, ports: Ports) -> Collected:
         if one.touchpoint.endpoint is not None
         for subject in subjects_of(one.touchpoint.endpoint, ())
     }
-    stops = ports.consents.records(sorted(subjects))
-    return Collected(
-        {
-            "touchpoints": [_entry(one, raw) for one in page.items],
-            "suppressions": [
-                {"subject": subject, **_json(record)} for subject, record in sorted(stops.items())
-            ],
-        },
-        page.cursor,
-    )
+    touchpoints = [_entry(one, raw) for one in page.items]
+    stops = _suppressions(sorted(subjects), ports)
+    return Collected({"touchpoints": touchpoints, "suppressions": stops}, page.cursor)
+
+
+def _suppressions(subjects: Iterable[str], ports: Ports) -> list[dict[str, Any]]:
+    found = ports.consents.records(list(subjects))
+    return [{"subject": subject, **_json(record)} for subject, record in sorted(found.items())]
 
 
 def _entry(entry: LedgerEntry, raw: Mapping[TouchpointId, bytes]) -> dict[str, Any]:

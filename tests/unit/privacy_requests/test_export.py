@@ -15,7 +15,12 @@ from functions.privacy_requests.logic.export import STEPS, make_export
 from functions.privacy_requests.logic.steps import ROUNDS, Next, Ports
 from shared.domain.model import ProfileId
 from shared.domain.privacy import Export, ExportId, ExportState
-from shared.domain.suppression import Suppression, SuppressionKind, endpoint_subject
+from shared.domain.suppression import (
+    Suppression,
+    SuppressionKind,
+    endpoint_subject,
+    person_subject,
+)
 from shared.domain.touchpoint import Attachment, Message
 from shared.events.catalogue import ExportReady, ExportRequested
 from shared.ports import LogEntry
@@ -77,7 +82,8 @@ def known(world: World, data: FakePersonalData) -> None:
     world.tickets.put(builders.ticket(), opened)
     world.tickets.put_follow_up(builders.follow_up())
     stop = Suppression(kind=SuppressionKind.OPT_OUT, reason="STOP", by="word:stop", at=NOON)
-    world.consents.tell(endpoint_subject(endpoint()), stop)
+    for subject in (endpoint_subject(endpoint()), person_subject(profile_id())):
+        world.consents.tell(subject, stop)
     data.kept[profile_id()] = [
         {"pk": "p", "sk": "consent#1", "consent": {"purpose": "news", "state": "granted"}},
         {"pk": "p", "sk": "segment#vip", "since": "2026"},
@@ -107,7 +113,11 @@ def test_everything_is_in_the_document(
     assert [one["kind"] for one in made["profile_items"]] == ["odd", "learned"]
     assert len(made["identity"]) == 1
     assert made["suggestions"] == []
-    assert [list(one["suppressions"]) for one in made["suppressions"]] == [["opt_out"]]
+    stops = {one["subject"]: list(one["suppressions"]) for one in made["suppressions"]}
+    assert stops == {
+        endpoint_subject(endpoint()): ["opt_out"],
+        person_subject(profile_id()): ["opt_out"],
+    }
     assert profile_id() in made["person"][0]["profile_ids"]
     assert files["attachments/1/0"] == b"JPEG"
     assert set(files) == {"export.json", "export.html", "attachments/1/0"}
