@@ -254,6 +254,10 @@ class FakeLedger:
             profile_id=profile_id,
         )
 
+    def forget(self, touchpoint_id: TouchpointId) -> None:
+        """As an erasure does."""
+        del self._entries[touchpoint_id]
+
     def change(self, touchpoint_id: TouchpointId, **fields: Any) -> None:
         """Set fields of an entry that is there."""
         if touchpoint_id not in self._entries:

@@ -98,7 +98,8 @@ def update_profile(
         return attach()
     except Conflict:
         tied = ledger.read(step.touchpoint_id)
-        assert tied is not None, "nothing removes a touchpoint while its journey runs"
+        if tied is None:
+            raise NotFound("this touchpoint was erased") from None
         return _already_tied(tied, profiles)
 
 

@@ -17,7 +17,7 @@ from functions.profile_update.logic import (
     update_profile,
 )
 from shared.adapters.phone_numbers import LibPhoneNumber
-from shared.domain.errors import Contention, NotFound
+from shared.domain.errors import Conflict, Contention, NotFound
 from shared.domain.identity import (
     Identifier,
     IdentifierType,
@@ -386,6 +386,19 @@ class TestOnceIsOnce:
         world.profiles = Overtaken(world.ledger, world.events)
         assert update(world, seen).why == "tied before"
         assert sum(read(world, profile_id()).contacts.values()) == 1
+
+    def test_one_that_is_erased_meanwhile_is_not_there(self, world: World) -> None:
+        seen = whatsapp_message()
+        world.ledger.record([observed(seen)])
+
+        class Erased(FakeProfileStore):
+            def attach(self, tie: ProfileTie) -> None:
+                world.ledger.forget(tie.touchpoint.touchpoint_id)
+                raise Conflict("this touchpoint has its profile already")
+
+        world.profiles = Erased(world.ledger, world.events)
+        with pytest.raises(NotFound):
+            update(world, seen)
 
     def test_contention_rises_and_writes_nothing(self, world: World) -> None:
         world.profiles = Contended(world.ledger, world.events)
