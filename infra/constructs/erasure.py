@@ -88,8 +88,11 @@ def _step(name: str, id_name: str, function: str, *, then: str) -> dict[str, Any
             },
             "ResultPath": "$.answer",
             "Retry": RETRY,
-            # Without the failure itself, whose cause may quote what it stumbled over.
-            "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": "give_up"}],
+            # Beside the input, which `give_up` needs. (A null path, which forgets the failure, does
+            # not outlive CDK's way of writing JSON.)
+            "Catch": [
+                {"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "give_up"}
+            ],
             "Next": then,
         }
     }

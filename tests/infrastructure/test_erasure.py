@@ -37,13 +37,14 @@ def test_each_way_leads_somewhere_and_each_step_can_give_up(id_name: str) -> Non
     for name in MACHINES[id_name][0]:
         assert states[name]["Catch"][0] == {
             "ErrorEquals": ["States.ALL"],
-            "ResultPath": None,
+            "ResultPath": "$.failure",
             "Next": "give_up",
         }
         answers = {one["StringEquals"] for one in states[f"after_{name}"]["Choices"]}
         assert answers <= set(Next)
         assert states[f"after_{name}"]["Default"] == "ended"
     assert states["give_up"]["Next"] == "failed"
+    assert "null" not in json.dumps(states), "CDK leaves it out, and then it means something else"
 
 
 def test_between_two_passes_every_journey_ends() -> None:
