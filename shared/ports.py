@@ -605,7 +605,7 @@ class PrivacyRequests(Protocol):
         """One collected page, under the number of parts there are before it."""
 
     def parts(self, export: Export) -> Iterator[dict[str, Any]]:
-        """The collected pages, in order."""
+        """The collected pages, in order. Raises NotFound where one of them was deleted."""
 
     def keep_archive(self, export: Export, files: Iterable[tuple[str, Iterable[bytes]]]) -> None:
         """One ZIP of files, each a name and its content piece by piece."""
@@ -649,7 +649,7 @@ class PersonalData(Protocol):
         """Everything under a profile, each item as JSON can hold it."""
 
     def raw(self, touchpoint_ids: Sequence[TouchpointId]) -> dict[TouchpointId, bytes]:
-        """The requests that touchpoints came from."""
+        """The requests that touchpoints came from. Raises NotFound where one was just deleted."""
 
     def file(self, object_key: str) -> Iterator[bytes]:
         """A stored attachment, piece by piece."""

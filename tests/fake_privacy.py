@@ -81,7 +81,10 @@ class FakePrivacyRequests:
         parts[export.parts :] = [dict(part)]
 
     def parts(self, export: Export) -> Iterator[dict[str, Any]]:
-        return iter(self.kept_parts.get(export.export_id, [])[: export.parts])
+        kept = self.kept_parts.get(export.export_id, [])
+        if len(kept) < export.parts:
+            raise NotFound("this file was deleted")
+        return iter(kept[: export.parts])
 
     def keep_archive(self, export: Export, files: Iterable[tuple[str, Iterable[bytes]]]) -> None:
         self.archives[export.export_id] = {name: b"".join(content) for name, content in files}

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from shared.adapters import dynamo
+from shared.adapters.objects import read_object
 from shared.domain.model import ProfileId, TouchpointId, derived_id, isoformat
 from shared.domain.retention import CLASS_OF_KIND, RetentionPolicy, epoch, expires_at
 from shared.domain.touchpoint import (
@@ -144,10 +145,7 @@ class DynamoLedger:
     def _loaded(self, item: Mapping[str, Any], name: str) -> bytes:
         if name in item:
             return dynamo.decompressed(item[name])
-        body: bytes = (
-            self._s3().get_object(Bucket=self._bucket, Key=item[f"{name}_key"])["Body"].read()
-        )
-        return body
+        return read_object(self._s3(), self._bucket, item[f"{name}_key"])
 
     def quarantine(
         self, provider: str, request: WebhookRequest, reason: str, received_at: datetime

@@ -12,6 +12,7 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from shared.adapters import dynamo
+from shared.adapters.objects import read_object
 from shared.domain.errors import Contention, NotFound
 from shared.domain.model import ProfileId
 from shared.domain.privacy import (
@@ -169,8 +170,7 @@ class DynamoPrivacyRequests:
     def parts(self, export: Export) -> Iterator[dict[str, Any]]:
         for number in range(export.parts):
             key = _part_key(export, number)
-            body = self._s3().get_object(Bucket=self._bucket, Key=key)["Body"].read()
-            part: dict[str, Any] = json.loads(body)
+            part: dict[str, Any] = json.loads(read_object(self._s3(), self._bucket, key))
             yield part
 
     def keep_archive(self, export: Export, files: Iterable[tuple[str, Iterable[bytes]]]) -> None:

@@ -255,6 +255,19 @@ def test_an_export_is_kept_fetched_and_gone_with_the_person(privacy: Privacy) ->
     assert privacy.requests.read_export(ExportId("x1")) is None
     with pytest.raises(NotFound):
         privacy.requests.save_export(export)
+    with pytest.raises(NotFound):
+        list(privacy.requests.parts(export))
+
+
+def test_what_an_erasure_has_deleted_of_a_touchpoint_is_not_found(privacy: Privacy) -> None:
+    large = whatsapp_message("x" * (INLINE_LIMIT + 1), key="large")
+    raw = Random(1).randbytes(INLINE_LIMIT + 1)
+    privacy.ledger.record([Observed(large, raw)])
+    assert privacy.data.raw([large.touchpoint_id]) == {large.touchpoint_id: raw}
+    for key in privacy.files():
+        privacy.s3.delete_object(Bucket=privacy.stores.bucket, Key=key)
+    with pytest.raises(NotFound):
+        privacy.data.raw([large.touchpoint_id])
 
 
 def test_what_is_written_says_when_it_ends(privacy: Privacy) -> None:

@@ -27,7 +27,23 @@ def make_export(request: StepRequest, ports: Ports) -> Next:
         export = export.model_copy(update=begun)
     if has_begun_elsewhere(export, request):
         return Next.ENDED
-    return STEPS[request.step](export, ports)
+    try:
+        return STEPS[request.step](export, ports)
+    except NotFound:
+        if not _is_erased(export, ports):
+            raise
+        # Who is erased while their data are collected leaves no copy of them.
+        ports.requests.discard(export)
+        return Next.ENDED
+
+
+def _is_erased(export: Export, ports: Ports) -> bool:
+    """Whether what is missing is so because they are being erased, which deletes files first and
+    the request of the export last, or because that is over.
+    """
+    if ports.requests.read_export(export.export_id) is None:
+        return True
+    return any(map(ports.requests.erasure_under_way, export.profile_ids))
 
 
 def _begin(export: Export, ports: Ports) -> Next:
@@ -40,8 +56,7 @@ def _collect(export: Export, ports: Ports) -> Next:
         if is_collected(export):
             return Next.ON
         export = collect_page(export, ports)
-        if _keep(export, ports) is Next.ENDED:
-            return Next.ENDED
+        _keep(export, ports)
     return Next.AGAIN
 
 
@@ -63,12 +78,7 @@ def _give_up(export: Export, ports: Ports) -> Next:
 
 
 def _keep(export: Export, ports: Ports, event: Event | None = None) -> Next:
-    """Who is erased while their data are collected leaves no copy of them."""
-    try:
-        ports.requests.save_export(export, event)
-    except NotFound:
-        ports.requests.discard(export)
-        return Next.ENDED
+    ports.requests.save_export(export, event)
     return Next.ON
 
 

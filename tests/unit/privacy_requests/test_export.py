@@ -13,8 +13,16 @@ from functions.privacy_requests.logic import document
 from functions.privacy_requests.logic.document import LANGUAGES, SECTIONS
 from functions.privacy_requests.logic.export import STEPS, make_export
 from functions.privacy_requests.logic.steps import ROUNDS, Next, Ports
+from shared.domain.errors import NotFound
 from shared.domain.model import ProfileId
-from shared.domain.privacy import Export, ExportId, ExportState
+from shared.domain.privacy import (
+    Erasure,
+    ErasureId,
+    Export,
+    ExportId,
+    ExportState,
+    Reason,
+)
 from shared.domain.suppression import (
     Suppression,
     SuppressionKind,
@@ -22,7 +30,7 @@ from shared.domain.suppression import (
     person_subject,
 )
 from shared.domain.touchpoint import Attachment, Message
-from shared.events.catalogue import ExportReady, ExportRequested
+from shared.events.catalogue import ErasureRequested, ExportReady, ExportRequested
 from shared.ports import LogEntry
 from tests import builders
 from tests.builders import NOON, endpoint, profile_id
@@ -194,6 +202,29 @@ def test_who_is_erased_meanwhile_leaves_no_copy(
     assert make_export(export_step("collect"), broken) is Next.ENDED
     assert requests.kept_parts == {}
     assert all(make_export(export_step(name), ports) is Next.ENDED for name in STEPS)
+
+
+def test_what_an_erasure_under_way_has_deleted_ends_the_export(
+    ports: Ports, requests: FakePrivacyRequests, begun: Export, known: None
+) -> None:
+    make_export(export_step("begin"), ports)
+    assert make_export(export_step("collect"), ports) is Next.ON
+    requests.kept_parts.clear()
+    with pytest.raises(NotFound):
+        make_export(export_step("assemble"), ports)
+
+    erasure = Erasure(
+        erasure_id=ErasureId("e1"),
+        profile_ids=begun.profile_ids,
+        reason=Reason.OBJECTION,
+        by="agent-7",
+        requested_at=NOON,
+        touched_at=NOON,
+    )
+    requests.begin_erasure(erasure, ErasureRequested(erasure_id="e1"))
+    assert make_export(export_step("assemble"), ports) is Next.ENDED
+    assert requests.archives == {}
+    assert requests.exports[ExportId("x1")].state is ExportState.RUNNING
 
 
 def test_a_repeated_event_and_a_new_attempt(
