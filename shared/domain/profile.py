@@ -81,6 +81,7 @@ class Profile(Model):
     """`order#4512`: what the company or the person still has to do."""
     learned_language: LearnedLanguage | None = None
     learned_time_zone: str | None = None
+    """An IANA name, from where their phone is registered."""
     moods: tuple[Mood, ...] = ()
     """The latest, newest first."""
 
@@ -109,11 +110,6 @@ class Profile(Model):
         if stated:
             return stated.replace("_", "-").split("-")[0].lower()
         return self.learned_language.language if self.learned_language else None
-
-    @property
-    def time_zone(self) -> str | None:
-        """An IANA name: stated before learned from where their phone is registered."""
-        return self._stated("timezone") or self.learned_time_zone
 
     def keeper_of(self, profile_id: ProfileId) -> ProfileId:
         """Where what is said of one of their profiles is kept and read again: with itself, or with

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from functions.follow_up_delivery.logic.message import Draft
 from functions.follow_up_delivery.logic.state import Ports
+from shared.domain.computed import time_zone
 from shared.domain.consent import ConsentState, standing
 from shared.domain.model import ProfileId
 from shared.domain.profile import Profile
@@ -41,6 +42,7 @@ def ask_gate(
         if one.direction is Direction.INBOUND and one.endpoint == draft.endpoint
     ]
     purpose = policy.purpose_of(draft.message_class, draft.purpose)
+    zone = time_zone(profile) if profile else None
     context = SendContext(
         now=now,
         endpoint=draft.endpoint,
@@ -48,7 +50,7 @@ def ask_gate(
         suppressed_because=_suppressed_because(draft, whose, max(heard, default=None), ports),
         purpose=purpose,
         consented=_consented(draft, purpose, whose, ports),
-        time_zone=profile.time_zone if profile else None,
+        time_zone=zone.value if zone else None,
         sent_at=sent_at,
         last_inbound_at=max(heard, default=None),
         template_ready=draft.template is not None,

@@ -50,9 +50,3 @@ def test_the_language_stated_goes_before_the_one_learned(
     taught = LearnedLanguage(language=learned, at=NOON) if learned else None
     stated = {name: Trait(value=value, at=NOON) for name, value in traits.items()}
     assert profile(traits=stated, learned_language=taught).language == language
-
-
-@pytest.mark.parametrize(("value", "zone"), [("Asia/Tokyo", "Asia/Tokyo"), (9, None), (None, None)])
-def test_the_time_zone_is_what_was_stated(value: Any, zone: str | None) -> None:
-    assert profile(traits={"timezone": Trait(value=value, at=NOON)}).time_zone == zone
-    assert profile().time_zone is None

@@ -12,9 +12,10 @@ from shared.domain.errors import Contention, NotFound
 from shared.domain.follow_up import Escalate, FollowUpState
 from shared.domain.journey import DeliveryRequest
 from shared.domain.model import FollowUpId, TicketId
+from shared.domain.profile import Profile, Trait
 from shared.domain.ticket import Milestone, Priority, TicketStatus
 from shared.events.catalogue import FollowUpDone, TicketChanged
-from tests.builders import NOON, follow_up, ticket, whatsapp_message, word
+from tests.builders import NOON, follow_up, profile_id, ticket, whatsapp_message, word
 from tests.fakes import FakeTimer
 from tests.unit.follow_up_delivery.conftest import Overtaken, Promise
 
@@ -219,6 +220,19 @@ class TestQuietHours:
 
     def test_it_is_night_where_the_person_is(self, promise: Promise) -> None:
         promise.person(language="fr", timezone="America/Guadeloupe")
+        assert promise.deliver(at=self.NIGHT).state is FollowUpState.DONE
+
+    def test_where_what_was_stated_is_no_time_zone_the_learned_one_counts(
+        self, promise: Promise
+    ) -> None:
+        stated = {"timezone": Trait(value="Antilles", at=NOON)}
+        whose = Profile(
+            profile_id=profile_id(),
+            created_at=NOON,
+            traits=stated,
+            learned_time_zone="America/Guadeloupe",
+        )
+        promise.world.profiles.put(whose)
         assert promise.deliver(at=self.NIGHT).state is FollowUpState.DONE
 
     def test_an_agents_reply_waits_for_no_morning(self, promise: Promise) -> None:
