@@ -207,11 +207,13 @@ class FakeProfileStore:
     def suggestions_open(
         self, *, limit: int = 50, cursor: str | None = None
     ) -> Page[MergeSuggestion]:
-        still = [one for one in self._suggestions.values() if self._is_open(one)]
-        ranked = sorted(still, key=lambda one: (one.score or 0, one.profile_ids), reverse=True)
+        """A page of all that were made, without those that were decided since."""
+        made = self._suggestions.values()
+        ranked = sorted(made, key=lambda one: (one.score or 0, one.profile_ids), reverse=True)
         start = int(cursor or 0)
+        page = [one for one in ranked[start : start + limit] if self._is_open(one)]
         more = len(ranked) > start + limit
-        return Page(ranked[start : start + limit], str(start + limit) if more else None)
+        return Page(page, str(start + limit) if more else None)
 
     def _is_open(self, suggestion: MergeSuggestion) -> bool:
         one, other = suggestion.profile_ids

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Literal
 
 from pydantic import Field
 
-from functions.agent_api.logic.paging import Listing
-from shared.domain.errors import Contention, NotFound
+from functions.agent_api.logic.paging import Listing, filtered
+from functions.agent_api.logic.profiles import existing
+from shared.domain.errors import Contention
 from shared.domain.identity import Identifier, IdentityPolicy
 from shared.domain.identity_graph import Tie, TieKind
 from shared.domain.model import Instant, Model, ProfileId
@@ -59,9 +61,7 @@ RULES = {
 
 def read_merges(profile_id: ProfileId, *, profiles: ProfileStore) -> Listing[TieView]:
     """Everything that ties this person together, or to others. Raises NotFound."""
-    profile = profiles.read(profile_id)
-    if profile is None:
-        raise NotFound("there is no such profile")
+    profile = existing(profile_id, profiles)
     keys = {one.key for one in profile.identifiers}
     stored = profiles.known([profile_id]).graphs.get(profile_id)
     if stored is None:
@@ -95,7 +95,10 @@ def _view(tie: Tie, keys: set[str], *, holds: bool = True) -> TieView:
 def list_suggestions(
     *, limit: int, cursor: str | None, profiles: ProfileStore
 ) -> Listing[MergeSuggestion]:
-    page = profiles.suggestions_open(limit=limit, cursor=cursor)
+    # Those that somebody decided on stand among the others.
+    page = filtered(
+        lambda at: profiles.suggestions_open(limit=limit, cursor=at), lambda _: True, cursor
+    )
     return Listing(items=tuple(page.items), cursor=page.cursor)
 
 
@@ -107,8 +110,17 @@ def merge_profiles(
     policy: IdentityPolicy,
     clock: Clock,
 ) -> TieView:
-    """Raises NotFound or Conflict, and Contention after a few attempts."""
-    return _decided(merge, asked, agent, profiles, policy, clock, joins=True)
+    """With the score of the suggestion that it accepts, where there is one.
+
+    Raises NotFound or Conflict, and Contention after a few attempts.
+    """
+    suggested = (
+        one.score
+        for one in profiles.suggestions(asked.profile_ids[:1])
+        if set(one.profile_ids) == set(asked.profile_ids)
+    )
+    accept = partial(merge, score=next(suggested, None))
+    return _decided(accept, asked, agent, profiles, policy, clock, joins=True)
 
 
 def separate_profiles(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from functions.agent_api.logic.paging import Listing
+from functions.agent_api.logic.profiles import existing
 from shared.domain.errors import NotFound
 from shared.domain.model import Instant, Model, ProfileId
 from shared.domain.segment import Membership, SegmentPolicy
@@ -117,9 +118,7 @@ def read_memberships(
     profiles: ProfileStore,
     segments: SegmentStore,
 ) -> Listing[MembershipView]:
-    person = profiles.read(profile_id)
-    if person is None:
-        raise NotFound("there is no such profile")
+    person = existing(profile_id, profiles)
     return Listing(
         items=tuple(
             MembershipView(
