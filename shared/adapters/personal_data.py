@@ -32,8 +32,10 @@ from shared.ports import Cleared, GraphChange, StoredGraph
 Item = dict[str, Any]
 Key = dict[str, str]
 
-AT_ONCE = 25
-"""Items of one transaction: the more, the likelier that a journey is writing one of them."""
+AT_ONCE = 10
+"""Items of one transaction, which together may have 4 MB, and each of them 400 KB. The more, the
+likelier that a journey is writing one of them.
+"""
 PAGE = 200
 """Items of the ledger that are searched between two looks at what was found."""
 PAGES = 200
