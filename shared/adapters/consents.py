@@ -11,12 +11,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from shared.adapters import dynamo
+from shared.adapters.clock import SystemClock
 from shared.adapters.contact_counts import count_update
 from shared.adapters.ledger import outbound_values
 from shared.domain.consent import Consent
 from shared.domain.errors import Contention
 from shared.domain.model import ProfileId
-from shared.domain.retention import RetentionPolicy
+from shared.domain.retention import RetentionPolicy, end_of
 from shared.domain.suppression import (
     Notice,
     NoticeState,
@@ -27,9 +28,12 @@ from shared.domain.suppression import (
 from shared.domain.touchpoint import Touchpoint
 from shared.events.catalogue import ConsentStated
 from shared.events.envelope import Event
+from shared.ports import Clock
 
 ATTEMPTS = 5
 """Of a change that somebody else's overtook."""
+
+_NEVER = float("inf")
 
 Change = Callable[[SuppressionRecord], SuppressionRecord | None]
 """The record after, or None where nothing is to be written."""
@@ -42,10 +46,14 @@ class DynamoConsentStore:
         table: str,
         touchpoints_table: str = "",
         retention: RetentionPolicy | None = None,
+        clock: Callable[[], Clock] = SystemClock,
     ) -> None:
-        """The last two are for `end_notice`, which keeps what was sent."""
+        """`touchpoints_table` is for `end_notice`, which keeps what was sent; without `retention`
+        nothing expires.
+        """
         self._client = client
         self._retention = retention
+        self._clock = clock
         self._table = table
         self._touchpoints_table = touchpoints_table
 
@@ -58,12 +66,14 @@ class DynamoConsentStore:
             channel=consent.channel,
             state=consent.state,
         )
-        item = {
+        item: dict[str, object] = {
             "pk": f"profile#{profile_id}",
             "sk": f"consent#{consent.key}",
             "consent": consent.model_dump_json(exclude_none=True),
             "event": event.carried(),
         }
+        if self._retention is not None:
+            item["expires_at"] = end_of(consent.at, self._retention.consent)
         condition = "attribute_not_exists(pk)"
         try:
             self._client.put_item(**dynamo.put(item, table=self._table, condition=condition))
@@ -85,11 +95,20 @@ class DynamoConsentStore:
             ),
             ConsistentRead=True,
         )
-        return [
-            Consent.model_validate_json(item["consent"]["S"])
-            for page in pages
-            for item in page["Items"]
-        ]
+        items = [dynamo.plain(item) for page in pages for item in page["Items"]]
+        found = [(Consent.model_validate_json(item["consent"]), item) for item in items]
+        return [consent for consent, item in found if not self._is_over(consent, item)]
+
+    def _is_over(self, consent: Consent, item: Mapping[str, Any]) -> bool:
+        """Whether its time has come, by what stands on it or by the policy of today.
+
+        The table deletes within days, and in no order: a consent that it still holds must not stand
+        again because the withdrawal after it is gone already.
+        """
+        ends = [item["expires_at"]] if "expires_at" in item else []
+        if self._retention is not None:
+            ends.append(end_of(consent.at, self._retention.consent))
+        return min(ends, default=_NEVER) <= self._clock().now().timestamp()
 
     # What stops a message
 
@@ -111,7 +130,8 @@ class DynamoConsentStore:
             nonlocal differs
             after = before.told(*statements)
             differs = after.differs(before)
-            if differs and notice is not None:
+            confirms = differs and notice is not None and before.may_confirm(notice)
+            if confirms and notice is not None:
                 after = after.with_notice(notice)
             return after if after != before else None
 

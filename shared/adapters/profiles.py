@@ -33,6 +33,7 @@ from shared.domain.profile import (
     counting,
 )
 from shared.domain.records import Record, RecordKind
+from shared.domain.retention import RetentionPolicy
 from shared.domain.touchpoint import TouchpointState
 from shared.events.envelope import Event
 from shared.ports import GraphChange, Known, Page, ProfileTie, StoredRecord
@@ -42,8 +43,16 @@ _STAMP = "at#"
 
 
 class DynamoProfileStore:
-    def __init__(self, client: Any, table: str, touchpoints_table: str) -> None:
+    def __init__(
+        self,
+        client: Any,
+        table: str,
+        touchpoints_table: str,
+        retention: RetentionPolicy | None = None,
+    ) -> None:
+        """`retention` is for those who write records: without it nothing expires."""
         self._client = client
+        self._retention = retention
         self._table = table
         self._touchpoints_table = touchpoints_table
 
@@ -99,11 +108,16 @@ class DynamoProfileStore:
         writes = [
             {"Update": self._touchpoint_update(tie)},
             {"Update": self._profile_update(tie)},
-            *(record_writes(self._table, tie.profile_id, tie.record) if tie.record else []),
+            *self._record_writes(tie),
             *(self._graph_writes(tie.graph, besides=tie.profile_id) if tie.graph else []),
         ]
         taken = Conflict("this touchpoint has its profile already")
         dynamo.transact(self._client, writes, refusals={0: taken})
+
+    def _record_writes(self, tie: ProfileTie) -> list[dict[str, Any]]:
+        if tie.record is None:
+            return []
+        return record_writes(self._table, tie.profile_id, tie.record, self._retention)
 
     def _touchpoint_update(self, tie: ProfileTie) -> dict[str, Any]:
         return dynamo.update(

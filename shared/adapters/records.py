@@ -12,6 +12,7 @@ from shared.adapters import dynamo
 from shared.domain.errors import InvalidInput
 from shared.domain.model import ProfileId
 from shared.domain.records import Record, RecordKind, Standing, counted_twice, newest
+from shared.domain.retention import RetentionPolicy, end_of
 from shared.ports import Page, RecordChange, StoredRecord
 
 Write = dict[str, Any]
@@ -26,16 +27,23 @@ def record_key(profile_id: ProfileId, key: str) -> dict[str, str]:
     return {"pk": f"profile#{profile_id}", "sk": f"{_RECORD}{key}"}
 
 
-def record_writes(table: str, profile_id: ProfileId, change: RecordChange) -> list[Write]:
-    """Nothing where the version told nothing new; else it replaces the very one that was read."""
+def record_writes(
+    table: str, profile_id: ProfileId, change: RecordChange, retention: RetentionPolicy | None
+) -> list[Write]:
+    """Nothing where the version told nothing new; else it replaces the very one that was read.
+
+    Without `retention` it never expires.
+    """
     before = change.before
     if before is not None and before.record == change.after:
         return []
-    item = {
+    item: dict[str, object] = {
         **record_key(profile_id, change.after.key),
         "record": change.after.model_dump_json(exclude_defaults=True),
         "version": before.version + 1 if before else 1,
     }
+    if retention is not None:
+        item["expires_at"] = end_of(change.after.last_at, retention.record)
     if before is None:
         return [{"Put": dynamo.put(item, table=table, condition="attribute_not_exists(pk)")}]
     values = {"read": before.version}

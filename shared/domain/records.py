@@ -6,6 +6,7 @@ newest version's, each detail the newest that was stated, so a short "shipped" k
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import reduce
@@ -80,6 +81,10 @@ BOUGHT = frozenset({"placed", "paid", "shipped", "delivered"})
 """The states of an order that count as spent; the others take it back."""
 
 
+_MOMENTS = ("starts_at", "ends_at")
+"""Details that are moments, in ISO 8601."""
+
+
 class Detail(Model):
     """One fact of a record, and of when the version is that stated it."""
 
@@ -102,6 +107,20 @@ class Record(Model):
     def key(self) -> str:
         """`order#4512`."""
         return f"{self.kind}#{self.number}"
+
+    @property
+    def last_at(self) -> Instant:
+        """Of the newest version, of the appointment, or of the contract's end: the latest."""
+        named = [self.details[name].value for name in _MOMENTS if name in self.details]
+        return max([self.version_at, *(at for at in map(_moment, named) if at is not None)])
+
+
+def _moment(text: str) -> datetime | None:
+    """None for the year 1, by which many systems say that nothing was entered."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 class Standing(NamedTuple):

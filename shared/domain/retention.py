@@ -30,6 +30,8 @@ class RetentionPolicy(Model):
     """Orders, purchases, appointments, contracts, returns, warranty claims."""
     consent: Span
     """What a person allowed or forbade: the proof must outlive the sending it allowed."""
+    record: Span
+    """The newest of what is known of an order, a contract, an appointment, a return, a claim."""
     delivery_status: Span
     quarantined: Span
     ticket: Span
@@ -65,6 +67,13 @@ CLASS_OF_KIND = {
 def epoch(moment: datetime) -> int:
     """Whole seconds, as the tables' time to live wants them."""
     return int(moment.timestamp())
+
+
+def end_of(moment: datetime, kept: timedelta) -> int:
+    """In epoch seconds. Some systems write `9999-12-31` for what never ends, and no calendar holds
+    what comes after.
+    """
+    return epoch(moment) + int(kept.total_seconds())
 
 
 def expires_at(touchpoint: Touchpoint, policy: RetentionPolicy) -> int:

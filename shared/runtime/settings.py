@@ -104,7 +104,7 @@ class ProfileUpdateSettings(LedgerSettings, ProfileSettings, RetentionSettings):
     pass
 
 
-class AiClassificationSettings(LedgerSettings, ProfileSettings):
+class AiClassificationSettings(LedgerSettings, ProfileSettings, RetentionSettings):
     bedrock_model_id: str = ""
     """Empty: no model is called."""
 

@@ -140,7 +140,12 @@ def profiles(settings: ProfileSettings) -> ProfileStore:
     from shared.adapters.profiles import DynamoProfileStore
 
     touchpoints_table = getattr(settings, "touchpoints_table", "")
-    return DynamoProfileStore(client("dynamodb"), settings.profiles_table, touchpoints_table)
+    return DynamoProfileStore(
+        client("dynamodb"),
+        settings.profiles_table,
+        touchpoints_table,
+        getattr(settings, "retention", None),
+    )
 
 
 @cache
@@ -153,6 +158,7 @@ def consents(settings: ProfileSettings) -> ConsentStore:
         settings.profiles_table,
         touchpoints_table,
         getattr(settings, "retention", None),
+        clock,
     )
 
 

@@ -10,6 +10,7 @@ from shared.adapters.consents import DynamoConsentStore
 from shared.domain.consent import Consent, ConsentState
 from shared.domain.errors import Contention
 from shared.domain.model import ProfileId, TouchpointId
+from shared.domain.retention import RetentionPolicy, epoch
 from shared.domain.suppression import (
     Notice,
     NoticeState,
@@ -20,12 +21,14 @@ from shared.domain.suppression import (
 )
 from shared.domain.touchpoint import Channel, Direction, Message
 from shared.events.catalogue import EndpointSuppressed, HelpRequested
-from tests.builders import NOON, PHONE, endpoint, profile_id, touchpoint
+from tests.builders import NOON, PHONE, endpoint, policies, profile_id, touchpoint
+from tests.fakes import FakeClock
 from tests.integration.conftest import Stores
 from tests.state import scan
 
 OPT_OUT = SuppressionKind.OPT_OUT
 SUBJECT = endpoint_subject(endpoint())
+RETENTION = policies().retention
 MESSAGE = TouchpointId("touchpoint-1")
 SUPPRESSED = EndpointSuppressed(kind="opt_out", classes="all", touchpoint_id=MESSAGE, confirm=True)
 
@@ -73,6 +76,29 @@ def test_the_ledger_keeps_every_statement_once_and_in_order(
     assert consents.of([ProfileId("nobody")]) == []
     assert len(items(stores)) == 3
     assert {item["event"]["type"] for item in items(stores)} == {"ConsentStated"}  # type: ignore[index] # scan returns plain items
+
+
+def test_a_statement_ends_and_then_it_stands_no_more_whether_deleted_or_not(stores: Stores) -> None:
+    """The table deletes in no order: the withdrawal may be gone before what it withdrew."""
+    clock, span = FakeClock(NOON + timedelta(hours=2)), RETENTION.consent
+
+    def store(retention: RetentionPolicy) -> DynamoConsentStore:
+        profiles = stores.names["profiles"]
+        return DynamoConsentStore(stores.client, profiles, "", retention, lambda: clock)
+
+    store(RETENTION).state(profile_id(), consent())
+    store(RETENTION).state(profile_id(), consent(1))
+    assert [item["expires_at"] for item in items(stores)] == [
+        epoch(NOON + span),
+        epoch(NOON + span) + 3600,
+    ]
+    assert store(RETENTION).of([profile_id()]) == [consent(), consent(1)]
+    clock.advance(span - timedelta(hours=2))
+    assert store(RETENTION).of([profile_id()]) == [consent(1)]
+    longer = RETENTION.model_copy(update={"consent": 2 * span})
+    assert store(longer).of([profile_id()]) == [consent(1)]
+    shorter = RETENTION.model_copy(update={"consent": span - timedelta(days=1)})
+    assert store(shorter).of([profile_id()]) == []
 
 
 def test_what_stops_a_message_is_found_by_its_subject(

@@ -10,6 +10,7 @@ import pytest
 
 from functions.profile_update.logic import update_profile
 from shared.adapters.dynamo import write_cursor
+from shared.adapters.profiles import DynamoProfileStore
 from shared.domain.computed import Origin, Preference, time_zone
 from shared.domain.errors import Contention, InvalidInput
 from shared.domain.identity import Identifier, IdentifierType
@@ -17,6 +18,7 @@ from shared.domain.journey import JourneyState
 from shared.domain.model import ProfileId, TouchpointId
 from shared.domain.profile import MOST_MOODS, LearnedLanguage, Mood, Profile
 from shared.domain.records import RecordKind
+from shared.domain.retention import epoch
 from shared.domain.touchpoint import (
     Appointment,
     Content,
@@ -123,6 +125,19 @@ def test_versions_of_orders_in_any_order_end_in_the_newest(stores: Stores, seed:
         ("2", "cancelled"),
         ("3", "placed"),
     ]
+
+
+def test_a_record_ends_after_its_newest_version(stores: Stores) -> None:
+    names, retention = stores.names, policies().retention
+    kept = DynamoProfileStore(stores.client, names["profiles"], names["touchpoints"], retention)
+    ending = stores._replace(profiles=kept)
+    for status, hours in (("shipped", 5), ("placed", 0)):
+        update(ending, order(status, hours))
+    ends = {
+        item["sk"]["S"]: item["expires_at"]["N"] for item in items(stores) if "expires_at" in item
+    }
+    newest = NOON + timedelta(hours=5)
+    assert ends == {"record#order#4512": str(epoch(newest + retention.record))}
 
 
 def test_eight_writers_of_one_order_end_in_the_newest(real_stores: Stores) -> None:

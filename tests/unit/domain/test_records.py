@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from itertools import groupby, permutations
 from typing import Any
@@ -43,6 +43,33 @@ from shared.domain.touchpoint import (
 from tests.builders import NOON, touchpoint
 
 LATER = NOON + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("content", "last_at"),
+    [
+        (Order(number="1", status="placed", version_at=NOON), NOON),
+        (Contract(number="1", status="active", version_at=NOON), NOON),
+        (Contract(number="1", status="active", version_at=NOON, ends_at=LATER), LATER),
+        (Contract(number="1", status="ended", version_at=LATER, ends_at=NOON), LATER),
+        (Appointment(number="1", status="booked", version_at=NOON, starts_at=LATER), LATER),
+        (
+            Appointment(
+                number="1",
+                status="booked",
+                version_at=NOON,
+                starts_at=datetime(1, 1, 1, tzinfo=UTC),
+            ),
+            NOON,
+        ),
+    ],
+)
+def test_a_record_lasts_as_long_as_what_it_speaks_of(
+    content: Order | Contract | Appointment, last_at: datetime
+) -> None:
+    record = record_of(touchpoint(content))
+    assert record is not None
+    assert record.last_at == last_at
 
 
 def order(

@@ -1,12 +1,12 @@
 """Each kind of touchpoint has its class, and each class its time."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
-from shared.domain.retention import CLASS_OF_KIND, RetentionPolicy, epoch, expires_at
+from shared.domain.retention import CLASS_OF_KIND, RetentionPolicy, end_of, epoch, expires_at
 from shared.domain.touchpoint import Content, DeliveryStatus, PageView
 from tests.builders import NOON, policies, touchpoint, whatsapp_message
 
@@ -31,6 +31,11 @@ def test_what_was_said_is_kept_longer_than_what_was_seen() -> None:
 def test_a_providers_clock_that_runs_ahead_gains_nothing() -> None:
     ahead = whatsapp_message(at=NOON + timedelta(days=900), received_at=NOON)
     assert expires_at(ahead, POLICY) == epoch(NOON + POLICY.message)
+
+
+def test_what_ends_with_the_calendar_is_kept_beyond_it() -> None:
+    last = datetime(9999, 12, 31, tzinfo=UTC)
+    assert end_of(last, POLICY.record) == epoch(last) + 5 * 365 * 24 * 3600
 
 
 def test_the_policy_survives_the_way_through_an_environment() -> None:
