@@ -66,7 +66,7 @@ class FakeConsentStore:
         before = self.record(subject)
         after = before.told(*statements)
         differs = after.differs(before)
-        if differs and notice is not None:
+        if differs and notice is not None and before.may_confirm(notice):
             after = after.with_notice(notice)
         if differs and event is not None:
             self.events.append(event)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from pydantic import ConfigDict
 
-from shared.domain.identity import IdentityPolicy
+from shared.domain.identity import IdentifierType, IdentityPolicy
 from shared.domain.match_facts import blocking_keys, facts_of
 from shared.domain.matching import MatchingPolicy, MatchModel, Similarity, score
 from shared.domain.model import Model, ProfileId
@@ -30,6 +30,10 @@ class Ports(NamedTuple):
     clock: Clock
 
 
+NAMELESS = ({IdentifierType.WEB_ANONYMOUS}, {IdentifierType.WEB_CHAT_SESSION})
+"""Who is nothing but a browser: anybody can make one up, and say anything of it."""
+
+
 def suggest_duplicates(request: DuplicateRequest, ports: Ports) -> int:
     """How many suggestions were made.
 
@@ -38,7 +42,7 @@ def suggest_duplicates(request: DuplicateRequest, ports: Ports) -> int:
     entry that is out of date costs a comparison and suggests nothing. Doing it again does no harm.
     """
     profile = ports.profiles.read(request.profile_id)
-    if profile is None:
+    if profile is None or {one.type for one in profile.identifiers} in NAMELESS:
         return 0
     facts = facts_of(profile, ports.identity)
     keys = blocking_keys(facts) if facts.are_enough else frozenset[str]()

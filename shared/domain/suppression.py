@@ -167,6 +167,10 @@ class Notice(Model):
         return "help" if self.template == "help" else "subscription"
 
 
+MOST_CONFIRMED = 4
+"""Confirmations to one endpoint in a day."""
+
+
 class SuppressionRecord(Model):
     """All that was said about sending to one subject: of each kind the latest suppression and the
     latest release, whatever order they came in.
@@ -175,6 +179,8 @@ class SuppressionRecord(Model):
     suppressions: dict[SuppressionKind, Suppression] = {}
     releases: dict[SuppressionKind, Release] = {}
     notices: dict[Literal["subscription", "help"], Notice] = {}
+    confirmed_at: tuple[Instant, ...] = ()
+    """The latest confirmations that became due, oldest first."""
 
     @property
     def active(self) -> tuple[Suppression, ...]:
@@ -207,7 +213,20 @@ class SuppressionRecord(Model):
         )
 
     def with_notice(self, notice: Notice) -> Self:
-        return self.model_copy(update={"notices": self.notices | {notice.about: notice}})
+        confirmed, known = self.confirmed_at, self.notices.get(notice.about)
+        is_new = known is None or known.touchpoint_id != notice.touchpoint_id
+        if is_new and notice.about == "subscription":
+            confirmed = (*confirmed, notice.at)[-MOST_CONFIRMED:]
+        return self.model_copy(
+            update={"notices": self.notices | {notice.about: notice}, "confirmed_at": confirmed}
+        )
+
+    def may_confirm(self, notice: Notice) -> bool:
+        """Who says STOP and START in turns is heeded each time, and heard of a few times a day:
+        each answer costs, and a forged sender would have them sent to somebody else.
+        """
+        recent = [at for at in self.confirmed_at if at > notice.at - timedelta(days=1)]
+        return len(recent) < MOST_CONFIRMED
 
     def differs(self, other: "SuppressionRecord") -> bool:
         """Whether anything is stopped or released in the one and not in the other."""

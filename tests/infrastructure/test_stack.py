@@ -280,7 +280,7 @@ def test_rules_say_what_their_target_expects(stack: Synthesised) -> None:
         "ErasureRequested": (None, "$.detail.data"),
         "ExportRequested": (None, "$.detail.data"),
         "ProfileUpdated ProfilesMerged ProfilesSeparated": (None, "$.detail.data"),
-        "ProfileUpdated": (None, '{"profile_id":<>}'),
+        "ProfileUpdated": ({"data": {"has_facts": [True]}}, '{"profile_id":<>}'),
         "TouchpointClassified": ({"data": {"sentiment": ["negative"]}}, "$.detail.data"),
     }
 

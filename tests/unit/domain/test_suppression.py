@@ -9,6 +9,7 @@ from shared.domain.model import ProfileId, TouchpointId
 from shared.domain.sending import MessageClass
 from shared.domain.suppression import (
     HELP_AGAIN_AFTER,
+    MOST_CONFIRMED,
     Notice,
     Release,
     Suppression,
@@ -201,3 +202,15 @@ def test_what_a_provider_says_of_an_address_or_of_one_line(stop: Stop, everywher
     assert subject == (address if everywhere else endpoint_subject(way))
     assert (told.kind, told.classes, told.at) == (stop.kind, stop.classes, NOON)
     assert (told.by, told.touchpoint_id) == ("provider:whatsapp_cloud", "t")
+
+
+def test_who_says_stop_and_start_in_turns_is_answered_a_few_times_a_day() -> None:
+    record = SuppressionRecord()
+    for n in range(MOST_CONFIRMED):
+        due = notice("opt_out_confirmed", hours=n / 100, of=f"touchpoint-{n}")
+        assert record.may_confirm(due)
+        record = record.with_notice(due)
+        record = record.with_notice(due)
+    assert not record.may_confirm(notice("opt_out_confirmed", hours=1, of="one more"))
+    assert record.may_confirm(notice("opt_out_confirmed", hours=25, of="tomorrow"))
+    assert record.with_notice(notice("help", hours=1)).confirmed_at == record.confirmed_at

@@ -8,11 +8,12 @@ import pytest
 
 from functions.duplicate_suggestion.logic import DuplicateRequest, Ports, suggest_duplicates
 from shared.adapters.similarity import JellyfishSimilarity
+from shared.domain.identity import IdentifierType
 from shared.domain.model import ProfileId
 from shared.domain.profile import MergeSuggestion, Profile, Trait
 from shared.policies.reader import read_match_model
 from shared.ports import MatchIndex, Page, ProfileStore
-from tests.builders import NOON, policies
+from tests.builders import NOON, identifier, policies
 from tests.fakes import FakeClock
 
 AWA = {"name": "Awa Diop", "dob": "1985-03-07", "phone": "0612345678"}
@@ -195,3 +196,14 @@ def test_what_too_many_share_leads_to_nobody(people: People, ports: Ports) -> No
         update(one, crowd)
     people.suggested.clear()
     assert update("d", crowd) == 0
+
+
+def test_a_browser_that_says_it_is_somebody_is_compared_with_nobody(
+    people: People, ports: Ports, match_index: FakeMatchIndex
+) -> None:
+    people.know("a", **AWA)
+    people.know("b", **AWA)
+    browser = identifier("b-1", IdentifierType.WEB_ANONYMOUS, "shop")
+    people.profiles["b"] = people.profiles["b"].model_copy(update={"identifiers": (browser,)})
+    assert [update("a", ports), update("b", ports)] == [0, 0]
+    assert set(match_index.keys) == {"a"}
