@@ -138,7 +138,11 @@ def _attach(
     graph = _graph_with(claims, known, policy)
     is_changed = len(graph.identifiers) > 1 and (stored is None or stored.graph != graph)
     by = f"touchpoint:{touchpoint.touchpoint_id}"
-    traits = _newer_traits({**unread, **_stated(touchpoint)}, touchpoint.occurred_at, profile)
+    traits = _newer_traits(
+        {**unread, **_stated(touchpoint, believed=claims.is_proven or profile is None)},
+        touchpoint.occurred_at,
+        profile,
+    )
     record = _record_with(touchpoint, home.profile_id, profiles)
     person = graph.person_of(home.key)
     others = tuple(one for one in person.profile_ids if one != home.profile_id)
@@ -222,13 +226,17 @@ def _why(claims: Claims, *, is_new: bool, is_alone: bool) -> str:
     return f"{'created from' if is_new else 'found by'} a {proof} {kind}{person}"
 
 
-def _stated(touchpoint: Touchpoint) -> dict[str, JsonValue]:
-    """What this touchpoint tells of the person, by name."""
+def _stated(touchpoint: Touchpoint, *, believed: bool) -> dict[str, JsonValue]:
+    """What this touchpoint tells of the person, by name.
+
+    What somebody calls themselves counts of who is known already only where they proved to be them:
+    a forged mail renames nobody.
+    """
     content = touchpoint.content
     stated = dict(content.traits) if isinstance(content, Identification) else {}
-    if touchpoint.name:
+    if touchpoint.name and believed:
         stated.setdefault("name", touchpoint.name)
-    if touchpoint.language:
+    if touchpoint.language and believed:
         stated.setdefault("language", touchpoint.language)
     return stated
 

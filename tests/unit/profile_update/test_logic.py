@@ -461,6 +461,19 @@ class TestTraits:
         seen = touchpoint(Identification(traits={"name": "Awa Diop"}), name="awa_la_belle")
         assert read(world, update(world, seen).profile_id).traits["name"].value == "Awa Diop"
 
+    def test_who_does_not_prove_to_be_somebody_renames_nobody(self, world: World) -> None:
+        fields: dict[str, Any] = {"provider": "email_ses", "channel": Channel.EMAIL}
+        proven = touchpoint(key="a", identifiers=(EMAIL,), proof="dmarc", **fields)
+        whose = update(world, proven).profile_id
+        later = NOON + timedelta(hours=1)
+        forged = touchpoint(
+            key="b", identifiers=(EMAIL,), name="Mallory", language="en", at=later, **fields
+        )
+        assert update(world, forged).profile_id == whose
+        profile = read(world, whose)
+        assert profile.traits["name"].value == "Awa"
+        assert "language" not in profile.traits
+
     @given(order=st.permutations(range(4)))
     def test_the_newest_statement_wins_in_any_order(self, order: Sequence[int]) -> None:
         world = World()
