@@ -70,6 +70,6 @@ def test_a_profile_has_room_for_so_many_currencies() -> None:
 
 
 def test_a_phone_tells_the_time_zone_of_a_country_that_keeps_one_time() -> None:
-    assert update(World(), Purchase(number="1", total="1", currency="EUR")).time_zone == (
+    assert update(World(), Purchase(number="1", total="1", currency="EUR")).learned_time_zone == (
         "Europe/Paris"
     )
