@@ -57,7 +57,7 @@ class NewConsent(Model):
     proof: str | None = Field(
         default=None, max_length=500, description="What they said or signed, and where it is kept."
     )
-    expires_at: Instant | None = None
+    expires_at: Instant | None = Field(default=None, description="In the future.")
 
 
 class SuppressionView(Model):
@@ -154,12 +154,16 @@ def state_consent(
     policy: ConsentPolicy,
     clock: Clock,
 ) -> ConsentsView:
-    """Raises InvalidInput for a purpose that the company does not ask about."""
+    """Raises InvalidInput for a purpose that the company does not ask about, and for a statement
+    that would be over before it is made.
+    """
     profile = existing(profile_id, profiles)
     if new.purpose not in policy.purposes:
         known = ", ".join(policy.purposes)
         raise InvalidInput(f"must be one of the company's purposes: {known}", field="purpose")
     now = clock.now()
+    if new.expires_at is not None and new.expires_at <= now:
+        raise InvalidInput("is in the past: it would never hold", field="expires_at")
     consent = Consent(
         purpose=new.purpose,
         channel=new.channel,

@@ -1,7 +1,7 @@
 """What a person asks of their data, as an agent enters it: a copy, a correction, an erasure."""
 
 import json
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -58,10 +58,20 @@ class Rectified(Model):
     )
 
 
+AskedReason = Literal[
+    Reason.NO_LONGER_NEEDED,
+    Reason.CONSENT_WITHDRAWN,
+    Reason.OBJECTION,
+    Reason.UNLAWFUL,
+    Reason.LEGAL_OBLIGATION,
+]
+"""Without the one that only a restored backup gives."""
+
+
 class ErasureRequest(Model):
     """To forget a person. It cannot be undone."""
 
-    reason: Reason
+    reason: AskedReason
     confirm: str = Field(description="The profile's id once more, so that nobody erases by a slip.")
 
 

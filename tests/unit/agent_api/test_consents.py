@@ -199,6 +199,18 @@ def test_a_stop_that_says_too_little_or_too_much(
     assert (answer.status, answer.fields) == (422, [field])
 
 
+def test_a_consent_that_is_over_before_it_is_given_is_refused(client: Client, world: World) -> None:
+    body = {"purpose": "marketing", "state": "granted"}
+    now = world.clock.now()
+    for ends in (now - timedelta(days=1), now):
+        answer = client.post(f"{HERE}/consents", body | {"expires_at": ends.isoformat()})
+        assert (answer.status, answer.fields) == (400, ["expires_at"])
+        assert "past" in answer.body["detail"]
+    assert world.consents.of([profile_id()]) == []
+    ends = now + timedelta(days=1)
+    assert client.post(f"{HERE}/consents", body | {"expires_at": ends.isoformat()}).status == 201
+
+
 @pytest.mark.parametrize("path", ["consents", "suppressions"])
 def test_nobody_has_nothing(client: Client, path: str) -> None:
     assert client.get(f"/v1/profiles/none/{path}").status == 404

@@ -141,6 +141,15 @@ def test_an_erasure_is_confirmed_asked_for_and_proven(
     assert done["proof"]["subjects"] == list(proof.subjects)
 
 
+def test_that_a_backup_brought_somebody_back_is_no_reason_to_ask_for(
+    client: Client, requests: FakePrivacyRequests
+) -> None:
+    body = {"reason": "restored_backup", "confirm": PHONE.profile_id}
+    answer = client.post(f"{PATH}/erasures", body)
+    assert (answer.status, answer.fields) == (422, ["reason"])
+    assert requests.erasures == {}
+
+
 def test_asking_twice_is_asking_once(
     world: World, client: Client, requests: FakePrivacyRequests
 ) -> None:
