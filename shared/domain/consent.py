@@ -91,6 +91,19 @@ def standing(
     return latest
 
 
+def stopped_by_word(consents: Iterable[Consent], purpose: str, channel: Channel) -> bool:
+    """Whether the last word on this channel was one that opts out: until another opts in, its
+    endpoint is suppressed, whatever is granted otherwise.
+    """
+    words = [
+        one
+        for one in consents
+        if one.source.startswith(BY_WORD) and (one.purpose, one.channel) == (purpose, channel)
+    ]
+    last = max(words, key=lambda one: one.precedence, default=None)
+    return last is not None and last.state is ConsentState.WITHDRAWN
+
+
 def consent_stated(touchpoint: Touchpoint) -> Consent | None:
     """The statement that a touchpoint is, as the ledger of consents keeps it; None for all else."""
     content = touchpoint.content

@@ -22,7 +22,8 @@ class Words(Model):
     channel: str
     any_channel: str
     channels: dict[Channel, str]
-    by_text: str
+    after_stop: str
+    """What to do where they sent us STOP, which no page lifts."""
     save: str
     saved: str
     stop: str

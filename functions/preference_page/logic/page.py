@@ -13,6 +13,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from functions.preference_page.logic.languages import Words, all_words
 from functions.preference_page.logic.preferences import Preferences
 from shared.domain.opting import ConsentPolicy
+from shared.domain.touchpoint import Channel
 
 HERE = Path(__file__).parent
 
@@ -52,7 +53,7 @@ def preferences_page(
             boxes=tuple(
                 (
                     f"{name}.{channel}",
-                    words.channels[channel],
+                    _marked(channel, preferences, words),
                     (name, channel) in preferences.granted,
                 )
                 for channel in policy.channels
@@ -66,11 +67,18 @@ def preferences_page(
         rows=rows,
         said=getattr(words, said) if said else "",
         stopped=preferences.stopped,
+        silenced=preferences.silenced,
         languages=[(code, one.own_name) for code, one in all_words().items()],
         chosen=language,
         channels=[(channel, words.channels[channel]) for channel in policy.channels],
         preferred=preferences.preferred_channel,
     )
+
+
+def _marked(channel: Channel, preferences: Preferences, words: Words) -> str:
+    """What the channel is called, and that a word stopped it: the same in every language."""
+    name = words.channels[channel]
+    return f"{name} (STOP)" if channel in preferences.silenced else name
 
 
 def message_page(status: HTTPStatus, language: str, said: str) -> Page:

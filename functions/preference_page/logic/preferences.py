@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from shared.domain.computed import Origin, preferred_channel
-from shared.domain.consent import Consent, ConsentState, standing
+from shared.domain.consent import Consent, ConsentState, standing, stopped_by_word
 from shared.domain.model import ProfileId, isoformat
 from shared.domain.opting import ConsentPolicy
 from shared.domain.profile import Profile
@@ -41,6 +41,10 @@ class Preferences(NamedTuple):
     """Purposes and the channels on which they are allowed."""
     stopped: bool
     """Whether they stopped everything."""
+    silenced: frozenset[Channel]
+    """Where a word of theirs, STOP, stopped what comes: only another word lifts that, since a link
+    does not prove that they are who writes from there.
+    """
     language: str | None
     preferred_channel: Channel | None
     """As they stated it; what was learned is no choice of theirs."""
@@ -71,6 +75,11 @@ def read_preferences(profile_id: ProfileId, profile: Profile, ports: Ports) -> P
         profile_ids=profile.profile_ids,
         granted=granted,
         stopped=any(record.stops(SuppressionKind.OPT_OUT) for record in records.values()),
+        silenced=frozenset(
+            channel
+            for channel in ports.policy.channels
+            if stopped_by_word(consents, ports.policy.words.purpose, channel)
+        ),
         language=profile.language,
         preferred_channel=_stated_channel(profile),
     )

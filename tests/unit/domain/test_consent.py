@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.consent import Consent, ConsentState, consent_stated, standing
+from shared.domain.consent import Consent, ConsentState, consent_stated, standing, stopped_by_word
 from shared.domain.model import isoformat
 from shared.domain.touchpoint import Channel, ConsentStatement, Direction
 from tests.builders import NOON, touchpoint
@@ -139,6 +139,21 @@ STOP: dict[str, object] = {"channel": Channel.SMS, "source": "word:opt_out_keywo
 def start(number: int) -> Consent:
     restored = {"channel": Channel.SMS, "source": "word:opt_in_keyword"}
     return consent(ConsentState.RESTORED, **restored, **hours(number))
+
+
+def test_what_a_word_stopped_only_a_word_lifts() -> None:
+    stopped = consent(ConsentState.WITHDRAWN, **STOP, **hours(1))
+    granted = consent(
+        ConsentState.GRANTED, channel=Channel.SMS, source="preference_page", **hours(2)
+    )
+    said = [consent(), granted, stopped]
+    assert stopped_by_word(said, "marketing", Channel.SMS)
+    assert not stopped_by_word(said, "marketing", Channel.WHATSAPP)
+    assert not stopped_by_word(said, "surveys", Channel.SMS)
+    assert not stopped_by_word([start(3), *said], "marketing", Channel.SMS)
+    assert not stopped_by_word([granted], "marketing", Channel.SMS)
+    by_page = consent(ConsentState.WITHDRAWN, channel=Channel.SMS, source="preference_page")
+    assert not stopped_by_word([by_page], "marketing", Channel.SMS)
 
 
 def test_the_word_that_opts_in_gives_back_what_a_word_took() -> None:

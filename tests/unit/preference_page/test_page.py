@@ -129,6 +129,33 @@ def test_what_stands_is_ticked(visit: Visit) -> None:
     assert Fields(visit.get()).ticked == {"marketing.sms"}
 
 
+def word(visit: Visit, state: ConsentState, channel: Channel, rule: str) -> None:
+    at = visit.world.clock.now()
+    said = {"purpose": "marketing", "state": state, "channel": channel, "source": f"word:{rule}"}
+    visit.world.consents.state(profile_id(), Consent.model_validate({**said, "at": at}))
+
+
+@pytest.mark.parametrize("language", sorted(TWELVE))
+def test_where_a_word_stopped_it_a_tick_alone_is_not_enough_and_the_page_says_so(
+    visit: Visit, language: str
+) -> None:
+    words = all_words()[language]
+    assert {"STOP", "START"} <= set(re.findall(r"[A-Z]{4,}", words.after_stop))
+    word(visit, ConsentState.WITHDRAWN, Channel.WHATSAPP, "opt_out_keyword")
+    page = visit.post(action="save", language=language, **{"marketing.whatsapp": "on"})
+    assert words.saved in page.html
+    assert page.html.count("(STOP)") == len(POLICY.purposes)
+    assert f"{words.channels[Channel.WHATSAPP]} (STOP)" in page.html
+    warning = page.html.index(f'<p class="said">{words.after_stop}</p>')
+    assert warning < page.html.index("<fieldset>")
+
+    visit.world.clock.advance(timedelta(seconds=1))
+    word(visit, ConsentState.RESTORED, Channel.WHATSAPP, "opt_in_keyword")
+    after = visit.get(language).html
+    assert "(STOP)" not in after
+    assert f'<p class="said">{words.after_stop}</p>' not in after
+
+
 def test_only_what_differs_is_stated(visit: Visit) -> None:
     page = visit.post(action="save", **{"marketing.sms": "on", "surveys.email": "on"})
     assert Fields(page).ticked == {"marketing.sms", "surveys.email"}
