@@ -150,11 +150,12 @@ def _set_timer(
     due_at: datetime | None,
     ports: Ports,
 ) -> None:
-    """One timer a person, for the first moment at which time alone may move them.
+    """A timer for the first moment at which time alone may move them.
 
-    One that is set for earlier stays: when it fires it looks, and sets the next. So a person who
-    comes every day moves no timer every day. The schedule first, then the note of it: a try that
-    ends between the two is tried again.
+    One that is set for earlier does: when it fires it looks, and sets the next. One that is set for
+    later stays, and finds nothing to do. So a person
+    who comes every day sets no timer every day. The schedule first, then the note of it: a try
+    that ends between the two is tried again.
     """
     changes_at = min((one.changes_at for one in verdicts.values() if one.changes_at), default=None)
     if changes_at is None:
@@ -164,7 +165,5 @@ def _set_timer(
     if due_at is None and expected is not None and now < expected <= at:
         return
     payload = {"profile_id": profile_id, "due_at": isoformat(at)}
-    name = schedule_name(profile_id)
-    if not ports.timer.schedule(name, at, payload):
-        ports.timer.move(name, at, payload)
+    ports.timer.schedule(schedule_name(profile_id, at), at, payload)
     ports.segments.expect(profile_id, at, expected)

@@ -10,6 +10,7 @@ import zlib
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
@@ -197,7 +198,7 @@ class AwsPersonalData:
                 if item["sk"] not in MARKS
             ]
             if items:
-                gone = int(self._delete_schedule(schedule_name(profile_id)))
+                gone = sum(map(self._delete_schedule, _timers(profile_id, items)))
                 found = [one for item in items for one in self._with_mirrors(item)]
                 return Cleared(self._erase(erasure, found, {"schedules": gone}), more=True)
         return Cleared(0, more=False)
@@ -359,6 +360,12 @@ def _pk_sk(item: Mapping[str, Any]) -> Key:
 
 def _kind_of(entry: Mapping[str, Any]) -> str:
     return "quarantined" if entry.get("state") == TouchpointState.QUARANTINED else "touchpoints"
+
+
+def _timers(profile_id: ProfileId, items: Sequence[Item]) -> list[str]:
+    """The person's own, for segments. An older one for later holds their id, and does nothing."""
+    expected = [item["next_at"] for item in items if "next_at" in item]
+    return [schedule_name(profile_id, datetime.fromisoformat(one)) for one in expected]
 
 
 def _schedule_names(item: Item) -> list[str]:

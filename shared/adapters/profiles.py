@@ -6,6 +6,7 @@ commute. What makes several profiles one person stands in their identity graph.
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from shared.adapters import dynamo
@@ -59,6 +60,12 @@ class DynamoProfileStore:
     # Reading
 
     def known(self, profile_ids: Sequence[ProfileId]) -> Known:
+        try:
+            return self._known(profile_ids)
+        except Contention:
+            return self._known(profile_ids)
+
+    def _known(self, profile_ids: Sequence[ProfileId]) -> Known:
         items = self._items([profile_key(one) for one in profile_ids])
         graph_ids = sorted({item["graph"] for item in items.values() if "graph" in item})
         graphs = {
@@ -183,7 +190,7 @@ class DynamoProfileStore:
     ) -> list[dict[str, Any]]:
         return [
             *graph_writes(self._table, change, besides=besides),
-            *(put for one in change.suggestions for put in self._suggestion_puts(one)),
+            *(put for one in change.suggestions for put in self._suggestion_writes(one)),
         ]
 
     def was_erased(self, profile_id: ProfileId) -> bool:
@@ -232,20 +239,30 @@ class DynamoProfileStore:
         known = self.known(suggestion.profile_ids)
         if not _is_open(suggestion, known):
             return False
-        for put in self._suggestion_puts(suggestion):
-            self._client.put_item(**put["Put"])
+        dynamo.transact(self._client, self._suggestion_writes(suggestion), refusals={})
         return True
 
-    def _suggestion_puts(self, suggestion: MergeSuggestion) -> list[dict[str, Any]]:
-        """One item under each of the two, so that both show it; the first is the one in review."""
+    def _suggestion_writes(self, suggestion: MergeSuggestion) -> list[dict[str, Any]]:
+        """One item under each of the two, so that both show it; the first is the one in review.
+
+        Facts that were compared say more than a touchpoint that named both, whichever comes later.
+        """
         one, other = suggestion.profile_ids
-        kept = suggestion.model_dump_json(exclude_none=True)
-        items: list[dict[str, object]] = [
-            {"pk": f"profile#{here}", "sk": f"suggestion#{there}", "suggestion": kept}
-            for here, there in ((one, other), (other, one))
+        kept: dict[str, object] = {"suggestion": suggestion.model_dump_json(exclude_none=True)}
+        ranked = {"ranked": f"{suggestion.score or 0:.6f}#{one}#{other}"}
+        way = "set_once" if suggestion.score is None else "set_"
+        changes: list[dict[str, Any]] = [{way: kept | ranked}, {way: kept}]
+        changes[0].setdefault("set_", {})["review"] = "open"
+        return [
+            {
+                "Update": dynamo.update(
+                    {"pk": f"profile#{here}", "sk": f"suggestion#{there}"},
+                    table=self._table,
+                    **change,
+                )
+            }
+            for (here, there), change in zip(((one, other), (other, one)), changes, strict=True)
         ]
-        items[0] |= {"review": "open", "ranked": f"{suggestion.score or 0:.6f}#{one}#{other}"}
-        return [{"Put": dynamo.put(item, table=self._table)} for item in items]
 
     def suggestions(self, profile_ids: Sequence[ProfileId]) -> list[MergeSuggestion]:
         found = {}
@@ -284,7 +301,24 @@ class DynamoProfileStore:
             for key in order
             if key in items
         ]
-        return Page(self._open(found), next_cursor)
+        still = self._open(found)
+        for one in found:
+            if one not in still:
+                self._end_review(one)
+        return Page(still, next_cursor)
+
+    def _end_review(self, decided: MergeSuggestion) -> None:
+        """Out of the queue, where those that were decided would crowd out the others."""
+        one, other = decided.profile_ids
+        with suppress(Contention), dynamo.contention():
+            self._client.update_item(
+                **dynamo.update(
+                    {"pk": f"profile#{one}", "sk": f"suggestion#{other}"},
+                    table=self._table,
+                    remove=["review", "ranked"],
+                    condition="attribute_exists(suggestion)",
+                )
+            )
 
     def _open(self, suggestions: Sequence[MergeSuggestion]) -> list[MergeSuggestion]:
         """Without those that became one person since, or of which somebody decided."""

@@ -158,6 +158,8 @@ class EvaluationRequest(Model):
         return iter(dict.fromkeys(one for one in (self.profile_id, *self.profile_ids) if one))
 
 
-def schedule_name(profile_id: ProfileId) -> str:
-    """One schedule a person, so that setting it twice is harmless."""
-    return f"segments-{profile_id}"
+def schedule_name(profile_id: ProfileId, at: Instant) -> str:
+    """Of one person and moment, so that setting it twice is harmless, and one that has just fired
+    and is being deleted stands in no other's way.
+    """
+    return f"segments-{profile_id}-{int(at.timestamp())}"

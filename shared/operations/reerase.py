@@ -45,7 +45,8 @@ def reerase(
         known = profiles.known(page.items).profiles
         for profile_id in page.items:
             done_at = erased.get(digest_of(profile_id, str(key).encode()))
-            if done_at is not None and known[profile_id].created_at < done_at:
+            profile = known.get(profile_id)
+            if done_at is not None and profile is not None and profile.created_at < done_at:
                 report(f"profile {profile_id} was erased at {done_at:%Y-%m-%d}: again")
                 _request(profile_id, requests, clock)
                 asked += 1

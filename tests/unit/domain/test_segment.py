@@ -510,8 +510,9 @@ class TestWhatIsKept:
         assert known.activity == {"negative_touchpoint": (NOON, NOON - 2 * HOUR)}
 
     def test_one_schedule_a_person_of_a_name_the_scheduler_takes(self) -> None:
-        name = schedule_name(builders.profile_id())
-        assert name == schedule_name(builders.profile_id())
+        name = schedule_name(builders.profile_id(), NOON)
+        assert name == schedule_name(builders.profile_id(), NOON)
+        assert name != schedule_name(builders.profile_id(), NOON + HOUR)
         assert len(name) <= 64
 
 
