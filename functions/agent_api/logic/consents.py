@@ -163,7 +163,7 @@ def state_consent(
         raise InvalidInput(f"must be one of the company's purposes: {known}", field="purpose")
     now = clock.now()
     if new.expires_at is not None and new.expires_at <= now:
-        raise InvalidInput("is in the past: it would never hold", field="expires_at")
+        raise InvalidInput("expires_at is in the past: this would never hold", field="expires_at")
     consent = Consent(
         purpose=new.purpose,
         channel=new.channel,

@@ -59,13 +59,9 @@ class Rectified(Model):
 
 
 AskedReason = Literal[
-    Reason.NO_LONGER_NEEDED,
-    Reason.CONSENT_WITHDRAWN,
-    Reason.OBJECTION,
-    Reason.UNLAWFUL,
-    Reason.LEGAL_OBLIGATION,
+    "no_longer_needed", "consent_withdrawn", "objection", "unlawful", "legal_obligation"
 ]
-"""Without the one that only a restored backup gives."""
+"""Of `Reason`, without the one that only a restored backup gives."""
 
 
 class ErasureRequest(Model):
@@ -260,7 +256,7 @@ def request_erasure(
         wanted = Erasure(
             erasure_id=erasure_id,
             profile_ids=existing(profile_id, profiles).profile_ids,
-            reason=request.reason,
+            reason=Reason(request.reason),
             by=agent,
             requested_at=now,
             touched_at=now,

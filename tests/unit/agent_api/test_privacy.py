@@ -1,11 +1,12 @@
 """Exports, corrections and erasures, as an agent asks for them."""
 
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 
 from functions.agent_api import ports, privacy
-from functions.agent_api.logic.privacy import PROVIDER
+from functions.agent_api.logic.privacy import PROVIDER, AskedReason
 from shared.domain.identity import IdentifierType
 from shared.domain.identity_graph import IdentityGraph, TieKind, settled, tie
 from shared.domain.privacy import (
@@ -14,6 +15,7 @@ from shared.domain.privacy import (
     ErasureState,
     ExportId,
     ExportState,
+    Reason,
     proof_of,
 )
 from shared.domain.profile import Profile
@@ -147,7 +149,10 @@ def test_that_a_backup_brought_somebody_back_is_no_reason_to_ask_for(
     body = {"reason": "restored_backup", "confirm": PHONE.profile_id}
     answer = client.post(f"{PATH}/erasures", body)
     assert (answer.status, answer.fields) == (422, ["reason"])
+    assert "'legal_obligation'" in answer.body["detail"]
+    assert "Reason." not in answer.body["detail"]
     assert requests.erasures == {}
+    assert {*get_args(AskedReason), Reason.RESTORED_BACKUP} == set(Reason)
 
 
 def test_asking_twice_is_asking_once(
