@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,19 +19,20 @@ from shared.ports import Clock, ProfileStore
 
 ATTEMPTS = 5
 """A touchpoint of the same person at the same moment changes the same graph."""
+Named = Annotated[ProfileId, Field(min_length=1, max_length=64)]
 
 
 class MergeRequest(Model):
     """Two profiles that are one person's."""
 
-    profile_ids: tuple[ProfileId, ProfileId]
+    profile_ids: tuple[Named, Named]
     reason: str = Field(min_length=1, max_length=500, description="Why, for whoever asks later.")
 
 
 class SeparationRequest(Model):
     """Two profiles that are two people's, whether or not they are one now."""
 
-    profile_ids: tuple[ProfileId, ProfileId]
+    profile_ids: tuple[Named, Named]
     reason: str = Field(min_length=1, max_length=500)
 
 

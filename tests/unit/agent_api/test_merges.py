@@ -104,6 +104,11 @@ def test_a_merge_with_oneself_or_in_a_circle_is_a_conflict(
     assert said in answer.body["detail"]
 
 
+def test_what_is_no_id_is_refused_at_the_door(client: Client) -> None:
+    body = {"profile_ids": ["x" * 3000, PHONE.profile_id], "reason": "no"}
+    assert client.post("/v1/merges", body).status == 422
+
+
 def test_nobody_is_parted_from_themselves(client: Client) -> None:
     assert separate(client, PHONE, PHONE).status == 409
 
