@@ -8,13 +8,11 @@ from shared.domain.identity_graph import (
     MOST_IDENTIFIERS,
     IdentityGraph,
     Person,
-    Tie,
-    TieKind,
     difference,
     settled,
-    tie,
     united,
 )
+from shared.domain.identity_tie import Tie, TieKind, tie
 from shared.domain.model import Instant, ProfileId
 from shared.domain.profile import MergeSuggestion
 from shared.events.catalogue import ProfilesMerged, ProfilesSeparated

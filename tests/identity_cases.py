@@ -17,7 +17,8 @@ from pydantic import Field
 
 from functions.profile_update.logic import normalise
 from shared.domain.identity import Identifier, IdentifierType, IdentityPolicy, Proof
-from shared.domain.identity_graph import IdentityGraph, Person, claims_of, with_claims
+from shared.domain.identity_claims import claims_of
+from shared.domain.identity_graph import IdentityGraph, Person, with_claims
 from shared.domain.model import Model, ProfileId
 from shared.domain.touchpoint import Channel, Direction, Touchpoint, Unsupported
 from shared.policies.reader import PolicyFile, read_policies

@@ -10,7 +10,8 @@ from shared.domain.activity import counts_of
 from shared.domain.consent import consent_stated
 from shared.domain.errors import Conflict, Contention, NotFound
 from shared.domain.identity import Identifier, IdentityPolicy
-from shared.domain.identity_graph import Claims, IdentityGraph, claims_of, with_claims
+from shared.domain.identity_claims import Claims, claims_of
+from shared.domain.identity_graph import IdentityGraph, with_claims
 from shared.domain.journey import JourneyState, ProfileStep
 from shared.domain.model import ProfileId
 from shared.domain.profile import Profile, Trait

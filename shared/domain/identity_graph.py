@@ -6,15 +6,15 @@ identifier is moved when another joins it or leaves.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from enum import StrEnum
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import Literal, NamedTuple
 
-from shared.domain.identity import Identifier, IdentifierType, IdentityPolicy
-from shared.domain.model import Instant, Model, ProfileId, derived_id
-from shared.domain.touchpoint import Touchpoint
+from shared.domain.identity import Identifier, IdentityPolicy
+from shared.domain.identity_claims import Claims
+from shared.domain.identity_resolution import resolve
+from shared.domain.identity_tie import DECIDED, Keys, Tie, TieKind, kept, moment
+from shared.domain.model import Model, ProfileId
 
 MOST_IDENTIFIERS = 45
 """Of one graph: what changes with it must fit into one transaction of 100 items."""
@@ -24,66 +24,6 @@ MOST_OF_A_TYPE = 30
 
 MOST_OUTWEIGHED = 20
 """Decisions of a graph that no longer hold and are still told."""
-
-Keys = frozenset[str]
-
-
-class TieKind(StrEnum):
-    VERIFIED = "verified"
-    """One touchpoint proved both identifiers."""
-    STATED = "stated"
-    """A touchpoint proved at most one of them. It joins nobody, and is a reason to suggest."""
-    MERGED = "merged"
-    """A person said that both are one. Wins over what touchpoints say."""
-    SEPARATED = "separated"
-    """A person said that they are not. Wins over everything but a later merge of the same two."""
-
-
-DECIDED = frozenset({TieKind.MERGED, TieKind.SEPARATED})
-
-
-class Tie(Model):
-    """What was seen or said of two identifiers, by their keys in order."""
-
-    one: str
-    other: str
-    kind: TieKind
-    at: Instant
-    by: str
-    """`touchpoint:<id>` or `agent:<id>`."""
-    reason: str = ""
-    score: float | None = None
-    until: Instant | None = None
-    """The quarter in which it was last seen, by its first day."""
-
-    @property
-    def pair(self) -> tuple[str, str]:
-        return self.one, self.other
-
-    @property
-    def profile_ids(self) -> tuple[ProfileId, ProfileId]:
-        """Of both identifiers, in sorted order."""
-        one, other = sorted(Identifier.from_key(key).profile_id for key in self.pair)
-        return one, other
-
-    def is_between(self, here: "Person", there: "Person") -> bool:
-        return (self.one in here.identifiers and self.other in there.identifiers) or (
-            self.one in there.identifiers and self.other in here.identifiers
-        )
-
-    @property
-    def merge_id(self) -> str:
-        """Of this pair's merge, whichever way round it was named."""
-        return derived_id("merge", *self.pair)
-
-
-def tie(
-    one: str, other: str, kind: TieKind, at: Instant, by: str, reason: str = "", **more: object
-) -> Tie:
-    first, second = sorted((one, other))
-    return Tie.model_validate(
-        {"one": first, "other": second, "kind": kind, "at": at, "by": by, "reason": reason} | more
-    )
 
 
 class Person(Model):
@@ -135,7 +75,8 @@ class IdentityGraph(Model):
         if here is None or there is None:
             return False
         return here == there or any(
-            each.kind is TieKind.SEPARATED and each.is_between(here, there) for each in self.ties
+            each.kind is TieKind.SEPARATED and each.is_between(here.identifiers, there.identifiers)
+            for each in self.ties
         )
 
     def stated_of(self, person: Person) -> Keys:
@@ -166,7 +107,7 @@ class IdentityGraph(Model):
                     ends = (set(one.pair) | set(other.pair)) - {key}
                     ids = sorted(Identifier.from_key(end).profile_id for end in ends)
                     if len(ids) == 2:
-                        self._suggest(found, (ids[0], ids[1]), max(one, other, key=_moment))
+                        self._suggest(found, (ids[0], ids[1]), max(one, other, key=moment))
         return [found[pair] for pair in sorted(found)]
 
     def _suggest(
@@ -181,7 +122,7 @@ class IdentityGraph(Model):
         if not self.is_decided(*pair):
             one, other = sorted((_with_history(here, pair), _with_history(there, pair)))
             known = found.get((one, other))
-            if known is None or _moment(because) < _moment(known.because):
+            if known is None or moment(because) < moment(known.because):
                 found[one, other] = Possible((one, other), because)
 
 
@@ -200,111 +141,6 @@ class Possible(NamedTuple):
     because: Tie
 
 
-class Claims(NamedTuple):
-    """What one touchpoint says about who it is."""
-
-    home: Identifier
-    """Whose it is, for good: no merge ever moves it."""
-    is_proven: bool
-    others: tuple[Identifier, ...]
-    """What it is tied to."""
-    ties: tuple[Tie, ...]
-    """One with each of the others."""
-
-
-def claims_of(
-    touchpoint: Touchpoint, identifiers: Sequence[Identifier], policy: IdentityPolicy
-) -> Claims | None:
-    """From identifiers in their one form; None where they identify nobody.
-
-    Blocked ones are no identifiers. Shared ones, and chat sessions, which last an hour, are only
-    used where nothing better is there, and tie nothing.
-    """
-    usable = sorted({one for one in identifiers if not policy.is_blocked(one)}, key=policy.strength)
-    proven = [one for one in usable if is_verified(one, touchpoint, policy)]
-    lasting = [one for one in usable if _ties(one, policy)]
-    ranked = [one for one in proven if one in lasting] or lasting or proven or usable
-    if not ranked:
-        return None
-    home = ranked[0]
-    others = tuple(one for one in lasting if one != home) if home in lasting else ()
-    return Claims(
-        home,
-        home in proven,
-        others,
-        tuple(_tie_of(touchpoint, home, one, {home, one} <= set(proven)) for one in others),
-    )
-
-
-def _tie_of(touchpoint: Touchpoint, home: Identifier, other: Identifier, is_proven: bool) -> Tie:
-    """Two of one type are proven together only by who vouches for more than each of them: a
-    browser may name any other browser.
-    """
-    same_type = (home.type, home.scope) == (other.type, other.scope)
-    is_proven = is_proven and not (same_type and touchpoint.proof is None)
-    names = f"{home.type.value} and {other.type.value}".replace("_", " ")
-    verb = "proved" if is_proven else "stated"
-    return tie(
-        home.key,
-        other.key,
-        TieKind.VERIFIED if is_proven else TieKind.STATED,
-        touchpoint.occurred_at,
-        f"touchpoint:{touchpoint.touchpoint_id}",
-        f"one {touchpoint.channel.value} touchpoint of {touchpoint.provider} {verb} {names}",
-        until=_quarter(touchpoint.occurred_at),
-    )
-
-
-def _quarter(at: Instant) -> Instant:
-    """Coarse, so that a tie seen daily is written four times a year."""
-    return datetime(at.year, (at.month - 1) // 3 * 3 + 1, 1, tzinfo=UTC)
-
-
-def _ties(identifier: Identifier, policy: IdentityPolicy) -> bool:
-    return identifier.type is not policy.priority[-1] and not policy.is_shared(identifier)
-
-
-def is_verified(identifier: Identifier, touchpoint: Touchpoint, policy: IdentityPolicy) -> bool:
-    """Whether this touchpoint proves this identifier, by one of the policy's rows."""
-    facts = {
-        "type": identifier.type,
-        "provider": touchpoint.provider,
-        "account": touchpoint.account,
-        "channel": touchpoint.channel,
-        "direction": touchpoint.direction,
-        "proof": touchpoint.proof,
-    }
-    return any(
-        all(facts[name] == getattr(row, name) for name in row.model_fields_set)
-        for row in policy.verified_by
-    )
-
-
-def kept(ties: Iterable[Tie]) -> tuple[Tie, ...]:
-    """Of each pair: the earliest of each kind that was seen, with the quarter it was last seen in,
-    and the latest that was decided.
-    """
-    best: dict[tuple[str, str, str], Tie] = {}
-    for one in ties:
-        decided = one.kind in DECIDED
-        slot = (*one.pair, "decided" if decided else one.kind.value)
-        known = best.get(slot)
-        if known is None:
-            best[slot] = one
-        elif decided:
-            best[slot] = max(one, known, key=_moment)
-        else:
-            seen = [each.until for each in (one, known) if each.until is not None]
-            earliest = min(one, known, key=_moment)
-            best[slot] = earliest.model_copy(update={"until": max(seen, default=None)})
-    return tuple(best[slot] for slot in sorted(best))
-
-
-def _moment(one: Tie) -> tuple[Instant, bool, str, str, float]:
-    """Sorts by time; at the same instant a separation is later, and then it is decided anyhow."""
-    return one.at, one.kind is TieKind.SEPARATED, one.by, one.reason, one.score or 0
-
-
 def united(graphs: Iterable[IdentityGraph], more: Iterable[Tie] = ()) -> IdentityGraph:
     """All of it as one graph, whose persons are not settled yet."""
     together = list(graphs)
@@ -316,7 +152,7 @@ def united(graphs: Iterable[IdentityGraph], more: Iterable[Tie] = ()) -> Identit
         identifiers=frozenset(ends).union(*(graph.identifiers for graph in together)),
         homes=frozenset().union(*(graph.homes for graph in together)),
         ties=ties,
-        outweighed=tuple(sorted(replaced, key=_moment)[-MOST_OUTWEIGHED:]),
+        outweighed=tuple(sorted(replaced, key=moment)[-MOST_OUTWEIGHED:]),
     )
 
 
@@ -389,117 +225,3 @@ def settled(graph: IdentityGraph, policy: IdentityPolicy) -> IdentityGraph:
 
 def _known_by(keys: Keys, policy: IdentityPolicy) -> ProfileId:
     return min(map(Identifier.from_key, keys), key=policy.strength).profile_id
-
-
-def resolve(
-    identifiers: Iterable[str], ties: Sequence[Tie], policy: IdentityPolicy
-) -> tuple[Keys, ...]:
-    """Whose identifiers are one person's, whatever the order in which they came into the graph.
-
-    First what people decided; then identifier by identifier, strongest first, what is proven. One
-    that would bring together what may not be together (two people somebody separated, more of a
-    type than one person may hold) joins none of them. Nor does one between two values of a
-    stronger type: a card that proved two phones is evidently shared.
-    """
-    groups = _Groups(identifiers, ties, policy)
-    merged = [one for one in ties if one.kind is TieKind.MERGED]
-    for one in sorted(merged, key=_moment):
-        groups.join(one.pair, ignoring_limits=True)
-    proven: dict[str, list[str]] = {}
-    for one in _current(ties, policy):
-        if one.kind is TieKind.VERIFIED:
-            weaker, stronger = sorted(one.pair, key=groups.strength, reverse=True)
-            proven.setdefault(weaker, []).append(stronger)
-    for key in sorted(proven, key=groups.strength):
-        if not groups.bridges(key, proven[key]):
-            groups.join([key, *proven[key]])
-    return groups.persons()
-
-
-def _current(ties: Sequence[Tie], policy: IdentityPolicy) -> list[Tie]:
-    """Without what an identifier proved before it may have changed hands: a telephone number is
-    given to somebody else after a while.
-    """
-    proven: dict[str, list[Tie]] = {}
-    for one in ties:
-        if one.kind is TieKind.VERIFIED:
-            for key in one.pair:
-                proven.setdefault(key, []).append(one)
-    outdated = set()
-    for key, theirs in proven.items():
-        lasts = policy.changes_hands.get(Identifier.from_key(key).type)
-        if lasts is not None:
-            latest = max(one.at for one in theirs)
-            outdated |= {one.pair for one in theirs if (one.until or one.at) + lasts < latest}
-    return [one for one in ties if one.pair not in outdated]
-
-
-class _Groups:
-    def __init__(
-        self, identifiers: Iterable[str], ties: Sequence[Tie], policy: IdentityPolicy
-    ) -> None:
-        self._policy = policy
-        self._separated = [one.pair for one in ties if one.kind is TieKind.SEPARATED]
-        self._group = {key: frozenset({key}) for key in identifiers}
-        self._strength = {key: policy.strength(Identifier.from_key(key)) for key in self._group}
-        self._counts_as = _counts_as(ties)
-
-    def strength(self, key: str) -> tuple[int, str]:
-        return self._strength[key]
-
-    def join(self, keys: Sequence[str], *, ignoring_limits: bool = False) -> None:
-        parts = {self._group[key] for key in keys if key in self._group}
-        if self._are_apart(parts) or (not ignoring_limits and self._too_many(parts)):
-            return
-        union = frozenset().union(*parts)
-        self._group.update(dict.fromkeys(union, union))
-
-    def bridges(self, key: str, stronger: Sequence[str]) -> bool:
-        """Whether it would bring together different values of a type, none of them its own."""
-        parts = {self._group[one] for one in stronger} - {self._group[key]}
-        counted = [self._counted(part) for part in parts]
-        together = self._counted(frozenset().union(*parts))
-        return any(count > max(one[slot] for one in counted) for slot, count in together.items())
-
-    def _are_apart(self, parts: set[Keys]) -> bool:
-        return any(
-            (one in a and other in b) or (one in b and other in a)
-            for one, other in self._separated
-            for a, b in combinations(parts, 2)
-        )
-
-    def _too_many(self, parts: set[Keys]) -> bool:
-        """Whether together they hold more of a type than one person may, and each alone less."""
-        counted = [self._counted(part) for part in parts]
-        together = self._counted(frozenset().union(*parts))
-        return any(
-            count > self._policy.at_most.get(slot[0], count)
-            and count > max(one[slot] for one in counted)
-            for slot, count in together.items()
-        )
-
-    def _counted(self, part: Keys) -> Counter[tuple[IdentifierType, str]]:
-        """How many identifiers of a type there are within a scope."""
-        different = {self._counts_as.get(key, key) for key in part}
-        return Counter((one.type, one.scope) for one in map(Identifier.from_key, different))
-
-    def persons(self) -> tuple[Keys, ...]:
-        return tuple(sorted(set(self._group.values()), key=min))
-
-
-def _counts_as(ties: Sequence[Tie]) -> dict[str, str]:
-    """Two values of a type that one touchpoint proved are one that changed: a new number, a new
-    user id. All of a chain count as its first.
-    """
-    first: dict[str, str] = {}
-    for one in ties:
-        if one.kind is TieKind.VERIFIED and _slot(one.one) == _slot(one.other):
-            chain = {first.get(key, key) for key in one.pair}
-            chain |= {key for key, value in first.items() if value in chain} | set(one.pair)
-            first.update(dict.fromkeys(chain, min(chain)))
-    return first
-
-
-def _slot(key: str) -> tuple[IdentifierType, str]:
-    one = Identifier.from_key(key)
-    return one.type, one.scope

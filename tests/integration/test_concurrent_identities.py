@@ -19,7 +19,7 @@ from functions.profile_update.logic import update_profile
 from shared.adapters.identity_graphs import stored_graph
 from shared.domain.errors import Conflict, Contention
 from shared.domain.identity import Identifier, IdentifierType
-from shared.domain.identity_graph import Tie, TieKind, tie
+from shared.domain.identity_tie import Tie, TieKind, tie
 from shared.domain.journey import JourneyState
 from shared.domain.touchpoint import Channel, Direction, Identification, Touchpoint
 from shared.merging import merge, record, separate

@@ -9,7 +9,8 @@ from shared.adapters.ledger import INLINE_LIMIT
 from shared.domain.errors import Conflict, Contention, InvalidInput
 from shared.domain.follow_up import FollowUp, FollowUpState
 from shared.domain.identity import Identifier, IdentifierType
-from shared.domain.identity_graph import IdentityGraph, TieKind, settled, tie, united
+from shared.domain.identity_graph import IdentityGraph, settled, united
+from shared.domain.identity_tie import TieKind, tie
 from shared.domain.model import ProfileId
 from shared.domain.profile import LearnedLanguage, MergeSuggestion, Trait
 from shared.domain.ticket import Priority, Ticket, TicketStatus

@@ -11,7 +11,7 @@ from functions.agent_api.logic.paging import Listing, filtered
 from functions.agent_api.logic.profiles import existing
 from shared.domain.errors import Contention
 from shared.domain.identity import Identifier, IdentityPolicy
-from shared.domain.identity_graph import Tie, TieKind
+from shared.domain.identity_tie import Tie, TieKind
 from shared.domain.model import Instant, Model, ProfileId
 from shared.domain.profile import MergeSuggestion
 from shared.merging import merge, separate

@@ -7,7 +7,8 @@ from pydantic import Field, JsonValue, model_validator
 
 from shared.domain.errors import Conflict, InvalidInput, NotFound
 from shared.domain.identity import Identifier, IdentityPolicy
-from shared.domain.identity_graph import Tie, TieKind, settled, tie, united
+from shared.domain.identity_graph import settled, united
+from shared.domain.identity_tie import Tie, TieKind, tie
 from shared.domain.model import Instant, Model, ProfileId, TouchpointId, derived_id, isoformat
 from shared.domain.privacy import (
     Erasure,

@@ -9,7 +9,8 @@ from functions.agent_api.logic.consents import make_link
 from shared.domain.consent import Consent
 from shared.domain.errors import MissingSecret
 from shared.domain.identity import IdentifierType
-from shared.domain.identity_graph import IdentityGraph, TieKind, settled, tie, united
+from shared.domain.identity_graph import IdentityGraph, settled, united
+from shared.domain.identity_tie import TieKind, tie
 from shared.domain.model import ProfileId
 from shared.domain.preference_link import NAME, PreferenceKeys, whose
 from shared.domain.profile import Profile

@@ -8,7 +8,8 @@ import pytest
 from functions.agent_api import ports, privacy
 from functions.agent_api.logic.privacy import PROVIDER, AskedReason
 from shared.domain.identity import IdentifierType
-from shared.domain.identity_graph import IdentityGraph, TieKind, settled, tie
+from shared.domain.identity_graph import IdentityGraph, settled
+from shared.domain.identity_tie import TieKind, tie
 from shared.domain.privacy import (
     STALLED_AFTER,
     ErasureId,

@@ -5,7 +5,8 @@ import pytest
 from functions.agent_api.logic.profiles import read_identifier
 from shared.domain.errors import InvalidInput
 from shared.domain.identity import Identifier, IdentifierType, IdentityPolicy
-from shared.domain.identity_graph import IdentityGraph, TieKind, settled, tie, united
+from shared.domain.identity_graph import IdentityGraph, settled, united
+from shared.domain.identity_tie import TieKind, tie
 from shared.domain.model import ProfileId
 from shared.domain.profile import MergeSuggestion, Profile, Trait
 from shared.domain.touchpoint import Channel, Direction

@@ -11,26 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.identity import Identifier, IdentifierType, IdentityPolicy, Proof, Source
+from shared.domain.identity_claims import Claims, claims_of, is_verified
 from shared.domain.identity_graph import (
-    DECIDED,
     MOST_IDENTIFIERS,
     MOST_OF_A_TYPE,
-    Claims,
     IdentityGraph,
     Person,
     PersonsChange,
-    Tie,
-    TieKind,
-    claims_of,
     difference,
-    is_verified,
-    kept,
-    resolve,
     settled,
-    tie,
     united,
     with_claims,
 )
+from shared.domain.identity_resolution import resolve
+from shared.domain.identity_tie import DECIDED, Tie, TieKind, kept, tie
 from shared.domain.touchpoint import Channel, Direction
 from tests.builders import NOON, identifier, touchpoint
 

@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 
 from shared.domain.identity import Identifier, IdentifierType, profile_id_from
-from shared.domain.identity_graph import IdentityGraph, Tie, TieKind, settled, tie
+from shared.domain.identity_graph import IdentityGraph, settled
+from shared.domain.identity_tie import Tie, TieKind, tie
 from shared.domain.model import ProfileId
 from shared.domain.privacy import (
     STALLED_AFTER,

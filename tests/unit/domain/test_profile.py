@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from shared.domain.identity import IdentifierType
-from shared.domain.identity_graph import IdentityGraph, TieKind, settled, tie, united
+from shared.domain.identity_graph import IdentityGraph, settled, united
+from shared.domain.identity_tie import TieKind, tie
 from shared.domain.profile import LearnedLanguage, Profile, Trait, as_one
 from shared.domain.touchpoint import Channel, Direction
 from tests import builders

@@ -8,7 +8,8 @@ from functions.privacy_requests.logic.erasure import STEPS, erase
 from functions.privacy_requests.logic.steps import ROUNDS, Next, Ports
 from shared.domain.errors import Conflict, MissingSecret
 from shared.domain.identity import IdentifierType
-from shared.domain.identity_graph import IdentityGraph, TieKind, settled, tie
+from shared.domain.identity_graph import IdentityGraph, settled
+from shared.domain.identity_tie import TieKind, tie
 from shared.domain.privacy import (
     MOST_PASSES,
     Erasure,

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from functions.segment_evaluation.logic import MOST_ROUNDS, SOONEST, Ports, evaluate_segments
 from shared.domain.errors import Contention
 from shared.domain.identity import Identifier, IdentifierType
-from shared.domain.identity_graph import IdentityGraph, TieKind, settled, tie
+from shared.domain.identity_graph import IdentityGraph, settled
+from shared.domain.identity_tie import TieKind, tie
 from shared.domain.model import ProfileId, TouchpointId
 from shared.domain.profile import Profile, Trait
 from shared.domain.segment import (
