@@ -31,11 +31,43 @@ class Evidence(Model):
     `weight` is how much probability they carried, in [-1, 1].
     """
 
-    aspect: Literal["language", "intent", "sentiment", "urgency"]
+    aspect: Literal["language", "intent", "sentiment", "urgency", "weak_signal"]
     words: tuple[str, ...]
     weight: float | None = None
     reason: str | None = None
     """The name of the rule, or of the urgency reason, where one spoke."""
+
+
+class EntityKind(StrEnum):
+    ORDER_NUMBER = "order_number"
+    AMOUNT = "amount"
+    DATE = "date"
+    PLACE = "place"
+    PRODUCT = "product"
+
+
+class Entity(Model):
+    """Something the message names."""
+
+    kind: EntityKind
+    text: str = Field(max_length=80)
+    """As it was written."""
+    value: str | None = Field(default=None, max_length=80)
+    """In one form, where there is one: `45.00 EUR`, `2026-11-28`, `4512`."""
+
+
+class PersonalDataKind(StrEnum):
+    """What identifies or touches a person beyond what they ask for."""
+
+    NAME = "name"
+    PHONE = "phone"
+    EMAIL = "email"
+    POSTAL_ADDRESS = "postal_address"
+    DATE_OF_BIRTH = "date_of_birth"
+    PAYMENT_CARD = "payment_card"
+    BANK_ACCOUNT = "bank_account"
+    NATIONAL_ID = "national_id"
+    IP_ADDRESS = "ip_address"
 
 
 class Classification(Model):
@@ -53,8 +85,15 @@ class Classification(Model):
     sentiment_confidence: float = Field(ge=0, le=1)
     urgency: Urgency
     urgency_reasons: tuple[str, ...] = ()
+    weak_signals: tuple[str, ...] = ()
+    """Names of the signs of dissatisfaction that were said politely (`understanding.yaml`)."""
+    summary: str = Field(default="", max_length=160)
+    """One line, without personal data."""
+    entities: tuple[Entity, ...] = ()
+    personal_data: tuple[PersonalDataKind, ...] = ()
+    """What kinds the message holds; never the data themselves."""
     evidence: tuple[Evidence, ...] = ()
-    decided_by: Literal["rules", "embedded", "bedrock"]
+    decided_by: Literal["rules", "embedded", "bedrock", "person"]
     version: str
     """Of the rule set or model:
 
