@@ -208,4 +208,12 @@ class SegmentExited(Event):
     because: Literal["rule", "removed", "merged"]
 
 
+class AiUseSwitched(Event):
+    """Somebody turned the kill switch of an AI use. `by` is the agent."""
+
+    ai_use: str
+    on: bool
+    by: str
+
+
 EVENTS: tuple[type[Event], ...] = tuple(Event.__subclasses__())

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import get_args
 
+from shared.domain.ai_use import AiUseName
 from shared.domain.follow_up import SendTemplate
 from shared.domain.suppression import NoticeTemplate
 from shared.policies.reader import FOLDER, NAMES, Policies, PolicyFile
@@ -46,6 +47,12 @@ def _check_references(policies: Policies, files: dict[str, PolicyFile]) -> None:
     for where, intent in policies.understanding.intents_named():
         if intent not in policies.intents:
             raise files["understanding"].wrong(where, f"{intent!r} is not in intents.yaml")
+    for ai_use in sorted(set(AiUseName) - set(policies.ai_register)):
+        raise files["ai_register"].wrong((), f"{ai_use} has no entry")
+    bedrock = policies.ai_register[AiUseName.BEDROCK_CLASSIFICATION]
+    if bedrock.paid is None:
+        where = (AiUseName.BEDROCK_CLASSIFICATION,)
+        raise files["ai_register"].wrong(where, "it is paid by the call: paid is missing")
     if policies.sla.calendar not in policies.calendars:
         raise files["sla"].wrong(
             ("calendar",), f"{policies.sla.calendar!r} is not in calendars.yaml"

@@ -19,6 +19,7 @@ from shared.domain.errors import PolicyError
 
 # A policy's type is imported when the policy is read, so that a function pays only for its own.
 if TYPE_CHECKING:
+    from shared.domain.ai_use import AiRegister
     from shared.domain.classification import IntentMeaning
     from shared.domain.follow_up import FollowUpRule
     from shared.domain.identity import IdentityPolicy
@@ -129,6 +130,12 @@ class Policies:
         from shared.domain.matching import MatchingPolicy
 
         return self._read("matching", MatchingPolicy)
+
+    @cached_property
+    def ai_register(self) -> AiRegister:
+        from shared.domain.ai_use import AiRegister
+
+        return self._read("ai_register", AiRegister)
 
     @property
     def calendar(self) -> Calendar:

@@ -1,0 +1,239 @@
+"""What AI the house uses, what is promised of each use, and what people and money allow it now.
+
+Two parts: the register, which the company writes (`policies/ai_register.yaml`), and a use's state,
+which agents and calls change (`AiUses`). The rules between them are pure, so that every store of
+the state keeps the same ones.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+from pydantic import Field, model_validator
+
+from shared.domain.model import Instant, Model
+
+MICRO = 1_000_000
+"""Micro-dollars of a dollar. Money is counted in whole ones: sums of floats drift."""
+
+
+class AiUseName(StrEnum):
+    """Every AI use there is in the code. Each has its entry in the register."""
+
+    EMBEDDED_CLASSIFICATION = "embedded_classification"
+    BEDROCK_CLASSIFICATION = "bedrock_classification"
+    DUPLICATE_SUGGESTION = "duplicate_suggestion"
+    MACHINE_WRITTEN_MESSAGES = "machine_written_messages"
+
+
+USE_OF_DECIDER: Mapping[str, AiUseName] = {
+    "embedded": AiUseName.EMBEDDED_CLASSIFICATION,
+    "bedrock": AiUseName.BEDROCK_CLASSIFICATION,
+}
+"""By `Classification.decided_by`. Rules and people are no AI."""
+
+
+class RiskClass(StrEnum):
+    """Of Regulation (EU) 2024/1689: high as in its Annex III, limited where article 50 asks that
+    people be told, minimal otherwise. What it forbids (article 5) has no place in a register.
+    """
+
+    MINIMAL = "minimal"
+    LIMITED = "limited"
+    HIGH = "high"
+
+
+class Measure(StrEnum):
+    """What tells whether a use does well, as a share between 0 and 1."""
+
+    OVERRIDE_RATE = "override_rate"
+    """Of its decisions, those that a person changed."""
+    REFUSED_RATE = "refused_rate"
+    """Of its answers, those that the closed lists do not hold."""
+    ACCEPTED_RATE = "accepted_rate"
+    """Of its suggestions that somebody decided on, those that were taken."""
+    DISCLOSED_RATE = "disclosed_rate"
+    """Of the messages a machine wrote, those that said so."""
+
+
+class Kpi(Model):
+    """The one number a use is held to."""
+
+    measure: Measure
+    at_most: float | None = Field(default=None, ge=0, le=1)
+    at_least: float | None = Field(default=None, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _has_one_bound(self) -> "Kpi":
+        if (self.at_most is None) == (self.at_least is None):
+            raise ValueError("a KPI needs at_most or at_least")
+        return self
+
+
+class Price(Model):
+    """Of one model, in dollars per million tokens, which is micro-dollars per token."""
+
+    model: str
+    """As Bedrock calls it, without the geography of an inference profile."""
+    input_dollars: Decimal = Field(gt=0, allow_inf_nan=False)
+    output_dollars: Decimal = Field(gt=0, allow_inf_nan=False)
+    as_of: date
+
+    def cost(self, tokens: "Tokens") -> int:
+        """In micro-dollars, rounded up."""
+        exact = tokens.read * self.input_dollars + tokens.written * self.output_dollars
+        return int(exact.to_integral_value(ROUND_CEILING))
+
+
+class Tokens(NamedTuple):
+    """What a model read and wrote, as it is billed."""
+
+    read: int
+    written: int
+
+
+class Breaker(Model):
+    """After so many failures in a row nobody asks for a while; then one tries, for all."""
+
+    failures: int = Field(ge=1)
+    open_for: timedelta = Field(gt=timedelta(0))
+
+
+class PaidModel(Model):
+    """What bounds a use that is paid by the call."""
+
+    daily_budget_dollars: Decimal = Field(ge=0, allow_inf_nan=False)
+    """A day is UTC's. 0: nothing is asked."""
+    price: Price
+    breaker: Breaker
+    timeout_seconds: float = Field(default=4, gt=0, le=20)
+    """How long an answer is waited for, once. Shorter than the function's own timeout."""
+    mask_personal_data: bool = True
+    """Whether the model reads `[phone]` instead of a phone number, and so on."""
+
+    @property
+    def daily_budget(self) -> int:
+        """In micro-dollars."""
+        return int(self.daily_budget_dollars * MICRO)
+
+
+class AiUse(Model):
+    """One entry of the register."""
+
+    purpose: str = Field(min_length=1)
+    owner: str = Field(min_length=1)
+    risk_class: RiskClass
+    risk_because: str = Field(min_length=1)
+    reads: tuple[str, ...] = Field(min_length=1)
+    """The data it sees."""
+    kpi: Kpi
+    falls_back_to: str = Field(min_length=1)
+    """What happens while it is switched off."""
+    reviewed: date
+    paid: PaidModel | None = None
+
+
+AiRegister = dict[AiUseName, AiUse]
+
+
+class Switch(Model):
+    """The kill switch as somebody last turned it."""
+
+    on: bool
+    by: str
+    at: Instant
+    because: str
+
+
+class AiUseState(Model):
+    """What a use may do now."""
+
+    ai_use: AiUseName
+    switch: Switch | None = None
+    """None where nobody ever turned it: it is on."""
+    day: date | None = None
+    """The latest day something was spent on; never an earlier one again."""
+    spent: int = 0
+    """On that day, in micro-dollars: what calls cost, and what those under way may cost."""
+    failures: int = 0
+    """In a row."""
+    open_until: Instant | None = None
+    """Set while the breaker is open. From then on one call may try."""
+
+    @property
+    def is_on(self) -> bool:
+        return self.switch is None or self.switch.on
+
+    def spent_on(self, day: date) -> int:
+        return self.spent if self.day == day else 0
+
+
+class Refusal(StrEnum):
+    """Why a paid model is not asked."""
+
+    SWITCHED_OFF = "switched off"
+    OVER_BUDGET = "the budget of the day is spent"
+    BREAKER_OPEN = "its breaker is open"
+
+
+class Reservation(NamedTuple):
+    """Money set aside for one call. If its end is never told, it stays spent: the safe side."""
+
+    ai_use: AiUseName
+    day: date
+    cost: int
+    """In micro-dollars, the most the call can cost."""
+
+
+def switched(state: AiUseState, switch: Switch) -> AiUseState:
+    """As it is after that; the same state where it already stands so."""
+    return state if state.is_on == switch.on else state.model_copy(update={"switch": switch})
+
+
+def reserved(
+    state: AiUseState, cost: int, paid: PaidModel, now: datetime
+) -> tuple[AiUseState, Reservation] | Refusal:
+    """The state with the money for one call set aside, or why there is to be none.
+
+    Where an open breaker's time is over, it is opened anew by whoever comes first, who alone gets
+    through: the others find it open, and if the one never comes back the next try is due in time.
+    """
+    if not state.is_on:
+        return Refusal.SWITCHED_OFF
+    if state.open_until is not None and now < state.open_until:
+        return Refusal.BREAKER_OPEN
+    today = now.astimezone(UTC).date()
+    # Two clocks need not agree at midnight; a day that began does not end again.
+    day = max(today, state.day or today)
+    spent = state.spent_on(day) + cost
+    if spent > paid.daily_budget:
+        return Refusal.OVER_BUDGET
+    tries = state.open_until is not None
+    changes = {"open_until": now + paid.breaker.open_for} if tries else {}
+    after = state.model_copy(update={"day": day, "spent": spent, **changes})
+    return after, Reservation(state.ai_use, day, cost)
+
+
+def settled(
+    state: AiUseState,
+    reservation: Reservation,
+    cost: int,
+    paid: PaidModel,
+    now: datetime,
+    *,
+    failed: bool,
+) -> AiUseState:
+    """The state once it is known what a call cost, and whether the service failed it."""
+    correction = cost - reservation.cost if state.day == reservation.day else 0
+    failures = state.failures + 1 if failed else 0
+    opens = failures >= paid.breaker.failures
+    open_until = now + paid.breaker.open_for if opens else state.open_until if failed else None
+    return state.model_copy(
+        update={
+            "spent": state.spent + correction,
+            "failures": failures,
+            "open_until": open_until,
+        }
+    )
