@@ -111,6 +111,20 @@ class Marks(Model):
         )
 
 
+class PlainWords(Model):
+    """What a message is about by phrases alone: all there is while no model may be asked."""
+
+    confidence: float = Field(ge=0, le=1)
+    """Of whatever they tell. One number, since words cannot weigh themselves."""
+    intents: dict[str, Phrases]
+    """Intent to what says it unmistakably. The intent whose phrase is longest wins, of equals the
+    one that stands first."""
+    sentiments: dict[Literal["negative", "positive"], Phrases] = {}
+    """Neutral where none of these is said, or both are."""
+    score: float = Field(gt=0, le=1)
+    """How far from neutral such a phrase is."""
+
+
 class UnderstandingPolicy(Model):
     version: int = Field(ge=1)
     """Of the rules; raise it with every change of words."""
@@ -127,6 +141,7 @@ class UnderstandingPolicy(Model):
     calm_intents: frozenset[str]
     """With no reason for more, these are of low urgency."""
     marks: Marks
+    words: PlainWords
 
     @property
     def rules_version(self) -> str:
@@ -151,4 +166,5 @@ class UnderstandingPolicy(Model):
                 (("marks", "rules", at, "intent"), mark.intent)
                 for at, mark in enumerate(self.marks.rules)
             ),
+            *((("words", "intents", intent), intent) for intent in self.words.intents),
         ]
