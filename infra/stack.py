@@ -18,6 +18,7 @@ from infra.constructs.options import Options
 from infra.constructs.secrets import PreferenceSecret, PrivacySecret, ProviderSecrets
 from infra.constructs.storage import RawBucket, Tables
 from infra.constructs.timers import Timers
+from shared.domain.ai_use import AiUseName
 from shared.policies.reader import read_policies
 from shared.runtime.settings import OperationsSettings
 
@@ -30,6 +31,16 @@ RETENTION = {
     180: logs.RetentionDays.SIX_MONTHS,
     365: logs.RetentionDays.ONE_YEAR,
 }
+
+
+def _refuse_unpriced(model: str) -> None:
+    """A budget counts with the price of the model it is spent on. Raises ValueError."""
+    paid = read_policies().ai_register[AiUseName.BEDROCK_CLASSIFICATION].paid
+    if paid is None or not f".{model}".endswith(f".{paid.price.model}"):
+        known = paid.price.model if paid else "no model"
+        raise ValueError(
+            f"context bedrock_model_id: {model} has no price; ai_register.yaml has that of {known}"
+        )
 
 
 class PasserelleStack(Stack):
@@ -170,6 +181,7 @@ class PasserelleStack(Stack):
         return {
             "TOUCHPOINTS_TABLE": self.tables.by_name["touchpoints"].table_name,
             "PROFILES_TABLE": self.tables.by_name["profiles"].table_name,
+            "AI_USES_TABLE": self.tables.by_name["ai_uses"].table_name,
             "TICKETS_TABLE": self.tables.by_name["tickets"].table_name,
             "RAW_BUCKET": self.raws.bucket.bucket_name,
             "SECRETS_PREFIX": prefix,
@@ -203,6 +215,10 @@ class PasserelleStack(Stack):
                 for identity in self.options.mail_identities
             ],
             "bedrock": self._model_arns(),
+            # Only who may ask a paid model counts what it costs.
+            "ai_spending": [self.tables.by_name["ai_uses"].table_arn]
+            if self.options.bedrock_model_id
+            else [],
         }
 
     def _model_arns(self) -> list[str]:
@@ -210,6 +226,7 @@ class PasserelleStack(Stack):
         model = self.options.bedrock_model_id
         if not model:
             return []
+        _refuse_unpriced(model)
         geography, _, rest = model.partition(".")
         if geography not in {"us", "eu", "apac", "global", "jp", "au", "ca", "us-gov"}:
             return [

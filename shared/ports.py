@@ -514,7 +514,7 @@ class Classifier(Protocol):
 
 
 class Masker(Protocol):
-    def __call__(self, text: str) -> str:
+    def __call__(self, text: str, /) -> str:
         """`text` with a placeholder of its kind (`[phone]`) for each piece of personal data."""
 
 

@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from functions.agent_api import (
+    ai_uses,
     consents,
     docs,
     follow_ups,
@@ -30,6 +31,7 @@ ROUTERS = (
     tickets.router,
     follow_ups.router,
     privacy.router,
+    ai_uses.router,
     docs.router,
 )
 OUR_FAULT = problem_of(PasserelleError())

@@ -7,6 +7,7 @@ from aws_lambda_powertools.event_handler.depends import Depends
 
 from shared.policies.reader import Policies, read_policies
 from shared.ports import (
+    AiUses,
     Clock,
     ConsentStore,
     IdentifierForms,
@@ -50,6 +51,10 @@ def privacy_requests() -> PrivacyRequests:
     return wiring.privacy_requests(AgentApiSettings.read())
 
 
+def ai_uses() -> AiUses:
+    return wiring.ai_uses(AgentApiSettings.read())
+
+
 def tickets() -> TicketStore:
     return wiring.tickets(AgentApiSettings.read())
 
@@ -72,6 +77,7 @@ SecretsPort = Annotated[Secrets, Depends(secrets)]
 PreferencesUrl = Annotated[str, Depends(preferences_url)]
 SegmentsPort = Annotated[SegmentStore, Depends(segments)]
 PrivacyPort = Annotated[PrivacyRequests, Depends(privacy_requests)]
+AiUsesPort = Annotated[AiUses, Depends(ai_uses)]
 TicketsPort = Annotated[TicketStore, Depends(tickets)]
 IdentifierFormsPort = Annotated[IdentifierForms, Depends(wiring.identifier_forms)]
 ClockPort = Annotated[Clock, Depends(wiring.clock)]

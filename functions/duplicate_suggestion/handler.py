@@ -20,6 +20,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         model=read_match_model(),
         policy=policies.matching,
         identity=policies.identity,
+        ai_uses=wiring.ai_uses(settings),
         clock=wiring.clock(),
     )
     return {"suggested": suggest_duplicates(DuplicateRequest.model_validate(event), ports)}

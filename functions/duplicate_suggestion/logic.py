@@ -4,12 +4,15 @@ from typing import NamedTuple
 
 from pydantic import ConfigDict
 
+from shared.domain.ai_use import AiUseName
 from shared.domain.identity import IdentifierType, IdentityPolicy
 from shared.domain.match_facts import blocking_keys, facts_of
 from shared.domain.matching import MatchingPolicy, MatchModel, Similarity, score
 from shared.domain.model import Model, ProfileId
 from shared.domain.profile import MergeSuggestion
-from shared.ports import Clock, MatchIndex, ProfileStore
+from shared.ports import AiUses, Clock, MatchIndex, ProfileStore
+
+DUPLICATES = AiUseName.DUPLICATE_SUGGESTION
 
 
 class DuplicateRequest(Model):
@@ -27,6 +30,7 @@ class Ports(NamedTuple):
     model: MatchModel
     policy: MatchingPolicy
     identity: IdentityPolicy
+    ai_uses: AiUses
     clock: Clock
 
 
@@ -47,6 +51,8 @@ def suggest_duplicates(request: DuplicateRequest, ports: Ports) -> int:
     facts = facts_of(profile, ports.identity)
     keys = blocking_keys(facts) if facts.are_enough else frozenset[str]()
     ports.match_index.put(profile.profile_id, keys)
+    if not _may_compare(ports.ai_uses):
+        return 0
     compared = set(profile.profile_ids)
     suggested = 0
     candidates = [
@@ -71,3 +77,11 @@ def suggest_duplicates(request: DuplicateRequest, ports: Ports) -> int:
             )
             suggested += ports.profiles.suggest(suggestion)
     return suggested
+
+
+def _may_compare(ai_uses: AiUses) -> bool:
+    """Switched off, it keeps the index, which is no AI, so that nobody is missing from it later.
+
+    Where the switch cannot be read, this rises and is tried again: nobody waits for a suggestion.
+    """
+    return ai_uses.states([DUPLICATES])[DUPLICATES].is_on

@@ -119,6 +119,8 @@ FUNCTIONS = {
         grants=(
             *READ_TOUCHPOINT,
             Grant("profiles", (GET, BATCH_GET, PUT)),
+            Grant("ai_uses", (BATCH_GET,)),
+            Grant("ai_spending", (UPDATE,)),
             Grant("bedrock", ("bedrock:InvokeModel",)),
         ),
     ),
@@ -171,7 +173,10 @@ FUNCTIONS = {
         timeout_seconds=30,
         packages=("jellyfish", "PyYAML", "tzdata"),
         asynchronous=True,
-        grants=(Grant("profiles", (GET, BATCH_GET, PUT, DELETE, CHECK, QUERY)),),
+        grants=(
+            Grant("profiles", (GET, BATCH_GET, PUT, DELETE, CHECK, QUERY)),
+            Grant("ai_uses", (BATCH_GET,)),
+        ),
     ),
     "privacy_requests": FunctionShape(
         PrivacyRequestsSettings,
@@ -208,6 +213,7 @@ FUNCTIONS = {
             Grant("tickets/index/by_profile", (QUERY,)),
             Grant("tickets/index/by_assignee", (QUERY,)),
             Grant("touchpoint_objects", (PUT_OBJECT,)),
+            Grant("ai_uses", (BATCH_GET, UPDATE)),
             Grant("export_objects", (GET_OBJECT,)),
             Grant("preference_secret", (READ_SECRET,)),
         ),

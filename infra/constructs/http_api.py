@@ -17,7 +17,7 @@ from infra.constructs.acknowledgements import acknowledge
 HTTP = apigateway.HttpMethod
 WEBHOOK_ROUTES = ("/webhooks/{provider}", "/webhooks/{provider}/{path+}")
 API_ROUTE = "/v1/{path+}"
-API_METHODS = [HTTP.GET, HTTP.POST, HTTP.PATCH, HTTP.DELETE]
+API_METHODS = [HTTP.GET, HTTP.POST, HTTP.PUT, HTTP.PATCH, HTTP.DELETE]
 PREFERENCES_ROUTE = "/preferences/{token}"
 OPEN_ROUTES = ("/openapi.json", "/docs")
 

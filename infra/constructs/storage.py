@@ -1,4 +1,4 @@
-"""The three tables, one per aggregate, and the bucket.
+"""The tables, one per aggregate, and the bucket.
 
 Every index names its reader, since it doubles the table's writes.
 """
@@ -55,6 +55,7 @@ TABLES = {
             "by_assignee": Index(Key("assignee", "due"), "an agent's own list"),
         },
     ),
+    "ai_uses": TableShape(Key("ai_use"), {}),
 }
 """Every key is a string. The indexes hold keys only; what they find is read from the table."""
 

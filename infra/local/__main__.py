@@ -28,13 +28,20 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--empty", action="store_true", help="no sample day")
     parser.add_argument("--once", action="store_true", help="end after the sample day")
     parser.add_argument("--store", choices=["moto", "dynamodb-local"], default="moto")
+    parser.add_argument("--bedrock", action="store_true", help="with a fake of Bedrock to ask")
     options = parser.parse_args(arguments)
     teller = Teller(sys.stdout)
     try:
         check_policies()
         template = synthesised_template(teller.say)
         teller.say("giving the template life: tables, bus, journeys, timers, gateway")
-        with LocalCloud(template, port=options.port, log_file=LOGS, store=options.store) as cloud:
+        with LocalCloud(
+            template,
+            port=options.port,
+            log_file=LOGS,
+            store=options.store,
+            bedrock=options.bedrock,
+        ) as cloud:
             if not options.empty:
                 play(cloud, teller)
             _tell_addresses(cloud, teller)
@@ -87,13 +94,15 @@ def _without_touchpoint(before: Mapping[str, int], after: Mapping[str, int]) -> 
 
 
 def _tell_addresses(cloud: LocalCloud, teller: Teller) -> None:
+    bedrock = f"""
+  {cloud.url}/_local/bedrock   how the fake of Bedrock behaves; POST {{"behaviour": …}}"""
     teller.say(f"""
   {cloud.url}/_local           the page: what came in, what it became, what was sent; the clock
   {cloud.url}/docs             the agents' API
   {cloud.url}/_local/token     a token for it
   {cloud.url}/_local/outbox    what the providers would have received
   {cloud.url}/webhooks/…       for your own webhooks; secrets are in infra/local/secrets.json
-  what the functions log is in {LOGS.relative_to(ROOT)}""")
+  what the functions log is in {LOGS.relative_to(ROOT)}{bedrock * cloud.bedrock_enabled}""")
 
 
 def _stay_up() -> None:

@@ -1,6 +1,7 @@
 """The local cloud: the synthesised template alive in this process."""
 
 import json
+import os
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +13,13 @@ from threading import Event, Lock
 from time import monotonic
 from types import TracebackType
 from typing import Any, NamedTuple, Self
+from unittest.mock import patch
 
 import requests
 
+from infra.local import bedrock as fake_bedrock
 from infra.local import dynamodb_local, provision
+from infra.local.bedrock import FakeBedrock
 from infra.local.bus import Bus, Target
 from infra.local.clients.base import Call, find_client
 from infra.local.clock import VirtualClock
@@ -35,6 +39,8 @@ from infra.local.tables import Change, Tables
 from infra.local.template import Template, TemplateError
 from infra.local.timers import Due, Timers
 from infra.local.wire import TIME_TO_LIVE, Wire, calling_function
+from shared.domain.ai_use import AiUseName
+from shared.policies.reader import read_policies
 from shared.runtime import wiring
 
 SECRETS = Path(__file__).parent / "secrets.json"
@@ -85,10 +91,12 @@ class LocalCloud:
         pace: float = PACE,
         log_file: Path | None = None,
         store: str = "moto",
+        bedrock: bool = False,
     ) -> None:
         """`variables` are further ones of a function, by its name.
 
-        `store` is `moto`, or `dynamodb-local` for AWS's own.
+        `store` is `moto`, or `dynamodb-local` for AWS's own. With `bedrock` the classification asks
+        our fake of it.
         """
         self._template = template
         self._port = port
@@ -109,6 +117,8 @@ class LocalCloud:
         self.lambdas = Lambdas(self.clock, self.meter, self.flight.give_way)
         self.bus = Bus(self.clock, self._deliver)
         self.timers = Timers(self.clock, self._fire)
+        self.bedrock = FakeBedrock()
+        self.bedrock_enabled = bedrock
         self.outbox = Outbox(self.clock, self.secrets)
         self.gateway = Gateway(self.lambdas, self.meter, self._jwks)
         self.logs = LogTail(log_file)
@@ -156,6 +166,9 @@ class LocalCloud:
         server = Server(self._answer, self._port)
         self.url = server.url
         stack.callback(server.end)
+        # botocore's own variable for a service that answers elsewhere.
+        endpoint = f"{self.url}/_local/simulators/{fake_bedrock.HOST}"
+        stack.enter_context(patch.dict(os.environ, {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": endpoint}))
         self.made = self._provision()
         self._streams = {
             _table_of(source.stream_arn): Stream(
@@ -184,6 +197,7 @@ class LocalCloud:
         stack.callback(self.timers.end)
         stack.callback(self.flight.end)
         stack.callback(self._ending.set)
+        stack.callback(self.bedrock.end)
         self.files = Files(self.wire, self.url, self.made.expiry.buckets)
         self.stories = Stories(self)
         self.control = Control(self)
@@ -192,7 +206,13 @@ class LocalCloud:
     def _provision(self) -> Provisioned:
         preferences = {"PREFERENCES_URL": f"{self.url}/preferences/"}
         simulators = {"PROVIDER_GATEWAY": f"{self.url}/_local/simulators"}
-        ours = {"follow_up_delivery": simulators | preferences, "agent_api": preferences}
+        paid = read_policies().ai_register[AiUseName.BEDROCK_CLASSIFICATION].paid
+        model = {"BEDROCK_MODEL_ID": paid.price.model} if paid and self.bedrock_enabled else {}
+        ours = {
+            "follow_up_delivery": simulators | preferences,
+            "agent_api": preferences,
+            "ai_classification": model,
+        }
         variables = {
             name: {**ours.get(name, {}), **self._variables.get(name, {})}
             for name in {*ours, *self._variables}

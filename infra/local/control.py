@@ -1,4 +1,6 @@
-"""What only a local cloud has, below /_local: page, clock, outbox, balance, files, a token."""
+"""What only a local cloud has, below /_local: page, clock, outbox, balance, files, a token, and how
+its fake of Bedrock behaves.
+"""
 
 import json
 from collections.abc import Callable
@@ -9,7 +11,8 @@ from urllib.parse import parse_qsl
 
 from pydantic import TypeAdapter, ValidationError
 
-from infra.local import provision
+from infra.local import bedrock, provision
+from infra.local.bedrock import Behaviour
 from infra.local.files import FILES
 from infra.local.gateway import Request, Response
 from infra.local.page import Page, back_to_page
@@ -43,6 +46,8 @@ class Control:
             ("GET", "/_local/token"): lambda _: _json({"token": self.token()}),
             ("GET", "/_local/logs"): self._logs,
             ("POST", "/_local/redrive"): self._redrive,
+            ("GET", "/_local/bedrock"): lambda _: _json(self._bedrock()),
+            ("POST", "/_local/bedrock"): self._tell_bedrock,
             ("GET", "/_local"): self._page.show,
             ("POST", "/_local/page/play"): self._page.play,
             ("POST", "/_local/page/clock"): self._move_clock_on_page,
@@ -126,21 +131,40 @@ class Control:
         text = "\n".join(self._cloud.logs.lines())
         return Response(200, {"content-type": "application/jsonl; charset=utf-8"}, text.encode())
 
+    # The fake of Bedrock
+
+    def _bedrock(self) -> dict[str, Any]:
+        return {
+            "behaviour": self._cloud.bedrock.behaviour,
+            "known": list(Behaviour),
+            "asked": self._cloud.bedrock.asked,
+            "enabled": self._cloud.bedrock_enabled,
+        }
+
+    def _tell_bedrock(self, request: Request) -> Response:
+        wanted = _object(request).get("behaviour")
+        if wanted not in set(Behaviour):
+            reason = f"one of {', '.join(Behaviour)} is wanted"
+            raise InvalidInput(reason, field="behaviour")
+        self._cloud.bedrock.behave(Behaviour(wanted))
+        return _json(self._bedrock())
+
     # Around it
 
     def _simulate(self, request: Request) -> Response:
         host, _, path = request.path.removeprefix(SIMULATORS).partition("/")
         headers = {name: value for name, value in request.headers.items() if name != "host"}
-        answer = self._cloud.outbox.answer(
-            SimulatedRequest(
-                method=request.method,
-                host=host,
-                path=f"/{path}",
-                query=request.query,
-                headers={**headers, "host": host},
-                body=request.body,
-            )
+        asked = SimulatedRequest(
+            method=request.method,
+            host=host,
+            path=f"/{path}",
+            query=request.query,
+            headers={**headers, "host": host},
+            body=request.body,
         )
+        # Nobody is written to by asking a model: it does not belong in the outbox.
+        is_model = host == bedrock.HOST
+        answer = (self._cloud.bedrock if is_model else self._cloud.outbox).answer(asked)
         headers = {name.lower(): value for name, value in answer.headers.items()}
         return Response(answer.status, headers, answer.body)
 

@@ -5,9 +5,10 @@ more than the budget and let one call through an open breaker. A use without an 
 spent nothing. A switch carries its event; what is spent leaves in silence.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import date, datetime
-from typing import Any
+from functools import cached_property
+from typing import Any, cast
 
 from botocore.exceptions import ClientError
 
@@ -30,9 +31,17 @@ _IS_ON = "(attribute_not_exists(#on) OR #on = :yes)"
 
 
 class DynamoAiUses:
-    def __init__(self, client: Any, table: str) -> None:
+    def __init__(self, client: Any, table: str, spending: Callable[[], Any]) -> None:
+        """`spending` makes the client for sums, which tries once: if the answer to a correction is
+        lost, it must not be made twice.
+        """
         self._client = client
         self._table = table
+        self._make_spending = spending
+
+    @cached_property
+    def _once(self) -> Any:
+        return self._make_spending()
 
     def states(self, ai_uses: Collection[AiUseName]) -> dict[AiUseName, AiUseState]:
         keys = [{"ai_use": one} for one in ai_uses]
@@ -41,8 +50,8 @@ class DynamoAiUses:
         return {one: found.get(one, AiUseState(ai_use=one)) for one in ai_uses}
 
     def switch(self, ai_use: AiUseName, switch: Switch, event: Event) -> AiUseState:
-        other = "#on = :no" if switch.on else _IS_ON
-        written, before = self._update(
+        written, before = _update(
+            self._client,
             dynamo.update(
                 {"ai_use": ai_use},
                 table=self._table,
@@ -53,9 +62,9 @@ class DynamoAiUses:
                     "because": switch.because,
                     "event": event.carried(),
                 },
-                condition=other,
+                condition="#on = :no" if switch.on else _IS_ON,
                 values={"no": False} if switch.on else {"yes": True},
-            )
+            ),
         )
         item = written or before
         return _state(item) if item else AiUseState(ai_use=ai_use)
@@ -68,7 +77,7 @@ class DynamoAiUses:
             if isinstance(decided, Refusal):
                 return decided
             after, reservation = decided
-            written, before = self._update(self._spending(state, after, cost, paid))
+            written, before = _update(self._once, self._spending(state, after, cost, paid))
             if written is not None:
                 return reservation
             # Somebody came first. What it has become tells whether there is still room.
@@ -124,7 +133,8 @@ class DynamoAiUses:
         if failed:
             ends = {"add": {"failures": 1}, "remove": ["event"]}
         key = {"ai_use": reservation.ai_use}
-        written, before = self._update(
+        written, before = _update(
+            self._once,
             dynamo.update(
                 key,
                 table=self._table,
@@ -132,13 +142,14 @@ class DynamoAiUses:
                 remove=ends["remove"],
                 condition="#day = :day",
                 values={"day": reservation.day.isoformat()},
-            )
+            ),
         )
         if written is None and before is not None:
             # Another day has begun, and the sum of the one it was reserved on is gone.
-            written, _ = self._update(dynamo.update(key, table=self._table, **ends))
+            written, _ = _update(self._once, dynamo.update(key, table=self._table, **ends))
         if failed and written and written["failures"] >= paid.breaker.failures:
-            self._update(
+            _update(
+                self._once,
                 dynamo.update(
                     key,
                     table=self._table,
@@ -146,23 +157,24 @@ class DynamoAiUses:
                     remove=["event"],
                     condition="#failures >= :limit",
                     values={"limit": paid.breaker.failures},
-                )
+                ),
             )
 
-    def _update(
-        self, parameters: dict[str, Any]
-    ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-        """The item as written; where the condition failed, nothing and the item as it is."""
-        if "ConditionExpression" in parameters:
-            parameters["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        try:
-            answer = self._client.update_item(ReturnValues="ALL_NEW", **parameters)
-        except ClientError as error:
-            if not dynamo.condition_failed(error):
-                raise
-            item = error.response.get("Item")
-            return None, dynamo.plain(item) if item else None
-        return dynamo.plain(answer["Attributes"]), None
+
+def _update(
+    client: Any, parameters: dict[str, Any]
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """The item as written; where the condition failed, nothing and the item as it is."""
+    if "ConditionExpression" in parameters:
+        parameters["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+    try:
+        answer = client.update_item(ReturnValues="ALL_NEW", **parameters)
+    except ClientError as error:
+        if not dynamo.condition_failed(error):
+            raise
+        item = cast(dict[str, Any], error.response).get("Item")
+        return None, dynamo.plain(item) if item else None
+    return dynamo.plain(answer["Attributes"]), None
 
 
 def _unchanged(name: str, before: date | datetime | None) -> str:
@@ -171,7 +183,5 @@ def _unchanged(name: str, before: date | datetime | None) -> str:
 
 def _state(item: dict[str, Any]) -> AiUseState:
     switch = {name: item[name] for name in Switch.model_fields if name in item}
-    names = ("ai_use", "day", "spent", "failures", "open_until")
-    return AiUseState.model_validate(
-        {name: item[name] for name in names if name in item} | ({"switch": switch} if switch else {})
-    )
+    state = {name: item[name] for name in AiUseState.model_fields if name in item}
+    return AiUseState.model_validate(state | ({"switch": switch} if switch else {}))

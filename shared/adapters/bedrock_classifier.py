@@ -4,43 +4,83 @@ tool.
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
 """
 
+import json
+import re
 from collections.abc import Callable
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from pydantic import Field, ValidationError
 
 from shared.adapters.bedrock_prompt import (
+    LONGEST_SUMMARY,
+    MOST_ENTITIES,
     PROMPT_VERSION,
     TOOL,
     answer_schema,
     instructions,
     question,
+    weak_signals,
 )
 from shared.adapters.message_words import fold, plain
-from shared.domain.classification import Classification, Evidence, Intents, Sentiment, Urgency
+from shared.domain.ai_use import Tokens
+from shared.domain.classification import (
+    Classification,
+    Entity,
+    EntityKind,
+    Evidence,
+    Intents,
+    Sentiment,
+    Urgency,
+)
 from shared.domain.model import Model
-from shared.domain.touchpoint import Channel
 from shared.domain.understanding import UnderstandingPolicy
+from shared.ports import Masker
 
-MOST_TOKENS = 500
+MOST_TOKENS = 700
+"""The model may write; what is cut off breaks the schema and is refused."""
+FRAME_TOKENS = 1_000
+"""What Bedrock adds around a request with a tool, at the most: Claude's is 350 to 500 tokens.
+https://docs.claude.com/en/docs/agents-and-tools/tool-use/overview#pricing
+"""
+_LINK = re.compile(r"://|www\.|\S+@\S+", re.I)
 Share = Annotated[float, Field(ge=0, le=1)]
 Words = Annotated[tuple[Annotated[str, Field(max_length=60)], ...], Field(max_length=8)]
 
 
 class ModelUnavailable(Exception):
-    """No usable answer: the service failed, was too slow, or said what the closed lists do not
-    hold.
+    """No usable answer: the service failed, was too slow, or was not asked.
 
-    The message is safe to keep: it never quotes the answer.
+    The message is safe to keep: it never quotes the answer. `tokens` is what was billed, None where
+    nobody knows.
     """
+
+    def __init__(self, reason: str, tokens: Tokens | None = None) -> None:
+        super().__init__(reason)
+        self.tokens = tokens
+
+
+class AnswerRefused(ModelUnavailable):
+    """The model answered, with something that the closed lists do not hold."""
+
+
+class Answered(NamedTuple):
+    classification: Classification
+    tokens: Tokens | None
+    """What is billed; None where the service did not say."""
 
 
 class _Words(Model):
     intent: Words = ()
     sentiment: Words = ()
     urgency: Words = ()
+
+
+class _Entity(Model):
+    kind: EntityKind
+    text: str = Field(min_length=1, max_length=80)
 
 
 class _Answer(Model):
@@ -58,11 +98,18 @@ class _Answer(Model):
     sentiment_confidence: Share
     urgency: Urgency
     urgency_reasons: tuple[str, ...] = ()
+    weak_signals: tuple[str, ...] = ()
+    summary: str = Field(default="", max_length=400)
+    """Longer than asked is cut: the rest of the answer is as good as ever."""
+    entities: Annotated[tuple[_Entity, ...], Field(max_length=2 * MOST_ENTITIES)] = ()
     evidence: _Words = _Words()
 
 
 class BedrockClassifier:
-    """`client` makes a bedrock-runtime client, on first use; its timeouts are the wiring's."""
+    """`client` makes a bedrock-runtime client, on first use; its timeouts are the wiring's.
+
+    What `mask` hides the model never reads.
+    """
 
     def __init__(
         self,
@@ -70,28 +117,37 @@ class BedrockClassifier:
         model_id: str,
         policy: UnderstandingPolicy,
         intents: Intents,
+        mask: Masker = str,
     ) -> None:
         self._make_client = client
         self._model_id = model_id
         self._policy = policy
         self._intents = intents
+        self._mask = mask
 
     @cached_property
     def _client(self) -> Any:
         return self._make_client()
 
-    def classify(
-        self, text: str, *, language: str | None = None, channel: Channel | None = None
-    ) -> Classification:
-        """Raises ModelUnavailable."""
+    def ask(self, text: str) -> Answered:
+        """Raises ModelUnavailable, and AnswerRefused where it answered in vain.
+
+        A throttled or failed request is not billed; one that timed out may be.
+        """
         text = plain(text)
         try:
             response = self._client.converse(**self.request(text))
         except ClientError as error:
-            raise ModelUnavailable(f"Bedrock refused: {error.response['Error']['Code']}") from None
-        except BotoCoreError as error:
+            code = error.response.get("Error", {}).get("Code", "unknown")
+            raise ModelUnavailable(f"Bedrock refused: {code}", Tokens(0, 0)) from None
+        except (BotoCoreError, ResponseParserError) as error:
             raise ModelUnavailable(f"Bedrock did not answer: {type(error).__name__}") from None
-        return self._classification(self._answer(response), text)
+        tokens = _tokens(response)
+        try:
+            return Answered(self._classification(self._answer(response), text), tokens)
+        except AnswerRefused as refused:
+            refused.tokens = tokens
+            raise
 
     def request(self, text: str) -> dict[str, Any]:
         """What Converse is asked."""
@@ -103,36 +159,66 @@ class BedrockClassifier:
         return {
             "modelId": self._model_id,
             "system": [{"text": instructions(self._intents, self._policy)}],
-            "messages": [{"role": "user", "content": [{"text": question(text)}]}],
+            "messages": [{"role": "user", "content": [{"text": question(self._mask(text))}]}],
             "toolConfig": {"tools": [{"toolSpec": tool}], "toolChoice": {"any": {}}},
             "inferenceConfig": {"maxTokens": MOST_TOKENS, "temperature": 0.0},
         }
 
+    def most_tokens(self, text: str) -> Tokens:
+        """What asking can cost at the most: a token is one byte of UTF-8 or longer."""
+        request = json.dumps(self.request(plain(text)), ensure_ascii=False)
+        return Tokens(len(request.encode()) + FRAME_TOKENS, MOST_TOKENS)
+
     def _answer(self, response: dict[str, Any]) -> _Answer:
-        content = response.get("output", {}).get("message", {}).get("content", [])
-        used = [block["toolUse"] for block in content if "toolUse" in block]
-        if len(used) != 1 or used[0]["name"] != TOOL:
-            raise ModelUnavailable("the model did not use its tool once")
+        message = response.get("output", {}).get("message", {})
+        used = [block["toolUse"] for block in message.get("content", []) if "toolUse" in block]
+        if len(used) != 1 or used[0].get("name") != TOOL:
+            raise AnswerRefused("the model did not use its tool once")
         try:
-            answer = _Answer.model_validate(used[0]["input"])
+            answer = _Answer.model_validate(used[0].get("input"))
         except ValidationError as error:
             fields = ", ".join(sorted({str(one["loc"][0]) for one in error.errors() if one["loc"]}))
-            raise ModelUnavailable(f"the model's answer breaks the schema: {fields}") from None
-        intents = {answer.intent, answer.runner_up or answer.intent}
-        if not intents <= set(self._intents):
-            raise ModelUnavailable("the model's intent is not in the closed list")
-        if not set(answer.urgency_reasons) <= set(self._policy.urgency):
-            raise ModelUnavailable("the model's urgency reason is not in the closed list")
+            known = fields if set(fields.split(", ")) <= {*_Answer.model_fields} else "more fields"
+            raise AnswerRefused(f"the model's answer breaks the schema: {known}") from None
+        closed = (
+            ("intent", (answer.intent, answer.runner_up or answer.intent), self._intents),
+            ("urgency reason", answer.urgency_reasons, self._policy.urgency),
+            ("weak signal", answer.weak_signals, weak_signals(self._policy)),
+        )
+        for what, given, names in closed:
+            if not set(given) <= set(names):
+                raise AnswerRefused(f"the model's {what} is not in the closed list")
         return answer
 
     def _classification(self, answer: _Answer, text: str) -> Classification:
+        folded = fold(text)
         return Classification(
-            **answer.model_dump(exclude={"evidence"}),
-            evidence=_evidence(answer, fold(text)),
+            **answer.model_dump(exclude={"evidence", "summary", "entities"}),
+            summary=self._summary(answer.summary),
+            entities=tuple(
+                Entity(kind=one.kind, text=one.text)
+                for one in answer.entities[:MOST_ENTITIES]
+                if fold(one.text) in folded
+            ),
+            evidence=_evidence(answer, folded),
             decided_by="bedrock",
             version=f"bedrock:{self._model_id}/{PROMPT_VERSION}",
             threshold=self._policy.thresholds.intent,
         )
+
+    def _summary(self, text: str) -> str:
+        """One line without personal data. One with a link or an address is left out: an agent
+        reads it, and who wrote the message may have dictated it.
+        """
+        line = " ".join(plain(text).split())
+        return "" if _LINK.search(line) else self._mask(line)[:LONGEST_SUMMARY]
+
+
+def _tokens(response: dict[str, Any]) -> Tokens | None:
+    usage = response.get("usage", {})
+    if not {"inputTokens", "outputTokens"} <= usage.keys():
+        return None
+    return Tokens(usage["inputTokens"], usage["outputTokens"])
 
 
 def _evidence(answer: _Answer, folded: str) -> tuple[Evidence, ...]:

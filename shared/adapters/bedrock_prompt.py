@@ -3,15 +3,18 @@ every change.
 """
 
 import json
+from collections.abc import Collection
 from typing import Any
 
-from shared.domain.classification import Intents, Sentiment, Urgency
+from shared.domain.classification import EntityKind, Intents, Sentiment, Urgency
 from shared.domain.understanding import UnderstandingPolicy
 
-PROMPT_VERSION = "1"
+PROMPT_VERSION = "2"
 TOOL = "record_classification"
 LONGEST_TEXT = 4_000
 """Characters of the customer's text the model reads."""
+LONGEST_SUMMARY = 160
+MOST_ENTITIES = 8
 
 _INSTRUCTIONS = """\
 You classify one message that a customer sent to a company's customer service. Answer only by \
@@ -37,6 +40,15 @@ low for thanks and for reactions to advertising. Reasons: {reasons}.
 
 language: ISO 639-1 code of the message, 639-3 where there is none, und where it cannot be told.
 
+weak_signals: politely said signs that the customer is about to give up or to leave. Names: \
+{weak_signals}.
+
+summary: one line in the language of the message, {longest_summary} characters at most: what is \
+wanted and since when. No name, number, address or link, nothing that is not in the message.
+
+entities: what the message names, each copied exactly, with its kind: {entities}. A text in \
+square brackets stands for something you may not see; it is no entity.
+
 evidence: for intent, sentiment and urgency the words of the message that decided, copied \
 exactly, five at most, none \
 that identifies a person."""
@@ -48,7 +60,15 @@ def instructions(intents: Intents, policy: UnderstandingPolicy) -> str:
         intents="\n".join(f"- {name}: {meaning.description}" for name, meaning in intents.items()),
         fallback=policy.fallback_intent,
         reasons=", ".join(policy.urgency),
+        weak_signals=", ".join(weak_signals(policy)) or "none, the list stays empty",
+        longest_summary=LONGEST_SUMMARY,
+        entities=", ".join(EntityKind),
     )
+
+
+def weak_signals(policy: UnderstandingPolicy) -> tuple[str, ...]:
+    """The company's closed list of them; empty where its policy has none."""
+    return tuple(getattr(policy, "weak_signals", ()))
 
 
 def question(text: str) -> str:
@@ -70,9 +90,21 @@ def answer_schema(intents: Intents, policy: UnderstandingPolicy) -> dict[str, An
         "sentiment_score": {"type": "number", "minimum": -1, "maximum": 1},
         "sentiment_confidence": share,
         "urgency": {"type": "string", "enum": list(Urgency)},
-        "urgency_reasons": {
+        "urgency_reasons": _chosen(policy.urgency),
+        "weak_signals": _chosen(weak_signals(policy)),
+        "summary": {"type": "string", "maxLength": LONGEST_SUMMARY},
+        "entities": {
             "type": "array",
-            "items": {"type": "string", "enum": list(policy.urgency)},
+            "maxItems": MOST_ENTITIES,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "kind": {"type": "string", "enum": list(EntityKind)},
+                    "text": {"type": "string", "maxLength": 80},
+                },
+                "required": ["kind", "text"],
+                "additionalProperties": False,
+            },
         },
         "evidence": {
             "type": "object",
@@ -87,3 +119,10 @@ def answer_schema(intents: Intents, policy: UnderstandingPolicy) -> dict[str, An
         "required": list(fields),
         "additionalProperties": False,
     }
+
+
+def _chosen(names: Collection[str]) -> dict[str, Any]:
+    """Some of a closed list. An enum may not be empty (JSON Schema), so an empty list has none."""
+    if not names:
+        return {"type": "array", "maxItems": 0}
+    return {"type": "array", "items": {"type": "string", "enum": list(names)}}

@@ -1,18 +1,33 @@
 """The classifiers in the order they are asked: rules, the embedded model, and Bedrock where it is
-worth its price.
+worth its price and may be asked.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from shared.adapters.bedrock_classifier import BedrockClassifier, ModelUnavailable
+from shared.adapters.bedrock_classifier import AnswerRefused, BedrockClassifier, ModelUnavailable
+from shared.adapters.clock import SystemClock
 from shared.adapters.embedded_classifier import EmbeddedClassifier
+from shared.adapters.metered_classifier import UNREACHABLE, MeteredClassifier
 from shared.adapters.rule_classifier import RuleClassifier
 from shared.adapters.urgency_rules import RANK
+from shared.adapters.words_classifier import WordsClassifier
+from shared.domain.ai_use import AiUseName, AiUseState, Refusal
 from shared.domain.classification import Classification, Urgency
 from shared.domain.touchpoint import Channel
 from shared.policies.reader import Policies, read_policies
-from shared.ports import Classifier
+from shared.ports import AiUses, Classifier, Clock, Masker
+from shared.runtime.observability import count, logger
+
+EMBEDDED = AiUseName.EMBEDDED_CLASSIFICATION
+BEDROCK = AiUseName.BEDROCK_CLASSIFICATION
+States = Mapping[AiUseName, AiUseState]
+
+
+def tell_refused(ai_use: AiUseName, reason: str) -> None:
+    """What a model answered in vain, without its words."""
+    logger().warning("ai_answer_refused", extra={"ai_use": ai_use, "reason": reason})
+    count("AiAnswersRefused", ai_use=ai_use)
 
 
 class CascadingClassifier:
@@ -21,11 +36,21 @@ class CascadingClassifier:
     """
 
     def __init__(
-        self, rules: RuleClassifier, embedded: Classifier, bedrock: BedrockClassifier | None
+        self,
+        rules: RuleClassifier,
+        words: WordsClassifier,
+        embedded: Classifier,
+        bedrock: MeteredClassifier | None,
+        ai_uses: AiUses | None,
+        tell: Callable[[AiUseName, str], None] = tell_refused,
     ) -> None:
+        """Without `ai_uses` nothing can be switched off."""
         self._rules = rules
+        self._words = words
         self._embedded = embedded
         self._bedrock = bedrock
+        self._ai_uses = ai_uses
+        self._tell = tell
 
     def classify(
         self, text: str, *, language: str | None = None, channel: Channel | None = None
@@ -33,14 +58,43 @@ class CascadingClassifier:
         decided = self._rules.classify(text, language=language, channel=channel)
         if decided is not None:
             return decided
+        states = self._states()
+        if states is not None and not states[EMBEDDED].is_on:
+            # It is the embedded answer that says whether a paid one is worth asking for.
+            said = self._words.classify(text, language=language, channel=channel)
+            return _instead(said, f"{EMBEDDED}: {Refusal.SWITCHED_OFF}")
         embedded = self._embedded.classify(text, language=language, channel=channel)
         if self._bedrock is None or not _worth_asking(embedded):
             return embedded
+        if states is None:
+            return _instead(embedded, "whether AI is switched off could not be read")
         try:
-            answer = self._bedrock.classify(text, language=language, channel=channel)
+            answer = self._bedrock.ask(text, states[BEDROCK])
+        except AnswerRefused as refused:
+            self._tell(BEDROCK, str(refused))
+            return _instead(embedded, str(refused))
         except ModelUnavailable as unavailable:
-            return embedded.model_copy(update={"fell_back_because": str(unavailable)})
+            return _instead(embedded, str(unavailable))
         return _never_calmer(answer, embedded)
+
+    def _states(self) -> States | None:
+        """Read for every message, strongly consistent, so that a switch holds at once.
+
+        None where they cannot be read: then the policy counts, by which the embedded model
+        classifies, and nothing is spent.
+        """
+        used = (EMBEDDED, BEDROCK) if self._bedrock is not None else (EMBEDDED,)
+        if self._ai_uses is None:
+            return {one: AiUseState(ai_use=one) for one in used}
+        try:
+            return self._ai_uses.states(used)
+        except UNREACHABLE as error:
+            logger().warning("ai_uses_unread", extra={"error": type(error).__name__})
+            return None
+
+
+def _instead(classification: Classification, reason: str) -> Classification:
+    return classification.model_copy(update={"fell_back_because": reason})
 
 
 def _worth_asking(embedded: Classification) -> bool:
@@ -63,10 +117,34 @@ def _never_calmer(answer: Classification, embedded: Classification) -> Classific
 
 
 def build_classifier(
-    bedrock: Callable[[], Any] | None, model_id: str, policies: Policies | None = None
+    bedrock: Callable[[], Any] | None,
+    model_id: str,
+    policies: Policies | None = None,
+    *,
+    ai_uses: AiUses | None = None,
+    clock: Callable[[], Clock] = SystemClock,
+    mask: Masker = str,
+    tell: Callable[[AiUseName, str], None] = tell_refused,
 ) -> Classifier:
-    """`bedrock` makes the client when it is first needed; None: no model is ever called."""
+    """`bedrock` makes the client when it is first needed; None: no model is ever called.
+
+    Nobody may ask a paid model without `ai_uses`, which hold its budget.
+    """
     policies = policies or read_policies()
     policy, intents = policies.understanding, policies.intents
-    asked = BedrockClassifier(bedrock, model_id, policy, intents) if bedrock else None
-    return CascadingClassifier(RuleClassifier(policy), EmbeddedClassifier(policy, intents), asked)
+    metered = None
+    if bedrock is not None:
+        paid = policies.ai_register[BEDROCK].paid
+        if paid is None or ai_uses is None:
+            raise ValueError("a paid model needs a budget, and somebody who keeps it")
+        hide = mask if paid.mask_personal_data else str
+        asked = BedrockClassifier(bedrock, model_id, policy, intents, hide)
+        metered = MeteredClassifier(asked, ai_uses, paid, lambda: clock().now())
+    return CascadingClassifier(
+        RuleClassifier(policy),
+        WordsClassifier(policy, intents),
+        EmbeddedClassifier(policy, intents),
+        metered,
+        ai_uses,
+        tell,
+    )

@@ -47,7 +47,8 @@ class WordsClassifier:
             for name, phrases in policy.words.sentiments.items()
             if (found := _said(phrases, folded))
         }
-        sentiment, score, felt = Sentiment.NEUTRAL, 0.0, ()
+        sentiment, score = Sentiment.NEUTRAL, 0.0
+        felt: tuple[str, ...] = ()
         if len(feelings) == 1:
             ((name, found),) = feelings.items()
             sentiment, felt = Sentiment(name), _words(found)

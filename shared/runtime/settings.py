@@ -58,6 +58,10 @@ class TicketSettings(Settings):
     tickets_table: str
 
 
+class AiUsesSettings(Settings):
+    ai_uses_table: str
+
+
 class SecretSettings(Settings):
     secrets_prefix: str
     """Secret names are this and the provider's name: `passerelle/whatsapp_cloud`."""
@@ -104,7 +108,7 @@ class ProfileUpdateSettings(LedgerSettings, ProfileSettings, RetentionSettings):
     pass
 
 
-class AiClassificationSettings(LedgerSettings, ProfileSettings, RetentionSettings):
+class AiClassificationSettings(LedgerSettings, ProfileSettings, RetentionSettings, AiUsesSettings):
     bedrock_model_id: str = ""
     """Empty: no model is called."""
 
@@ -129,7 +133,7 @@ class FollowUpDeliverySettings(
     """A base URL in front of every provider's host; empty for the providers themselves."""
 
 
-class DuplicateSuggestionSettings(ProfileSettings):
+class DuplicateSuggestionSettings(ProfileSettings, AiUsesSettings):
     pass
 
 
@@ -137,7 +141,7 @@ class SegmentEvaluationSettings(LedgerSettings, ProfileSettings, TimerSettings):
     pass
 
 
-class AgentApiSettings(PrivacySettings, TicketSettings, PreferenceLinkSettings):
+class AgentApiSettings(PrivacySettings, TicketSettings, PreferenceLinkSettings, AiUsesSettings):
     pass
 
 

@@ -18,6 +18,7 @@ from shared.adapters.clock import SystemClock
 if TYPE_CHECKING:
     from shared.domain.matching import Similarity
     from shared.ports import (
+        AiUses,
         Bus,
         Classifier,
         Clock,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         IdentifierForms,
         Ledger,
         MailAddresses,
+        Masker,
         MatchIndex,
         PersonalData,
         PhoneNumbers,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from shared.providers.base import Fetch
     from shared.runtime.settings import (
         AiClassificationSettings,
+        AiUsesSettings,
         EventPublishingSettings,
         FollowUpDeliverySettings,
         LedgerSettings,
@@ -92,12 +95,15 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 """
 
 
+CONNECT_SECONDS = 2
+
+
 @cache
-def client(service: str, attempts: int = 4) -> Any:
+def client(service: str, attempts: int = 4, read_timeout: float = 10) -> Any:
     """A client of one AWS service: short timeouts, and botocore's own retries with jitter."""
     config = Config(
-        connect_timeout=2,
-        read_timeout=10,
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=read_timeout,
         retries={"mode": "standard", "total_max_attempts": attempts},
         tcp_keepalive=True,
         **_ONLY.get(service, {}),
@@ -263,11 +269,38 @@ def sender(settings: FollowUpDeliverySettings) -> Sender:
 
 
 @cache
+def ai_uses(settings: AiUsesSettings) -> AiUses:
+    from shared.adapters.ai_uses import DynamoAiUses
+
+    return DynamoAiUses(
+        client("dynamodb"), settings.ai_uses_table, partial(client, "dynamodb", attempts=1)
+    )
+
+
+def masker() -> Masker:
+    """Nothing is found yet, and so nothing is hidden."""
+    return str
+
+
+@cache
 def classifier(settings: AiClassificationSettings) -> Classifier:
     from shared.adapters.classifier import build_classifier
+    from shared.domain.ai_use import AiUseName
+    from shared.policies.reader import read_policies
 
-    bedrock = (lambda: client("bedrock-runtime", attempts=1)) if settings.bedrock_model_id else None
-    return build_classifier(bedrock, settings.bedrock_model_id)
+    bedrock = None
+    if settings.bedrock_model_id:
+        paid = read_policies().ai_register[AiUseName.BEDROCK_CLASSIFICATION].paid
+        seconds = paid.timeout_seconds if paid else 0
+        # One attempt: the embedded answer is at hand, and a second call would cost a second time.
+        bedrock = partial(client, "bedrock-runtime", attempts=1, read_timeout=seconds)
+    return build_classifier(
+        bedrock,
+        settings.bedrock_model_id,
+        ai_uses=ai_uses(settings),
+        clock=clock,
+        mask=masker(),
+    )
 
 
 def fetch() -> Fetch:

@@ -1,0 +1,59 @@
+"""Bedrock within what people and money allow: switch, budget of the day, breaker.
+
+Money is set aside before the call and put right after it. Whatever is lost in between, the call,
+its answer or the correction, leaves the most it could cost spent: never too little.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.adapters.bedrock_classifier import AnswerRefused, BedrockClassifier, ModelUnavailable
+from shared.domain.ai_use import AiUseState, PaidModel, Refusal, Reservation, Tokens
+from shared.domain.classification import Classification
+from shared.domain.errors import Contention
+from shared.ports import AiUses
+
+UNREACHABLE = (BotoCoreError, ClientError, Contention)
+"""What the store of the states may fail with."""
+
+
+class MeteredClassifier:
+    def __init__(
+        self,
+        bedrock: BedrockClassifier,
+        ai_uses: AiUses,
+        paid: PaidModel,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._bedrock = bedrock
+        self._ai_uses = ai_uses
+        self._paid = paid
+        self._now = now
+
+    def ask(self, text: str, state: AiUseState) -> Classification:
+        """`state` is the one just read. Raises ModelUnavailable, and AnswerRefused."""
+        most = self._paid.price.cost(self._bedrock.most_tokens(text))
+        try:
+            reservation = self._ai_uses.reserve(state, most, self._paid, self._now())
+        except UNREACHABLE:
+            raise ModelUnavailable("the budget could not be asked") from None
+        if isinstance(reservation, Refusal):
+            raise ModelUnavailable(f"{state.ai_use}: {reservation}")
+        try:
+            answered = self._bedrock.ask(text)
+        except ModelUnavailable as unavailable:
+            # Whoever writes nonsense to us must not be able to open the breaker for the others.
+            failed = not isinstance(unavailable, AnswerRefused)
+            self._settle(reservation, unavailable.tokens, failed=failed)
+            raise
+        self._settle(reservation, answered.tokens, failed=False)
+        return answered.classification
+
+    def _settle(self, reservation: Reservation, tokens: Tokens | None, *, failed: bool) -> None:
+        cost = reservation.cost if tokens is None else self._paid.price.cost(tokens)
+        try:
+            self._ai_uses.settle(reservation, cost, self._paid, self._now(), failed=failed)
+        except UNREACHABLE:
+            return
