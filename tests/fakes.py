@@ -35,6 +35,7 @@ from shared.domain.touchpoint import (
 from shared.events.catalogue import TouchpointReceived
 from shared.events.envelope import Event
 from shared.ports import (
+    AiUses,
     Balance,
     Bus,
     Classifier,
@@ -55,6 +56,7 @@ from shared.ports import (
 )
 from shared.providers.base import Observed, Outgoing, WebhookRequest
 from tests import builders
+from tests.fake_ai_uses import FakeAiUses
 from tests.fake_consents import FakeConsentStore
 from tests.fake_pages import page_of
 from tests.fake_profiles import FakeProfileStore
@@ -615,6 +617,7 @@ class World:
     tickets: FakeTicketStore = field(init=False)
     segments: FakeSegmentStore = field(init=False)
     consents: FakeConsentStore = field(init=False)
+    ai_uses: FakeAiUses = field(init=False)
     timer: FakeTimer = field(default_factory=FakeTimer)
     classifier: FakeClassifier = field(default_factory=FakeClassifier)
     secrets: FakeSecrets = field(default_factory=FakeSecrets)
@@ -629,6 +632,7 @@ class World:
         self.tickets = FakeTicketStore(self.ledger, self.events, self.profiles)
         self.segments = FakeSegmentStore(self.events)
         self.consents = FakeConsentStore(self.events, self.ledger.record_sent)
+        self.ai_uses = FakeAiUses(self.events)
 
     def happened(self, *types: type[Event]) -> list[Event]:
         """The events of these types, in order."""
@@ -641,6 +645,7 @@ Ports = tuple[
     TicketStore,
     SegmentStore,
     ConsentStore,
+    AiUses,
     Timer,
     Classifier,
     Secrets,
@@ -659,6 +664,7 @@ def as_ports(world: World) -> Ports:
         world.tickets,
         world.segments,
         world.consents,
+        world.ai_uses,
         world.timer,
         world.classifier,
         world.secrets,

@@ -36,7 +36,8 @@ class Stores(NamedTuple):
     bucket: str
 
     def state(self) -> State:
-        return state_of(self.client, **self.names)
+        names = {name: self.names[name] for name in ("touchpoints", "profiles", "tickets")}
+        return state_of(self.client, **names)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -51,6 +51,7 @@ class Client:
             ports.consents: lambda: world.consents,
             ports.secrets: lambda: world.secrets,
             ports.preferences_url: lambda: "https://shop.example/preferences/",
+            ports.ai_uses: lambda: world.ai_uses,
             ports.tickets: lambda: world.tickets,
             wiring.phone_numbers: lambda: world.phone_numbers,
             wiring.clock: lambda: world.clock,
@@ -70,6 +71,9 @@ class Client:
 
     def patch(self, path: str, **fields: object) -> Answer:
         return self.call("PATCH", path, body=json.dumps(fields))
+
+    def put(self, path: str, **fields: object) -> Answer:
+        return self.call("PUT", path, body=json.dumps(fields))
 
     def call(
         self,

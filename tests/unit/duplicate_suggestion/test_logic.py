@@ -8,12 +8,15 @@ import pytest
 
 from functions.duplicate_suggestion.logic import DuplicateRequest, Ports, suggest_duplicates
 from shared.adapters.similarity import JellyfishSimilarity
+from shared.domain.ai_use import AiUseName, Switch
 from shared.domain.identity import IdentifierType
 from shared.domain.model import ProfileId
 from shared.domain.profile import MergeSuggestion, Profile, Trait
+from shared.events.catalogue import AiUseSwitched
 from shared.policies.reader import read_match_model
 from shared.ports import MatchIndex, Page, ProfileStore
 from tests.builders import NOON, identifier, policies
+from tests.fake_ai_uses import FakeAiUses
 from tests.fakes import FakeClock
 
 AWA = {"name": "Awa Diop", "dob": "1985-03-07", "phone": "0612345678"}
@@ -78,7 +81,12 @@ def match_index() -> FakeMatchIndex:
 
 
 @pytest.fixture
-def ports(people: People, match_index: MatchIndex) -> Ports:
+def ai_uses() -> FakeAiUses:
+    return FakeAiUses()
+
+
+@pytest.fixture
+def ports(people: People, match_index: MatchIndex, ai_uses: FakeAiUses) -> Ports:
     return Ports(
         profiles=cast(ProfileStore, people),
         match_index=match_index,
@@ -86,6 +94,7 @@ def ports(people: People, match_index: MatchIndex) -> Ports:
         model=read_match_model(),
         policy=policies().matching,
         identity=policies().identity,
+        ai_uses=ai_uses,
         clock=FakeClock(),
     )
 
@@ -207,3 +216,20 @@ def test_a_browser_that_says_it_is_somebody_is_compared_with_nobody(
     people.profiles["b"] = people.profiles["b"].model_copy(update={"identifiers": (browser,)})
     assert [update("a", ports), update("b", ports)] == [0, 0]
     assert set(match_index.keys) == {"a"}
+
+
+def test_switched_off_nobody_is_compared_and_nobody_missing_afterwards(
+    people: People, ports: Ports, ai_uses: FakeAiUses
+) -> None:
+    def turn(*, on: bool) -> None:
+        name = AiUseName.DUPLICATE_SUGGESTION
+        switch = Switch(on=on, by="agent-7", at=NOON, because="a test")
+        ai_uses.switch(name, switch, AiUseSwitched(ai_use=name, on=on, by="agent-7"))
+
+    people.know("a", **AWA)
+    people.know("b", **AWA)
+    turn(on=False)
+    assert [update("a", ports), update("b", ports)] == [0, 0]
+    assert people.suggested == []
+    turn(on=True)
+    assert update("b", ports) == 1

@@ -278,3 +278,62 @@ def test_a_follow_up_whose_purpose_is_not_there(folder: Path, edit: Edit) -> Non
 def test_a_notice_that_a_word_calls_for_is_written(folder: Path, edit: Edit) -> None:
     edit("templates", "  opt_in_confirmed:", "  something_else:")
     assert problem(folder).endswith("templates: opt_in_confirmed is missing: a word calls for it")
+
+
+def test_an_ai_use_without_entry_is_refused(folder: Path, edit: Edit) -> None:
+    edit("ai_register", "\nduplicate_suggestion:", "\nmind_reading:")
+    assert "ai_register.yaml, line" in problem(folder)
+    assert "mind_reading" in problem(folder)
+
+
+def test_every_ai_use_of_the_code_has_an_entry(folder: Path) -> None:
+    file = folder / "ai_register.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text[: text.index("machine_written_messages:")], encoding="utf-8")
+    assert problem(folder) == "ai_register.yaml, line 1: machine_written_messages has no entry"
+
+
+def test_what_is_paid_by_the_call_has_a_budget(folder: Path) -> None:
+    file = folder / "ai_register.yaml"
+    text = file.read_text(encoding="utf-8")
+    begin, end = text.index("  paid:"), text.index("duplicate_suggestion:")
+    file.write_text(f"{text[:begin]}\n{text[end:]}", encoding="utf-8")
+    assert "bedrock_classification: it is paid by the call" in problem(folder)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        ("risk_class: minimal", "risk_class: harmless", "risk_class"),
+        ("measure: override_rate", "measure: happiness", "kpi.measure"),
+        ("at_most: 0.15", "at_most: 15", "kpi.at_most"),
+        ("daily_budget_dollars: 2", "daily_budget_dollars: -2", "daily_budget_dollars"),
+        ("failures: 5", "failures: 0", "breaker.failures"),
+        ("open_for: PT1M", "open_for: PT0S", "breaker.open_for"),
+        ("timeout_seconds: 4", "timeout_seconds: 60", "timeout_seconds"),
+    ],
+)
+def test_a_wrong_entry_is_named(
+    folder: Path, edit: Edit, before: str, after: str, why: str
+) -> None:
+    edit("ai_register", before, after)
+    line = line_of(folder, "ai_register", after)
+    assert f"ai_register.yaml, line {line}: " in problem(folder)
+    assert why in problem(folder)
+
+
+def test_plain_words_name_intents_there_are(folder: Path, edit: Edit) -> None:
+    edit("understanding", "    warranty_claim:\n", "    waranty_claim:\n")
+    assert "words.intents.waranty_claim: 'waranty_claim' is not in intents.yaml" in problem(folder)
+
+
+def test_every_intent_has_its_words_in_six_languages() -> None:
+    """But for the fallback, and what rules decide before any of these is looked at."""
+    policies = read_policies()
+    decided = {rule.intent for rule in policies.understanding.rules if rule.owes is False}
+    wanted = set(policies.intents) - decided - {policies.understanding.fallback_intent}
+    words = policies.understanding.words.intents
+    assert set(words) == wanted
+    for intent, phrases in words.items():
+        assert set(phrases) == {"en", "fr", "it", "es", "pt", "de"}, intent
+        assert all(phrases.values()), intent
