@@ -46,6 +46,7 @@ def test_a_wrong_policy_fails_with_file_line_and_reason(tmp_path: Path) -> None:
         ("bundle=half", "error: context bundle:"),
         ("log_days=31", "error: context log_days:"),
         ("public_url=http://api.example.com", "error: context public_url:"),
+        ("bedrock_model_id=eu.some.other-model", "error: context bedrock_model_id:"),
     ],
 )
 def test_a_wrong_choice_is_named(

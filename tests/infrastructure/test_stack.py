@@ -11,8 +11,11 @@ import pytest
 
 from infra.constructs.functions import FUNCTIONS
 from infra.constructs.storage import TABLES
+from shared.domain.ai_use import AiUseName
+from shared.policies.reader import read_policies
 from shared.providers.base import provider_names
 from shared.runtime.settings import OperationsSettings
+from shared.runtime.wiring import CONNECT_SECONDS
 from tests.infrastructure.conftest import Synthesised
 
 ROOT = Path(__file__).parents[2]
@@ -134,6 +137,33 @@ def test_only_delivery_sends_and_only_classification_asks_a_model(
     assert users(stack, "ses:") == {"follow_up_delivery"}
     assert users(stack, "bedrock:") == set()
     assert users(production, "bedrock:") == {"ai_classification"}
+
+
+def test_only_who_may_ask_a_paid_model_counts_what_it_costs(
+    stack: Synthesised, production: Synthesised
+) -> None:
+    def actions(of: Synthesised, name: str) -> set[str]:
+        """On the table of the AI uses."""
+        found: set[str] = set()
+        for one in of.statements(of.functions()[name]["Role"]):
+            if "tablesaiuses" in text(one["Resource"]):
+                found |= {one["Action"]} if isinstance(one["Action"], str) else set(one["Action"])
+        return found
+
+    read, write = "dynamodb:BatchGetItem", "dynamodb:UpdateItem"
+    assert actions(stack, "ai_classification") == {read}
+    assert actions(production, "ai_classification") == {read, write}
+    for of in (stack, production):
+        assert actions(of, "duplicate_suggestion") == {read}
+        assert actions(of, "agent_api") == {read, write}
+
+
+def test_a_paid_model_is_given_up_before_the_function_is() -> None:
+    paid = read_policies().ai_register[AiUseName.BEDROCK_CLASSIFICATION].paid
+    assert paid is not None
+    assert (
+        paid.timeout_seconds + CONNECT_SECONDS < FUNCTIONS["ai_classification"].timeout_seconds / 2
+    )
 
 
 def test_bedrock_is_allowed_for_one_model_only(production: Synthesised) -> None:
@@ -316,6 +346,7 @@ def test_agents_api_asks_for_a_token_and_the_webhooks_for_a_signature(stack: Syn
         "ANY /webhooks/{provider}/{path+}": "NONE",
         "GET /v1/{path+}": "JWT",
         "POST /v1/{path+}": "JWT",
+        "PUT /v1/{path+}": "JWT",
         "PATCH /v1/{path+}": "JWT",
         "DELETE /v1/{path+}": "JWT",
         "GET /preferences/{token}": "NONE",
