@@ -159,6 +159,7 @@ class PasserelleStack(Stack):
             "Api": f"{self.http.api.api_endpoint}/v1/",
             "UserPool": self.agents.pool.user_pool_id,
             "UserPoolClient": self.agents.client.user_pool_client_id,
+            "AiUsesTable": values["AI_USES_TABLE"],
             "AlarmTopic": self.alarms.topic.topic_arn,
         }
         for name, value in outputs.items():

@@ -1,8 +1,11 @@
 """The states of the AI uses, on moto and on AWS's own DynamoDB Local."""
 
+import json
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from random import Random
 from threading import Event
 from typing import Any
@@ -58,6 +61,23 @@ def test_a_switch_carries_its_event_and_a_second_one_none(stores: Stores) -> Non
     assert item(stores) == written
     assert turn(store, on=True, by="agent-8").is_on
     assert item(stores)["by"] == "agent-8"
+
+
+def test_a_switch_can_be_turned_by_hand(stores: Stores) -> None:
+    """The command of docs/operations.md."""
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    command = page[page.index("aws dynamodb update-item") :].split("\n\n")[0]
+    key, expression, names, values = re.findall(r"'([^']+)'", command)
+    stores.client.update_item(
+        TableName=stores.names["ai_uses"],
+        Key=json.loads(key),
+        UpdateExpression=expression,
+        ExpressionAttributeNames=json.loads(names),
+        ExpressionAttributeValues=json.loads(values),
+    )
+    state = ai_uses(stores).states([EMBEDDED])[EMBEDDED]
+    assert not state.is_on
+    assert turn(ai_uses(stores), EMBEDDED, on=True).is_on
 
 
 def test_what_is_spent_leaves_in_silence(stores: Stores) -> None:

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from shared.adapters.bedrock_prompt import TOOL
-from shared.adapters.classifier import build_classifier
+from shared.adapters.classifier import build_classifier, tell_refused
 from shared.domain.ai_use import AiUseName, AiUseState, PaidModel, Switch, Tokens
 from shared.domain.classification import Classification, Urgency
 from shared.domain.errors import Contention
@@ -232,6 +232,17 @@ def test_where_the_states_cannot_be_read_the_embedded_model_answers_unpaid(
     assert found.decided_by == "embedded"
     assert found.fell_back_because == "whether AI is switched off could not be read"
     assert not house.model.asked
+
+
+def test_what_is_told_of_a_refused_answer_is_a_warning_and_a_metric(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tell_refused(BEDROCK, "the model did not use its tool once")
+    warning, metric = caplog.records
+    assert (warning.levelname, warning.getMessage()) == ("WARNING", "ai_answer_refused")
+    assert vars(warning)["reason"] == "the model did not use its tool once"
+    assert vars(metric)["AiAnswersRefused"] == 1
+    assert vars(metric)["ai_use"] == BEDROCK
 
 
 def _break(house: House, when: str) -> None:
