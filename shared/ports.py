@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from shared.domain.model import FollowUpId, Instant, Model, ProfileId, TicketId, TouchpointId
+from shared.domain.override import Override
 from shared.domain.touchpoint import (
     Channel,
     DeliveryStatus,
@@ -73,6 +74,9 @@ class LedgerEntry(Model):
     failed_step: str | None = None
     error: str | None = None
     attempt: int = 1
+    """How often its journey began: after a redrive or an override it goes round again."""
+    overrides: tuple[Override, ...] = ()
+    """What people said it is, in that order; never deleted, only released."""
 
 
 class Quarantined(Model):
@@ -165,6 +169,29 @@ class Ledger(Protocol):
         """Put a failed or stuck touchpoint back in flight, with its event.
 
         False when it is neither.
+        """
+
+    def override(
+        self, before: LedgerEntry, overrides: Sequence[Override], event: Event
+    ) -> LedgerEntry:
+        """Keep the overrides of a touchpoint and put it round its journey again, with the event.
+
+        The event's attempt is the next one. Returns the entry as it then stands. Raises Contention
+        where it is no longer as it was read.
+        """
+
+    def all(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page[LedgerEntry]:
+        """Every touchpoint received from `since` and before `until`, in no order, for a batch: it
+        reads the whole table.
+
+        `limit` counts what is looked at, so a page may be short, or empty.
         """
 
     def quarantined_request(self, touchpoint_id: TouchpointId) -> tuple[str, WebhookRequest] | None:
@@ -283,7 +310,8 @@ class ProfileStore(Protocol):
     ) -> None:
         """Keep what one message taught: the language of the latest one, the latest moods.
 
-        `event` is stated where that makes another language of theirs. Raises Contention.
+        `event` is stated where that makes another language of theirs, or another mood of a message
+        that was known. Raises Contention.
         """
 
     def record(self, profile_id: ProfileId, key: str) -> StoredRecord | None:
@@ -330,10 +358,13 @@ class TicketStore(Protocol):
         Strongly consistent.
         """
 
-    def open(self, ticket: Ticket, event: Event, log: LogEntry) -> None:
+    def open(
+        self, ticket: Ticket, event: Event, log: LogEntry, *, attempt: int | None = None
+    ) -> None:
         """Write a new ticket and its queue's pointer, only for a touchpoint still in flight.
 
-        Raises Conflict where its journey has ended, Contention where another ticket came first.
+        `attempt`: only while that round of its journey is under way. Raises Conflict where it has
+        ended, Contention where another ticket came first.
         """
 
     def save(

@@ -154,7 +154,7 @@ class FakeProfileStore:
         known = Learned(language=profile.learned_language, moods=profile.moods)
         taught = known.after(language, mood)
         before, after = (one.language and one.language.language for one in (known, taught))
-        if event is not None and before != after:
+        if event is not None and (before != after or taught.corrects(known)):
             self.events.append(event)
         self._profiles[profile_id] = profile.model_copy(
             update={"learned_language": taught.language, "moods": taught.moods}

@@ -22,6 +22,7 @@ from shared.domain.model import (
     derived_id,
     isoformat,
 )
+from shared.domain.override import Override
 from shared.domain.ticket import Ticket
 from shared.domain.touchpoint import (
     Channel,
@@ -209,6 +210,43 @@ class FakeLedger:
         self._announce(self._entries[touchpoint_id])
         return True
 
+    def override(
+        self, before: LedgerEntry, overrides: Sequence[Override], event: Event
+    ) -> LedgerEntry:
+        id_ = before.touchpoint.touchpoint_id
+        known = self._entries.get(id_)
+        if known is None or (known.state, known.attempt) != (before.state, before.attempt):
+            raise Contention("somebody else changed the touchpoint first")
+        self.change(
+            id_,
+            state=TouchpointState.RECEIVED,
+            attempt=before.attempt + 1,
+            overrides=tuple(overrides),
+            failed_step=None,
+            error=None,
+        )
+        self.events.append(event)
+        return self._entries[id_]
+
+    def all(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page[LedgerEntry]:
+        held = sorted(self._entries.items())
+        start = int(cursor or 0)
+        page = [
+            entry
+            for _, entry in held[start : start + limit]
+            if (since is None or entry.touchpoint.received_at >= since)
+            and (until is None or entry.touchpoint.received_at < until)
+        ]
+        more = len(held) > start + limit
+        return Page(page, str(start + limit) if more else None)
+
     def quarantined_request(self, touchpoint_id: TouchpointId) -> tuple[str, WebhookRequest] | None:
         if touchpoint_id not in self._quarantined or touchpoint_id in self._released:
             return None
@@ -326,10 +364,13 @@ class FakeTicketStore:
         theirs = [one for (whose, _), one in self._pointers.items() if whose in profile_ids]
         return sequences, [self._tickets[one.ticket_id] for one in theirs if one.is_open]
 
-    def open(self, ticket: Ticket, event: Event, log: LogEntry) -> None:
+    def open(
+        self, ticket: Ticket, event: Event, log: LogEntry, *, attempt: int | None = None
+    ) -> None:
         if self._ledger is not None:
             entry = self._ledger.read(ticket.first.touchpoint_id)
-            if entry is None or entry.state is not TouchpointState.RECEIVED:
+            is_under_way = entry is not None and entry.state is TouchpointState.RECEIVED
+            if entry is None or not is_under_way or attempt not in {None, entry.attempt}:
                 raise Conflict("the journey of this touchpoint has ended already")
         pointer = self._pointers.get((ticket.profile_id, ticket.queue))
         if ticket.ticket_id in self._tickets or (

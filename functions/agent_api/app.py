@@ -12,6 +12,7 @@ from functions.agent_api import (
     consents,
     docs,
     follow_ups,
+    overrides,
     privacy,
     profiles,
     segments,
@@ -25,6 +26,7 @@ from shared.runtime.observability import logger
 
 ROUTERS = (
     touchpoints.router,
+    overrides.router,
     profiles.router,
     consents.router,
     segments.router,

@@ -89,8 +89,10 @@ def describe(app: APIGatewayHttpResolver) -> dict[str, Any]:
     parts["schemas"]["Problem"] = PROBLEM
     parts["responses"] = {status.name.lower(): _error(status) for status in ERRORS}
     for path, methods in document["paths"].items():
-        for operation in methods.values():
+        for method, operation in methods.items():
             _name_errors(operation, has_id="{" in path or "requestBody" in operation)
+            if method == "delete":
+                operation["responses"]["409"] = {"$ref": "#/components/responses/conflict"}
     return document
 
 

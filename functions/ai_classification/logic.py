@@ -1,19 +1,21 @@
-"""What a touchpoint means: ask the classifiers, weigh the mark a review carries, decide whether
-anything is owed.
+"""What a touchpoint means: ask the classifiers, let people's overrides win, teach the profile, do
+what a word wants, decide whether anything is owed.
 """
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from shared.domain.classification import UNKNOWN_LANGUAGE, Classification, Evidence
+from shared.deciding import decide_obligation, said, weigh
+from shared.domain.classification import UNKNOWN_LANGUAGE, Classification
 from shared.domain.decision import Decision
 from shared.domain.errors import NotFound
 from shared.domain.journey import ClassificationStep, JourneyState
 from shared.domain.model import ProfileId
 from shared.domain.opting import Spoken, Word, asked_for_help, is_believed, opted_in, opted_out
+from shared.domain.override import Override, standing
 from shared.domain.profile import LearnedLanguage, Mood
 from shared.domain.suppression import Suppression, SuppressionKind, endpoint_subject
 from shared.domain.touchpoint import Message, Touchpoint
-from shared.domain.understanding import MarkRule, WordRule
 from shared.events.catalogue import (
     EndpointReleased,
     EndpointSuppressed,
@@ -21,7 +23,7 @@ from shared.events.catalogue import (
     ProfileUpdated,
 )
 from shared.policies.reader import Policies
-from shared.ports import Classifier, Clock, ConsentStore, Ledger, ProfileStore
+from shared.ports import Classifier, Clock, ConsentStore, Ledger, LedgerEntry, ProfileStore
 
 
 def understand(
@@ -37,158 +39,124 @@ def understand(
     """Classify a touchpoint; teach its profile language and mood; do what a word of opting out,
     opting in or asking for help wants.
 
-    Done twice, it writes the same again. Raises NotFound for a touchpoint the ledger does not hold.
+    What a person overrode counts as they said. Done twice, it writes the same again. Raises
+    NotFound for a touchpoint the ledger does not hold.
     """
     entry = ledger.read(step.touchpoint_id)
     if entry is None:
         raise NotFound("there is no such touchpoint")
     touchpoint = entry.touchpoint
-    classification = classifier.classify(
+    answer = _answer_before(entry, policies) or classifier.classify(
         said(touchpoint), language=touchpoint.language, channel=touchpoint.channel
     )
-    mark = policies.understanding.marks.rule_for(touchpoint.content)
-    if mark is not None:
-        classification = weigh_mark(classification, mark, policies)
-    rule = policies.understanding.word_rule(_deciding_rule(classification))
+    understood = weigh(touchpoint, answer, entry.overrides, policies)
+    classification, rule = understood.classification, understood.rule
+    is_current = not step.is_overtaken(entry.attempt)
     profile_id = entry.profile_id or (step.profile_update and step.profile_update.profile_id)
-    if profile_id:
-        _learn(profile_id, classification, touchpoint, profiles, policies)
+    if profile_id and is_current:
+        _learn(profile_id, classification, entry, profiles, policies)
     heard = True
     if rule is not None and rule.does is not None and touchpoint.endpoint is not None:
-        heard = _hear(rule.does, rule.name, touchpoint, profile_id or None, consents, policies)
+        heard = _counts(rule.does, touchpoint, consents, policies)
+        # What the words brought about stands, whatever people make of them afterwards.
+        if heard and is_current and not entry.overrides:
+            _act(rule.does, rule.name, touchpoint, profile_id or None, consents, policies)
     now = clock.now()
-    owed, obligation = decide_obligation(classification, rule, mark, policies, now, heard=heard)
+    owed, obligation = decide_obligation(understood, policies, now, heard=heard)
     # Nobody waits for an answer to a thank-you; but the ticket it belongs to, and what was promised
-    # "if the customer does not write", must hear of it.
-    by_words = rule is None and mark is None
+    # "if the customer does not write", must hear of it. So must the ticket that holds what a person
+    # now says something else of.
+    by_words = rule is None and understood.mark is None
     continues = by_words and classification.intent in policies.routing.continues
+    goes_on = owed or continues or bool(entry.overrides)
     return ClassificationStep(
         classification=classification,
-        next_step="ticket_creation" if owed or continues else "nothing",
-        decisions=(_classification_decision(classification, now), obligation),
+        machine_classification=understood.machine if understood.is_overridden else None,
+        next_step="ticket_creation" if goes_on else "nothing",
+        decisions=(
+            _classification_decision(understood.machine, now),
+            *_override_decisions(entry.overrides, policies),
+            obligation,
+        ),
     )
 
 
-def said(touchpoint: Touchpoint) -> str:
-    """The person's own words. A mail's subject counts where it opens an exchange; in a reply it
-    only echoes.
+def _answer_before(entry: LedgerEntry, policies: Policies) -> Classification | None:
+    """The machine's answer of an earlier round, where people spoke of it.
+
+    What they overrode must come back unchanged when they release it, and asking again may cost a
+    call. An intent that is no longer on the list is no answer.
     """
-    content = touchpoint.content
-    if isinstance(content, Message) and content.subject and not content.in_reply_to:
-        return f"{content.subject}\n{content.text}"
-    return touchpoint.text
-
-
-def weigh_mark(
-    classification: Classification, mark: MarkRule, policies: Policies
-) -> Classification:
-    """A mark tells the feeling better than words do, and what it is about where the words are
-    general or absent.
-    """
-    evidence = Evidence(aspect="sentiment", words=(), reason=mark.name)
-    others = tuple(one for one in classification.evidence if one.aspect != "sentiment")
-    changes: dict[str, object] = {
-        "sentiment": mark.sentiment,
-        "sentiment_score": mark.score,
-        "sentiment_confidence": 1.0,
-        "evidence": (*others, evidence),
-    }
-    if classification.intent in policies.understanding.marks.gives_way:
-        changes |= {
-            "intent": mark.intent,
-            "intent_confidence": 1.0,
-            "runner_up": None,
-            "runner_up_confidence": None,
-            "decided_by": "rules",
-            "version": policies.understanding.rules_version,
-            "evidence": (
-                *(one for one in others if one.aspect != "intent"),
-                Evidence(aspect="intent", words=(), reason=mark.name),
-                evidence,
-            ),
-        }
-    return classification.model_copy(update=changes)
-
-
-def decide_obligation(
-    classification: Classification,
-    rule: WordRule | None,
-    mark: MarkRule | None,
-    policies: Policies,
-    now: datetime,
-    *,
-    heard: bool = True,
-) -> tuple[bool, Decision]:
-    """Whether somebody owes the customer something: a rule or a mark that decided says so itself,
-    else the intent does. A word that was not `heard` brought nothing about, so a person looks.
-    """
-    owed, by, source = policies.intents[classification.intent].owes, "policy:intents", "intent"
-    reason = _deciding_rule(classification)
-    for decider in (rule, mark):
-        if decider is not None and decider.owes is not None and decider.name == reason:
-            owed, by, source = decider.owes, "policy:understanding", decider.name
-    if not heard:
-        owed, by, source = True, "policy:consent", "a word that was not acted upon,"
-    decision = Decision(
-        about="obligation",
-        outcome="owed" if owed else "nothing_owed",
-        reason=f"{source} {classification.intent}: "
-        + ("somebody owes an answer" if owed else "nobody waits for an answer"),
-        by=by,
-        at=now,
-        evidence={"intent": classification.intent},
-    )
-    return owed, decision
-
-
-def _deciding_rule(classification: Classification) -> str | None:
-    """The name of the rule that decided the intent, where one did."""
-    if classification.decided_by != "rules":
+    if not entry.overrides or entry.outcome is None:
         return None
-    return next((one.reason for one in classification.evidence if one.aspect == "intent"), None)
+    step = JourneyState.model_validate(entry.outcome).ai_classification
+    if step is None:
+        return None
+    answer = step.machine_classification or step.classification
+    return answer if answer.intent in policies.intents else None
 
 
 def _learn(
     profile_id: ProfileId,
     classification: Classification,
-    touchpoint: Touchpoint,
+    entry: LedgerEntry,
     profiles: ProfileStore,
     policies: Policies,
 ) -> None:
+    touchpoint, id_ = entry.touchpoint, entry.touchpoint.touchpoint_id
     at = touchpoint.occurred_at
     known = classification.language != UNKNOWN_LANGUAGE
     enough = policies.understanding.thresholds.learn_language
     is_sure = known and classification.language_confidence >= enough
+    language = LearnedLanguage(touchpoint_id=id_, language=classification.language, at=at)
     mood = Mood(
-        touchpoint_id=touchpoint.touchpoint_id,
+        touchpoint_id=id_,
         at=at,
         score=round(classification.sentiment_score, 2),
         sentiment=classification.sentiment,
     )
     # A file alone tells no mood; a mark does, without a word.
     speaks = bool(said(touchpoint).strip()) or not isinstance(touchpoint.content, Message)
+    speaks = speaks or any(one.sentiment is not None for one in entry.overrides)
     profiles.learn(
         profile_id,
-        LearnedLanguage(language=classification.language, at=at) if is_sure else None,
+        language if is_sure else None,
         mood if speaks else None,
         ProfileUpdated(
-            profile_id=profile_id, touchpoint_id=touchpoint.touchpoint_id, change="language"
+            profile_id=profile_id,
+            touchpoint_id=id_,
+            change="corrected" if entry.overrides else "language",
         ),
     )
 
 
-def _hear(
+def _counts(word: Word, touchpoint: Touchpoint, consents: ConsentStore, policies: Policies) -> bool:
+    """Whether the word brings about what it wants.
+
+    Not where nothing proves who wrote it, nor where somebody opts in who never opted out.
+    """
+    assert touchpoint.endpoint is not None
+    policy = policies.consent.words
+    if word is Word.HELP:
+        return True
+    if not is_believed(touchpoint, policy):
+        return False
+    if word is Word.OPT_OUT or touchpoint.endpoint.channel in policy.opt_in_channels:
+        return True
+    subject = endpoint_subject(touchpoint.endpoint)
+    record = consents.records([subject]).get(subject)
+    return record is not None and SuppressionKind.OPT_OUT in record.suppressions
+
+
+def _act(
     word: Word,
     rule: str,
     touchpoint: Touchpoint,
     profile_id: ProfileId | None,
     consents: ConsentStore,
     policies: Policies,
-) -> bool:
-    """Do what the word wants on the endpoint it came from.
-
-    False where it does not count: nothing proves who wrote it, or it opts in who never opted out.
-    """
+) -> None:
+    """Do what the word wants on the endpoint it came from."""
     assert touchpoint.endpoint is not None
     policy = policies.consent.words
     if word is Word.HELP:
@@ -197,20 +165,9 @@ def _hear(
             touchpoint_id=touchpoint.touchpoint_id, channel=touchpoint.endpoint.channel
         )
         consents.call_for_help(subject, notice, event)
-        return True
-    if not is_believed(touchpoint, policy):
-        return False
-    if word is Word.OPT_OUT:
-        _tell(opted_out(touchpoint, rule, policy), touchpoint, profile_id, consents)
-        return True
-    subject = endpoint_subject(touchpoint.endpoint)
-    record = consents.records([subject]).get(subject)
-    if touchpoint.endpoint.channel not in policy.opt_in_channels and (
-        record is None or SuppressionKind.OPT_OUT not in record.suppressions
-    ):
-        return False
-    _tell(opted_in(touchpoint, rule, policy), touchpoint, profile_id, consents)
-    return True
+        return
+    speak = opted_out if word is Word.OPT_OUT else opted_in
+    _tell(speak(touchpoint, rule, policy), touchpoint, profile_id, consents)
 
 
 def _tell(
@@ -237,6 +194,22 @@ def _tell(
         else EndpointReleased.model_validate(facts)
     )
     consents.tell(spoken.subject, *spoken.statements, notice=spoken.notice, event=event)
+
+
+def _override_decisions(overrides: Sequence[Override], policies: Policies) -> Iterator[Decision]:
+    """What people say instead, each override that stands for something."""
+    wins = standing(overrides, policies.intents)
+    for one in overrides:
+        said_of = [f"{aspect} {value}" for aspect, value in one.aspects.items()]
+        if one in wins.values():
+            yield Decision(
+                about="override",
+                outcome=", ".join(said_of),
+                reason=one.reason,
+                by=one.by,
+                at=one.at,
+                evidence={"override_id": one.override_id},
+            )
 
 
 def _classification_decision(classification: Classification, now: datetime) -> Decision:

@@ -69,6 +69,12 @@ def update_profile(
     if entry is None:
         raise NotFound("there is no such touchpoint")
     touchpoint = entry.touchpoint
+    if step.is_overtaken(entry.attempt):
+        return ProfileStep(
+            profile_id=entry.profile_id or NOBODY,
+            next_step="nothing",
+            why="a later round of its journey is under way",
+        )
     if isinstance(touchpoint.content, DeliveryStatus):
         _heed(touchpoint, touchpoint.content, consents)
         return _advance_delivery(touchpoint, touchpoint.content, ledger=ledger, profiles=profiles)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from functions.ticket_creation.logic import create_ticket
+from functions.ticket_creation.logic.creation import create_ticket
 from shared.domain.journey import JourneyState
 from shared.policies.reader import read_policies
 from shared.runtime import wiring

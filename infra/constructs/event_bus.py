@@ -15,12 +15,14 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from shared.events.catalogue import (
+    ClassificationOverridden,
     EndpointReleased,
     EndpointSuppressed,
     ErasureRequested,
     ExportRequested,
     FollowUpScheduled,
     HelpRequested,
+    OverrideReleased,
     ProfilesMerged,
     ProfilesSeparated,
     ProfileUpdated,
@@ -132,15 +134,20 @@ class Rules(Construct):
             "retry_attempts": 185,
             "max_event_age": Duration.hours(24),
         }
-        self._rule(
-            "received_starts_journey",
-            TouchpointReceived.event_pattern(),
-            targets.SfnStateMachine(
-                touchpoint_journey,
-                input=events.RuleTargetInput.from_event_path("$.detail.data"),
-                **delivery,
-            ),
-        )
+        for name, begins in (
+            ("received_starts_journey", TouchpointReceived),
+            ("override_starts_journey", ClassificationOverridden),
+            ("release_starts_journey", OverrideReleased),
+        ):
+            self._rule(
+                name,
+                begins.event_pattern(),
+                targets.SfnStateMachine(
+                    touchpoint_journey,
+                    input=events.RuleTargetInput.from_event_path("$.detail.data"),
+                    **delivery,
+                ),
+            )
         self._rule(
             "reply_schedules_follow_ups",
             TicketChanged.event_pattern(change=["agent_replied"]),

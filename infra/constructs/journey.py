@@ -50,6 +50,12 @@ WRITE_RETRY = [
     RETRY[-1],
 ]
 
+THIS_ROUND = "#state = :received AND (attribute_not_exists(#attempt) OR #attempt = :attempt)"
+"""An execution may be late, and a person may have sent the touchpoint round again meanwhile: then
+only the later round writes. The first has no number in the table.
+"""
+ATTEMPT = {"N.$": "States.Format('{}', $.attempt)"}
+
 CLASSIFIED = {
     "touchpoint_id": "$.touchpoint_id",
     "profile_id": "$.profile_update.profile_id",
@@ -111,16 +117,17 @@ def definition(
             "TableName": touchpoints_table,
             "Key": {"touchpoint_id": {"S.$": "$.touchpoint_id"}},
             # An execution that came later and found the journey ended has nothing to say about it.
-            "ConditionExpression": "#state = :received",
+            "ConditionExpression": THIS_ROUND,
             "UpdateExpression": (
                 "SET #state = :state, #outcome = :outcome, #event = :event "
                 "REMOVE #trouble, #failed_step, #error"
             ),
             "ExpressionAttributeNames": _names(
-                "state", "outcome", "event", "trouble", "failed_step", "error"
+                "state", "attempt", "outcome", "event", "trouble", "failed_step", "error"
             ),
             "ExpressionAttributeValues": {
                 ":received": {"S": "received"},
+                ":attempt": ATTEMPT,
                 ":state": {"S": "processed"},
                 ":outcome": {"S.$": "States.JsonToString($)"},
                 ":event": carried(TouchpointClassified, CLASSIFIED),
@@ -145,14 +152,17 @@ def definition(
             "TableName": touchpoints_table,
             "Key": {"touchpoint_id": {"S.$": "$.touchpoint_id"}},
             # If another execution of this touchpoint came through, there is no failure to record.
-            "ConditionExpression": "#state = :received",
+            "ConditionExpression": THIS_ROUND,
             "UpdateExpression": (
                 "SET #state = :state, #trouble = :state, #failed_step = :step, "
                 "#error = :error, #event = :event"
             ),
-            "ExpressionAttributeNames": _names("state", "trouble", "failed_step", "error", "event"),
+            "ExpressionAttributeNames": _names(
+                "state", "attempt", "trouble", "failed_step", "error", "event"
+            ),
             "ExpressionAttributeValues": {
                 ":received": {"S": "received"},
+                ":attempt": ATTEMPT,
                 ":state": {"S": "failed"},
                 ":step": {"S.$": FAILED["step"]},
                 ":error": {"S.$": FAILED["error"]},

@@ -34,7 +34,7 @@ def learn(
     mood: Mood | None,
     event: Event | None = None,
 ) -> None:
-    """Writes nothing that is known; `event` where the language becomes another.
+    """Writes nothing that is known; `event` where the language or a known mood becomes another.
 
     Raises Contention where others were quicker every time.
     """
@@ -47,7 +47,8 @@ def learn(
         found = [item for item in items if "learned" in item]
         known = learned_of(found[0]) if found else Learned()
         learned = known.after(language, mood)
-        told = event if _language(learned) != _language(known) else None
+        is_told = _language(learned) != _language(known) or learned.corrects(known)
+        told = event if is_told else None
         if learned == known or _write(client, table, profile_id, learned, found, told):
             return
     raise Contention("other messages of the same person were understood first")

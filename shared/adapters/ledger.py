@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 from shared.adapters import dynamo
 from shared.adapters.objects import read_object
 from shared.domain.model import ProfileId, TouchpointId, derived_id, isoformat
+from shared.domain.override import Override
 from shared.domain.retention import CLASS_OF_KIND, RetentionPolicy, epoch, expires_at
 from shared.domain.touchpoint import (
     Channel,
@@ -36,6 +37,7 @@ from shared.ports import Balance, LedgerEntry, Page, Quarantined
 
 # Whoever reads a touchpoint needs no provider.
 if TYPE_CHECKING:
+    from shared.events.envelope import Event
     from shared.providers.base import Observed, WebhookRequest
 
 INLINE_LIMIT = 200_000
@@ -223,6 +225,36 @@ class DynamoLedger:
             return False
         return True
 
+    def override(
+        self, before: LedgerEntry, overrides: Sequence[Override], event: Event
+    ) -> LedgerEntry:
+        attempt = before.attempt + 1
+        kept = json.dumps([one.model_dump(mode="json", exclude_none=True) for one in overrides])
+        # A first round has no number in the table.
+        first = "attribute_not_exists(#attempt) OR " if before.attempt == 1 else ""
+        with dynamo.contention():
+            self._update(
+                before.touchpoint.touchpoint_id,
+                set_={
+                    "state": TouchpointState.RECEIVED,
+                    "attempt": attempt,
+                    "overrides": dynamo.compressed(kept),
+                    "event": event.carried(),
+                },
+                remove=["trouble", "failed_step", "error"],
+                condition=f"#state = :before AND ({first}#attempt = :round)",
+                values={"before": before.state, "round": before.attempt},
+            )
+        return before.model_copy(
+            update={
+                "state": TouchpointState.RECEIVED,
+                "attempt": attempt,
+                "overrides": tuple(overrides),
+                "failed_step": None,
+                "error": None,
+            }
+        )
+
     def release(self, touchpoint_id: TouchpointId) -> None:
         self._update(touchpoint_id, set_={"state": TouchpointState.PROCESSED}, remove=["trouble"])
 
@@ -335,6 +367,35 @@ class DynamoLedger:
             if answer["Items"] or cursor is None:
                 return [dynamo.plain(item) for item in answer["Items"]], cursor
 
+    def all(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page[LedgerEntry]:
+        start = dynamo.read_cursor(cursor, {"touchpoint_id": None})
+        with dynamo.continuing(cursor):
+            answer = self._client.scan(
+                TableName=self._table,
+                Limit=limit,
+                # What is quarantined holds no touchpoint, what only has statuses no moment.
+                FilterExpression="#state <> :quarantined AND #at >= :since AND #at < :until",
+                ExpressionAttributeNames={"#state": "state", "#at": "received_at"},
+                ExpressionAttributeValues=dynamo.attributes(
+                    {
+                        ":quarantined": TouchpointState.QUARANTINED,
+                        ":since": isoformat(since) if since else "0",
+                        ":until": isoformat(until) if until else "9",
+                    }
+                ),
+                **start,
+            )
+        items = map(dynamo.plain, answer["Items"])
+        found = [self._entry(item) for item in items if _holds_touchpoint(item)]
+        return Page(found, dynamo.write_cursor(answer.get("LastEvaluatedKey")))
+
     def _query(
         self,
         index: str,
@@ -428,6 +489,9 @@ class DynamoLedger:
             failed_step=item.get("failed_step"),
             error=item.get("error"),
             attempt=item.get("attempt", 1),
+            overrides=json.loads(dynamo.decompressed(item["overrides"]))
+            if "overrides" in item
+            else (),
         )
 
 

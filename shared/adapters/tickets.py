@@ -79,15 +79,21 @@ class DynamoTicketStore:
         )
         return [dynamo.plain(item) for item in answer["Items"]]
 
-    def open(self, ticket: Ticket, event: Event, log: LogEntry) -> None:
+    def open(
+        self, ticket: Ticket, event: Event, log: LogEntry, *, attempt: int | None = None
+    ) -> None:
+        # A first round has no number in the table.
+        this_round = " AND (attribute_not_exists(#attempt) OR #attempt = :attempt)"
+        is_known = attempt is not None
         still_in_flight = {
             "ConditionCheck": {
                 "TableName": self._touchpoints_table,
                 "Key": dynamo.attributes({"touchpoint_id": ticket.first.touchpoint_id}),
-                "ConditionExpression": "#state = :received",
-                "ExpressionAttributeNames": {"#state": "state"},
+                "ConditionExpression": "#state = :received" + (this_round if is_known else ""),
+                "ExpressionAttributeNames": {"#state": "state"}
+                | ({"#attempt": "attempt"} if is_known else {}),
                 "ExpressionAttributeValues": dynamo.attributes(
-                    {":received": TouchpointState.RECEIVED}
+                    {":received": TouchpointState.RECEIVED, ":attempt": attempt}
                 ),
             }
         }

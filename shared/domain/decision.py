@@ -12,6 +12,7 @@ class Decision(Model):
 
     about: Literal[
         "classification",
+        "override",
         "obligation",
         "routing",
         "priority",

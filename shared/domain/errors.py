@@ -39,6 +39,10 @@ class InvalidInput(PasserelleError):
         self.field = field
 
 
+class Unlisted(InvalidInput):
+    """A value is not on the company's closed list; the message names what is."""
+
+
 class NotFound(PasserelleError):
     """Nothing has that id."""
 

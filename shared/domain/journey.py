@@ -27,6 +27,8 @@ class ClassificationStep(Model):
     """`next_step` says whether anybody might owe the customer something."""
 
     classification: Classification
+    machine_classification: Classification | None = None
+    """What the classifiers said, where a person said otherwise."""
     next_step: Literal["ticket_creation", "nothing"]
     decisions: tuple[Decision, ...] = ()
 
@@ -36,6 +38,8 @@ class TicketOutcome(StrEnum):
     JOINED = "joined"
     HELD = "held"
     """The ticket is as it was: it held this touchpoint already, or an earlier and a later one."""
+    CORRECTED = "corrected"
+    """It held this touchpoint already, and a person changed what follows from it."""
     NOTHING = "nothing"
 
 
@@ -57,9 +61,17 @@ class JourneyState(Model):
     model_config = ConfigDict(extra="ignore")
 
     touchpoint_id: TouchpointId
+    attempt: int | None = None
+    """Which round of its journey this is, as the event that started it says."""
     profile_update: ProfileStep | None = None
     ai_classification: ClassificationStep | None = None
     ticket_creation: TicketStep | None = None
+
+    def is_overtaken(self, attempt: int) -> bool:
+        """Whether the touchpoint has begun a later round: this one, delivered twice or late, has
+        nothing to say any more.
+        """
+        return self.attempt is not None and self.attempt < attempt
 
 
 class SchedulingRequest(Model):

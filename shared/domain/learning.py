@@ -20,11 +20,22 @@ class Learned(Model):
         if mood is not None:
             known[mood.touchpoint_id] = mood
         newest = sorted(known.values(), key=_place, reverse=True)[:MOST_MOODS]
-        languages = [one for one in (self.language, language) if one is not None]
-        return Learned(
-            language=max(languages, key=lambda one: (one.at, one.language), default=None),
-            moods=tuple(newest),
+        return Learned(language=self._language_after(language), moods=tuple(newest))
+
+    def corrects(self, before: "Learned") -> bool:
+        """Whether a message that was known before now teaches another mood."""
+        felt = {one.touchpoint_id: one.sentiment for one in before.moods}
+        return any(
+            felt.get(one.touchpoint_id, one.sentiment) != one.sentiment for one in self.moods
         )
+
+    def _language_after(self, language: LearnedLanguage | None) -> LearnedLanguage | None:
+        known = self.language
+        if known is None or language is None:
+            return known or language
+        if known.touchpoint_id and known.touchpoint_id == language.touchpoint_id:
+            return language
+        return max(known, language, key=lambda one: (one.at, one.language))
 
 
 def _place(mood: Mood) -> tuple[object, str]:

@@ -38,6 +38,7 @@ class Trait(Model):
 
 
 class LearnedLanguage(Model):
+    touchpoint_id: TouchpointId = TouchpointId("")
     language: str
     at: Instant
 

@@ -150,7 +150,7 @@ class EvaluationRequest(Model):
     @property
     def is_of_words(self) -> bool:
         """Whether it is about how something that was said was understood."""
-        return self.sentiment is not None or self.change == "language"
+        return self.sentiment is not None or self.change in {"language", "corrected"}
 
     @property
     def whom(self) -> Iterator[ProfileId]:

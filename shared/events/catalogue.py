@@ -21,14 +21,14 @@ class TouchpointReceived(Event):
 
 class ProfileUpdated(Event):
     """A profile was created, learned an identifier, a trait or another language, or did what a
-    segment asks for.
+    segment asks for; or what a message taught of it was corrected.
 
     Counting one more contact is not an update.
     """
 
     profile_id: ProfileId
     touchpoint_id: TouchpointId
-    change: Literal["created", "identified", "traits", "language", "activity"]
+    change: Literal["created", "identified", "traits", "language", "activity", "corrected"]
     has_facts: bool = False
     """Whether the company's systems stated facts by which people are compared."""
 
@@ -63,6 +63,33 @@ class TouchpointClassified(Event):
     decided_by: str
 
 
+class ClassificationOverridden(Event):
+    """A person said what a touchpoint is; its journey goes round again with that.
+
+    Absent is what they did not speak of.
+    """
+
+    touchpoint_id: TouchpointId
+    profile_id: ProfileId | None = None
+    attempt: int
+    override_id: str
+    intent: str | None = None
+    sentiment: str | None = None
+    urgency: str | None = None
+    language: str | None = None
+    by: str
+
+
+class OverrideReleased(Event):
+    """An override counts no more; the journey of its touchpoint goes round again without it."""
+
+    touchpoint_id: TouchpointId
+    profile_id: ProfileId | None = None
+    attempt: int
+    override_id: str
+    by: str
+
+
 class TicketOpened(Event):
     ticket_id: TicketId
     profile_id: ProfileId
@@ -82,7 +109,9 @@ class TicketChanged(Event):
     queue: str
     status: str
     priority: str
-    change: Literal["customer_wrote", "agent_replied", "escalated", "edited", "resolved"]
+    change: Literal[
+        "customer_wrote", "agent_replied", "escalated", "edited", "resolved", "overridden"
+    ]
     version: int
 
 

@@ -18,6 +18,7 @@ STATUS: dict[type[errors.PasserelleError], HTTPStatus] = {
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.MalformedPayload: HTTPStatus.BAD_REQUEST,
     errors.InvalidInput: HTTPStatus.BAD_REQUEST,
+    errors.Unlisted: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.Contention: HTTPStatus.CONFLICT,

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from functions.follow_up_scheduling.logic import schedule_follow_ups
 from functions.profile_update.logic import update_profile
-from functions.ticket_creation.logic import create_ticket
+from functions.ticket_creation.logic.creation import create_ticket
 from shared.domain.classification import Urgency
 from shared.domain.errors import Contention
 from shared.domain.identity import IdentifierType

@@ -12,6 +12,7 @@ from shared.domain.errors import NotFound
 from shared.domain.identity import Identifier
 from shared.domain.journey import JourneyState, TicketOutcome
 from shared.domain.model import Instant, Model, ProfileId, TicketId, TouchpointId
+from shared.domain.override import Override, overridden
 from shared.domain.touchpoint import (
     Automation,
     Channel,
@@ -55,7 +56,15 @@ class TouchpointView(Model):
         default=None, description="Where a reply goes; null where there is no way back."
     )
     automation: Automation | None = None
-    classification: Classification | None = None
+    classification: Classification | None = Field(
+        default=None, description="What counts: with what people said instead, where they did."
+    )
+    machine_classification: Classification | None = Field(
+        default=None, description="What the classifiers said, where a person said otherwise."
+    )
+    overrides: tuple[Override, ...] = Field(
+        default=(), description="What people said it is, oldest first; the released ones too."
+    )
     decisions: tuple[Decision, ...] = ()
     outcome: OutcomeView | None = None
     delivery: DeliveryStatus | None = Field(
@@ -99,7 +108,8 @@ def touchpoint_view(entry: LedgerEntry) -> TouchpointView:
             "identifiers": touchpoint.identifiers,
             "endpoint": touchpoint.endpoint,
             "automation": touchpoint.automation,
-            "classification": _classification(journey),
+            **_classifications(entry, journey),
+            "overrides": entry.overrides,
             "decisions": _decisions(journey),
             "outcome": _outcome(journey),
             "delivery": entry.delivery,
@@ -111,9 +121,19 @@ def touchpoint_view(entry: LedgerEntry) -> TouchpointView:
     )
 
 
-def _classification(journey: JourneyState | None) -> Classification | None:
+def _classifications(
+    entry: LedgerEntry, journey: JourneyState | None
+) -> dict[str, Classification | None]:
+    """As its journey ended. Until a round that people asked for has ended, as it will."""
     understood = journey.ai_classification if journey is not None else None
-    return understood.classification if understood is not None else None
+    if understood is None:
+        return {}
+    counts, machine = understood.classification, understood.machine_classification
+    if entry.state is not TouchpointState.PROCESSED:
+        answer = machine or counts
+        counts = overridden(answer, entry.overrides)
+        machine = answer if counts != answer else None
+    return {"classification": counts, "machine_classification": machine}
 
 
 def _decisions(journey: JourneyState | None) -> tuple[Decision, ...]:

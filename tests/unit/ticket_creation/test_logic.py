@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.ticket_creation.logic import create_ticket
+from functions.ticket_creation.logic.creation import create_ticket
 from shared.domain.classification import Classification, Sentiment, Urgency
 from shared.domain.errors import Conflict, Contention, NotFound
 from shared.domain.journey import (
@@ -386,11 +386,13 @@ class Raced(FakeTicketStore):
         super().__init__(world.ledger, world.events, world.profiles)
         self._raced = False
 
-    def open(self, ticket: Ticket, event: Event, log: LogEntry) -> None:
+    def open(
+        self, ticket: Ticket, event: Event, log: LogEntry, *, attempt: int | None = None
+    ) -> None:
         if not self._raced:
             self._raced = True
-            super().open(ticket, event, log)
-        super().open(ticket, event, log)
+            super().open(ticket, event, log, attempt=attempt)
+        super().open(ticket, event, log, attempt=attempt)
 
 
 INTENTS = ("order_status", "refund", "delivery_problem", "billing_or_payment", "appointment")

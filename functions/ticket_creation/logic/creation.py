@@ -2,12 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
+from functions.ticket_creation.logic.correction import (
+    Follows,
+    correct,
+    holding_ticket,
+    override_log,
+)
+from shared.deciding import OWED, decide_priority
 from shared.domain.classification import Classification
 from shared.domain.decision import Decision
 from shared.domain.errors import Conflict, NotFound
-from shared.domain.journey import JourneyState, TicketOutcome, TicketStep
+from shared.domain.journey import ClassificationStep, JourneyState, TicketOutcome, TicketStep
 from shared.domain.model import ProfileId, isoformat
+from shared.domain.override import Override
 from shared.domain.ticket import (
     CustomerWord,
     Ticket,
@@ -18,7 +27,7 @@ from shared.domain.ticket import (
 from shared.domain.touchpoint import Touchpoint, TouchpointState
 from shared.events.catalogue import TicketChanged, TicketOpened
 from shared.policies.reader import Policies
-from shared.ports import Clock, Ledger, LogEntry, TicketStore
+from shared.ports import Clock, Ledger, LedgerEntry, LogEntry, TicketStore
 
 NOTHING = TicketStep(outcome=TicketOutcome.NOTHING, next_step="nothing")
 
@@ -26,7 +35,8 @@ NOTHING = TicketStep(outcome=TicketOutcome.NOTHING, next_step="nothing")
 def create_ticket(
     step: JourneyState, *, ledger: Ledger, tickets: TicketStore, policies: Policies, clock: Clock
 ) -> TicketStep:
-    """Open a ticket for what was understood, or join the open one.
+    """Open a ticket for what was understood, or join the open one; correct the one that holds a
+    touchpoint of which a person spoke.
 
     Raises Contention when another journey wrote the same ticket; the step is then tried again.
     """
@@ -37,17 +47,25 @@ def create_ticket(
     profile_id = step.profile_update.profile_id
     if not profile_id:
         return NOTHING
+    if step.is_overtaken(entry.attempt):
+        return NOTHING
     classification = step.ai_classification.classification
     now = clock.now()
     word, priority = _customer_word(entry.touchpoint, classification, policies, now)
     whose = step.profile_update.profile_ids or (profile_id,)
     sequences, open_tickets = tickets.of_profiles(whose)
     queue = policies.routing.queue_for(classification.intent)
+    owed = _is_owed(step.ai_classification, policies)
+    held = holding_ticket(entry, open_tickets, tickets) if entry.overrides else None
+    if held is not None:
+        taken = {one.queue for one in open_tickets if one.profile_id == held.profile_id}
+        follows = Follows(word, owed, queue, queue in taken - {held.queue}, priority)
+        return correct(held, follows, entry.overrides, tickets=tickets, policies=policies)
     ticket = _ticket_to_join(queue, classification.intent, open_tickets, policies)
     decisions = (priority, _routing(classification.intent, queue, ticket, now))
     if ticket is not None:
-        return _join(ticket, word, decisions, tickets=tickets, policies=policies)
-    if not policies.intents[classification.intent].owes:
+        return _join(ticket, word, decisions, entry.overrides, tickets=tickets, policies=policies)
+    if not owed:
         return NOTHING
     if entry.attempt > 1 and _was_dealt_with(profile_id, queue, sequences, word, tickets):
         return NOTHING
@@ -59,7 +77,15 @@ def create_ticket(
         sla=policies.sla,
         calendar=policies.calendar,
     )
-    return _open(opened, decisions, ledger=ledger, tickets=tickets, now=now)
+    return _open(opened, decisions, entry, ledger=ledger, tickets=tickets, now=now)
+
+
+def _is_owed(step: ClassificationStep, policies: Policies) -> bool:
+    """As the step before decided."""
+    decided = next((one.outcome for one in step.decisions if one.about == "obligation"), None)
+    if decided is None:
+        return policies.intents[step.classification.intent].owes
+    return decided == OWED
 
 
 def _was_dealt_with(
@@ -82,25 +108,14 @@ def _customer_word(
     touchpoint: Touchpoint, classification: Classification, policies: Policies, now: datetime
 ) -> tuple[CustomerWord, Decision]:
     """What the ticket keeps of it, and why it is that urgent."""
-    position, rule = next(
-        (position, rule)
-        for position, rule in enumerate(policies.priorities)
-        if rule.matches(classification)
-    )
+    priority, decision = decide_priority(classification, policies, now)
     word = CustomerWord(
         touchpoint_id=touchpoint.touchpoint_id,
         at=touchpoint.occurred_at,
         endpoint=touchpoint.endpoint,
         intent=classification.intent,
-        priority=rule.priority,
+        priority=priority,
         language=classification.language,
-    )
-    decision = Decision(
-        about="priority",
-        outcome=rule.priority,
-        reason=f"rule {position + 1} of priorities.yaml",
-        by="policy:priorities",
-        at=now,
     )
     return word, decision
 
@@ -133,6 +148,7 @@ def _join(
     ticket: Ticket,
     word: CustomerWord,
     decisions: tuple[Decision, ...],
+    overrides: Sequence[Override],
     *,
     tickets: TicketStore,
     policies: Policies,
@@ -148,7 +164,8 @@ def _join(
             change="customer_wrote",
             version=ticket.version + 1,
         )
-        tickets.save(joined, ticket, event)
+        log = override_log(overrides, word.touchpoint_id) if overrides else None
+        tickets.save(joined, ticket, event, log)
     # Its first word may be this one: it came late, or this step is tried again after it opened the
     # ticket. The promises count from there, and making them twice is harmless.
     begins_here = joined.first.touchpoint_id == word.touchpoint_id
@@ -164,6 +181,7 @@ def _join(
 def _open(
     ticket: Ticket,
     decisions: tuple[Decision, ...],
+    entry: LedgerEntry,
     *,
     ledger: Ledger,
     tickets: TicketStore,
@@ -179,15 +197,20 @@ def _open(
         first_response_due_at=ticket.first_response.due_at,
         resolution_due_at=ticket.resolution.due_at,
     )
-    reasons = {decision.about: decision.reason for decision in decisions}
-    log = LogEntry(at=ticket.first.at, what="opened", by="policy", detail=dict(reasons))
+    reasons: dict[str, Any] = {decision.about: decision.reason for decision in decisions}
+    if entry.overrides:
+        reasons["override"] = override_log(entry.overrides, ticket.first.touchpoint_id).detail
+    log = LogEntry(at=ticket.first.at, what="opened", by="policy", detail=reasons)
     try:
-        tickets.open(ticket, event, log)
+        tickets.open(ticket, event, log, attempt=entry.attempt)
     except Conflict:
-        # Another execution of this journey came through: what was owed is done. If it failed
-        # instead, so must this one: a journey that ends well would hide it from `redrive`.
-        entry = ledger.read(ticket.first.touchpoint_id)
-        if entry is not None and entry.state is TouchpointState.PROCESSED:
+        # Another execution of this journey came through: what was owed is done; or a person sent
+        # the touchpoint round again. If it failed instead, so must this one: a journey that ends
+        # well would hide it from `redrive`.
+        now_is = ledger.read(ticket.first.touchpoint_id)
+        if now_is is not None and (
+            now_is.state is TouchpointState.PROCESSED or now_is.attempt > entry.attempt
+        ):
             return NOTHING
         raise
     due = Decision(

@@ -1,0 +1,147 @@
+"""What follows from what a touchpoint means, for the journey and for a replay alike: whether
+something is owed, and how urgent it is.
+
+Nothing here reads or writes; the policies say it all.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from shared.domain.classification import Classification, Evidence
+from shared.domain.decision import Decision
+from shared.domain.override import Override, overridden, standing
+from shared.domain.ticket import Priority
+from shared.domain.touchpoint import Message, Touchpoint
+from shared.domain.understanding import MarkRule, WordRule
+from shared.policies.reader import Policies
+
+
+class Understood(NamedTuple):
+    machine: Classification
+    """What the classifiers and the mark say."""
+    classification: Classification
+    """What counts: with what people say instead."""
+    rule: WordRule | None
+    """The words that decided the intent, where nobody overrode it."""
+    mark: MarkRule | None
+    """What the mark says, where nobody overrode the intent."""
+
+    @property
+    def is_overridden(self) -> bool:
+        return self.classification != self.machine
+
+
+def said(touchpoint: Touchpoint) -> str:
+    """The person's own words. A mail's subject counts where it opens an exchange; in a reply it
+    only echoes.
+    """
+    content = touchpoint.content
+    if isinstance(content, Message) and content.subject and not content.in_reply_to:
+        return f"{content.subject}\n{content.text}"
+    return touchpoint.text
+
+
+def weigh(
+    touchpoint: Touchpoint,
+    answer: Classification,
+    overrides: Sequence[Override],
+    policies: Policies,
+) -> Understood:
+    """A classifier's answer with the touchpoint's mark, and with what people say instead."""
+    mark = policies.understanding.marks.rule_for(touchpoint.content)
+    machine = answer if mark is None else _weigh_mark(answer, mark, policies)
+    classification = overridden(machine, overrides, policies.intents)
+    if "intent" in standing(overrides, policies.intents):
+        return Understood(machine, classification, None, None)
+    rule = policies.understanding.word_rule(_deciding_rule(machine))
+    return Understood(machine, classification, rule, mark)
+
+
+def _weigh_mark(
+    classification: Classification, mark: MarkRule, policies: Policies
+) -> Classification:
+    """A mark tells the feeling better than words do, and what it is about where the words are
+    general or absent.
+    """
+    evidence = Evidence(aspect="sentiment", words=(), reason=mark.name)
+    others = tuple(one for one in classification.evidence if one.aspect != "sentiment")
+    changes: dict[str, object] = {
+        "sentiment": mark.sentiment,
+        "sentiment_score": mark.score,
+        "sentiment_confidence": 1.0,
+        "evidence": (*others, evidence),
+    }
+    if classification.intent in policies.understanding.marks.gives_way:
+        changes |= {
+            "intent": mark.intent,
+            "intent_confidence": 1.0,
+            "runner_up": None,
+            "runner_up_confidence": None,
+            "decided_by": "rules",
+            "version": policies.understanding.rules_version,
+            "evidence": (
+                *(one for one in others if one.aspect != "intent"),
+                Evidence(aspect="intent", words=(), reason=mark.name),
+                evidence,
+            ),
+        }
+    return classification.model_copy(update=changes)
+
+
+def decide_obligation(
+    understood: Understood, policies: Policies, now: datetime, *, heard: bool = True
+) -> tuple[bool, Decision]:
+    """Whether somebody owes the customer something: a rule or a mark that decided says so itself,
+    else the intent does. A word that was not `heard` brought nothing about, so a person looks.
+    """
+    intent = understood.classification.intent
+    owed, by, source = policies.intents[intent].owes, "policy:intents", "intent"
+    reason = _deciding_rule(understood.machine)
+    for decider in (understood.rule, understood.mark):
+        if decider is not None and decider.owes is not None and decider.name == reason:
+            owed, by, source = decider.owes, "policy:understanding", decider.name
+    if not heard:
+        owed, by, source = True, UNHEARD, "a word that was not acted upon,"
+    decision = Decision(
+        about="obligation",
+        outcome=OWED if owed else NOTHING_OWED,
+        reason=f"{source} {intent}: "
+        + ("somebody owes an answer" if owed else "nobody waits for an answer"),
+        by=by,
+        at=now,
+        evidence={"intent": intent},
+    )
+    return owed, decision
+
+
+OWED = "owed"
+NOTHING_OWED = "nothing_owed"
+UNHEARD = "policy:consent"
+"""Who decided on the obligation where a word was not acted upon."""
+
+
+def decide_priority(
+    classification: Classification, policies: Policies, now: datetime
+) -> tuple[Priority, Decision]:
+    """How urgent a ticket for it is: by the first rule that holds."""
+    position, rule = next(
+        (position, rule)
+        for position, rule in enumerate(policies.priorities)
+        if rule.matches(classification)
+    )
+    decision = Decision(
+        about="priority",
+        outcome=rule.priority,
+        reason=f"rule {position + 1} of priorities.yaml",
+        by="policy:priorities",
+        at=now,
+    )
+    return rule.priority, decision
+
+
+def _deciding_rule(classification: Classification) -> str | None:
+    """The name of the rule that decided the intent, where one did."""
+    if classification.decided_by != "rules":
+        return None
+    return next((one.reason for one in classification.evidence if one.aspect == "intent"), None)
