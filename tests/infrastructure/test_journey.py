@@ -54,7 +54,7 @@ class Refused(Exception):
 class Journey(NamedTuple):
     """Runs one touchpoint through the state machine and tells what the steps were given."""
 
-    run: Callable[[Mapping[str, dict[str, Any] | Refused]], tuple[str, dict[str, Any]]]
+    run: Callable[..., tuple[str, dict[str, Any]]]
     heard: dict[str, dict[str, Any]]
 
 
@@ -93,13 +93,13 @@ def journey(monkeypatch: pytest.MonkeyPatch) -> Iterator[Journey]:
         machine = _machine()
 
         def run(
-            given: Mapping[str, dict[str, Any] | Refused],
+            given: Mapping[str, dict[str, Any] | Refused], *, attempt: str = ""
         ) -> tuple[str, dict[str, Any]]:
             answers.update(given)
-            table.put_item(
-                TableName=TABLE,
-                Item={"touchpoint_id": {"S": TOUCHPOINT_ID}, "state": {"S": "received"}},
-            )
+            known = {"touchpoint_id": {"S": TOUCHPOINT_ID}, "state": {"S": "received"}}
+            if attempt:
+                known["attempt"] = {"N": attempt}
+            table.put_item(TableName=TABLE, Item=known)
             status = _execute(machine)
             key = {"touchpoint_id": {"S": TOUCHPOINT_ID}}
             return status, table.get_item(TableName=TABLE, Key=key)["Item"]
@@ -165,6 +165,24 @@ def test_the_end_carries_its_event(journey: Journey) -> None:
     )
     data = {name: {"S": value} for name, value in event.carried()["data"].items()}
     assert item["event"] == {"M": {"type": {"S": "TouchpointClassified"}, "data": {"M": data}}}
+
+
+@pytest.mark.parametrize("given", [ANSWERS, {**ANSWERS, "profile_update": Refused("PolicyError")}])
+def test_a_round_that_was_overtaken_writes_nothing(
+    journey: Journey, given: Mapping[str, dict[str, Any] | Refused]
+) -> None:
+    """A person sent the touchpoint round again meanwhile: what counts is the round after."""
+    _, item = journey.run(given, attempt="2")
+    assert item == {
+        "touchpoint_id": {"S": TOUCHPOINT_ID},
+        "state": {"S": "received"},
+        "attempt": {"N": "2"},
+    }
+
+
+def test_the_round_that_is_under_way_ends(journey: Journey) -> None:
+    _, item = journey.run(ANSWERS, attempt="1")
+    assert item["state"] == {"S": "processed"}
 
 
 def test_what_was_in_trouble_before_no_longer_is(journey: Journey) -> None:

@@ -274,7 +274,7 @@ def test_streams_lose_nothing(stack: Synthesised) -> None:
 
 def test_rules_lose_nothing(stack: Synthesised) -> None:
     rules = stack.resources("AWS::Events::Rule").values()
-    assert len(rules) == 11
+    assert len(rules) == 13
     for rule in rules:
         assert "EventBusName" in rule["Properties"]
         for target in rule["Properties"]["Targets"]:
@@ -299,6 +299,8 @@ def test_rules_say_what_their_target_expects(stack: Synthesised) -> None:
         "EndpointReleased": ({"data": {"confirm": [True]}}, '{"touchpoint_id":<>}'),
         "HelpRequested": (None, '{"touchpoint_id":<>}'),
         "TouchpointReceived": (None, "$.detail.data"),
+        "ClassificationOverridden": (None, "$.detail.data"),
+        "OverrideReleased": (None, "$.detail.data"),
         "TicketChanged": (
             {"data": {"change": ["agent_replied"]}},
             '{"ticket_id":<>,"when":"agent_replied"}',
