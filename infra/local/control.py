@@ -48,6 +48,7 @@ class Control:
             ("POST", "/_local/redrive"): self._redrive,
             ("GET", "/_local/bedrock"): lambda _: _json(self._bedrock()),
             ("POST", "/_local/bedrock"): self._tell_bedrock,
+            ("POST", "/_local/replay"): self._replay,
             ("GET", "/_local"): self._page.show,
             ("POST", "/_local/page/play"): self._page.play,
             ("POST", "/_local/page/clock"): self._move_clock_on_page,
@@ -126,6 +127,10 @@ class Control:
         if not isinstance(touchpoint_id, str):
             raise InvalidInput("a touchpoint's id is missing", field="touchpoint_id")
         return _json({"sent_again": self._cloud.stories.redrive(touchpoint_id)})
+
+    def _replay(self, request: Request) -> Response:
+        told = self._cloud.stories.replay(_object(request))
+        return Response(200, {"content-type": "text/plain; charset=utf-8"}, f"{told}\n".encode())
 
     def _logs(self, _: Request) -> Response:
         text = "\n".join(self._cloud.logs.lines())

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from infra.local.replaying import answer_replay
 from shared.domain.follow_up import FollowUp
 from shared.domain.journey import JourneyState
 from shared.domain.model import TicketId, TouchpointId
@@ -98,6 +99,9 @@ class Stories:
 
     def redrive(self, touchpoint_id: str) -> bool:
         return wiring.ledger(self._settings).send_again(TouchpointId(touchpoint_id))
+
+    def replay(self, asked: dict[str, Any]) -> str:
+        return answer_replay(asked, self._settings)
 
     def _story(self, entry: Any, known: _Known) -> Story:
         # A passive touchpoint is processed without an outcome: its journey ended with its profile.

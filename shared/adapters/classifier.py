@@ -3,11 +3,12 @@ worth its price and may be asked.
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from shared.adapters.bedrock_classifier import AnswerRefused, BedrockClassifier, ModelUnavailable
 from shared.adapters.clock import SystemClock
-from shared.adapters.embedded_classifier import EmbeddedClassifier
+from shared.adapters.embedded_classifier import MODEL, EmbeddedClassifier
 from shared.adapters.metered_classifier import UNREACHABLE, MeteredClassifier
 from shared.adapters.rule_classifier import RuleClassifier
 from shared.adapters.urgency_rules import RANK
@@ -121,6 +122,7 @@ def build_classifier(
     model_id: str,
     policies: Policies | None = None,
     *,
+    model: Path = MODEL,
     ai_uses: AiUses | None = None,
     clock: Callable[[], Clock] = SystemClock,
     mask: Masker = str,
@@ -128,7 +130,8 @@ def build_classifier(
 ) -> Classifier:
     """`bedrock` makes the client when it is first needed; None: no model is ever called.
 
-    Nobody may ask a paid model without `ai_uses`, which hold its budget.
+    `model` is the embedded one's file. Nobody may ask a paid model without `ai_uses`, which hold
+    its budget.
     """
     policies = policies or read_policies()
     policy, intents = policies.understanding, policies.intents
@@ -143,7 +146,7 @@ def build_classifier(
     return CascadingClassifier(
         RuleClassifier(policy),
         WordsClassifier(policy, intents),
-        EmbeddedClassifier(policy, intents),
+        EmbeddedClassifier(policy, intents, model),
         metered,
         ai_uses,
         tell,

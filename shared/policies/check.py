@@ -1,5 +1,6 @@
 """Check all policies: one by one, and what one of them says of another."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -12,16 +13,16 @@ NOTICES: frozenset[str] = frozenset(get_args(NoticeTemplate))
 """Templates that words of a person call for, whatever the follow-ups are."""
 
 
-def check_policies(folder: Path = FOLDER) -> Policies:
+def check_policies(folder: Path = FOLDER, instead: Mapping[str, Path] | None = None) -> Policies:
     """All policies of a folder, read, and their cross-references hold: no rule names a queue or a
-    template that is not there.
+    template that is not there. `instead` are files that stand for the folder's own, by policy.
 
     Raises PolicyError.
     """
-    policies = Policies(folder)
+    policies = Policies(folder, instead)
     for name in NAMES:
         getattr(policies, name)
-    files = {name: PolicyFile(folder / f"{name}.yaml") for name in NAMES}
+    files = {name: PolicyFile(policies.file(name)) for name in NAMES}
     _check_references(policies, files)
     return policies
 

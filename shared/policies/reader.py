@@ -6,7 +6,7 @@ anything is deployed or run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import cache, cached_property
 from pathlib import Path
@@ -44,8 +44,14 @@ class Policies:
     A property is the file of its name, and raises PolicyError where that is wrong.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, instead: Mapping[str, Path] | None = None) -> None:
+        """`instead`: by the name of a policy, the file that counts and not the folder's own."""
         self.folder = folder
+        self.instead = dict(instead or {})
+
+    def file(self, name: str) -> Path:
+        """Where the policy of that name stands."""
+        return self.instead.get(name, self.folder / f"{name}.yaml")
 
     @cached_property
     def intents(self) -> dict[str, IntentMeaning]:
@@ -143,7 +149,7 @@ class Policies:
         return self.calendars[self.sla.calendar]
 
     def _read(self, name: str, type_: type[PolicyT]) -> PolicyT:
-        policy: PolicyT = PolicyFile(self.folder / f"{name}.yaml").read(type_)
+        policy: PolicyT = PolicyFile(self.file(name)).read(type_)
         return policy
 
     def _replace(self, **policies: object) -> Policies:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
@@ -17,6 +18,7 @@ from shared.adapters.clock import SystemClock
 # a function pays only for what it uses.
 if TYPE_CHECKING:
     from shared.domain.matching import Similarity
+    from shared.policies.reader import Policies
     from shared.ports import (
         AiUses,
         Bus,
@@ -301,6 +303,19 @@ def classifier(settings: AiClassificationSettings) -> Classifier:
         clock=clock,
         mask=masker(),
     )
+
+
+def free_classifier(policies: Policies, model: Path | None = None) -> Classifier:
+    """Rules and the embedded model of these policies; no call that is paid for."""
+    from shared.adapters.classifier import build_classifier
+    from shared.adapters.embedded_classifier import MODEL
+
+    return build_classifier(None, "", policies, model=model or MODEL)
+
+
+def masker() -> Masker | None:
+    """None while nothing finds personal data: whoever would show or keep a text then does not."""
+    return None
 
 
 def fetch() -> Fetch:
