@@ -216,8 +216,8 @@ class DynamoLedger:
                     "event": event.carried(),
                 },
                 remove=["trouble", "failed_step", "error"],
-                condition="#state = :before",
-                values={"before": entry.state},
+                condition=f"#state = :before AND {_round(entry)}",
+                values={"before": entry.state, "round": entry.attempt},
             )
         except ClientError as error:
             if not dynamo.condition_failed(error):
@@ -230,8 +230,6 @@ class DynamoLedger:
     ) -> LedgerEntry:
         attempt = before.attempt + 1
         kept = json.dumps([one.model_dump(mode="json", exclude_none=True) for one in overrides])
-        # A first round has no number in the table.
-        first = "attribute_not_exists(#attempt) OR " if before.attempt == 1 else ""
         with dynamo.contention():
             self._update(
                 before.touchpoint.touchpoint_id,
@@ -242,7 +240,7 @@ class DynamoLedger:
                     "event": event.carried(),
                 },
                 remove=["trouble", "failed_step", "error"],
-                condition=f"#state = :before AND ({first}#attempt = :round)",
+                condition=f"#state = :before AND {_round(before)}",
                 values={"before": before.state, "round": before.attempt},
             )
         return before.model_copy(
@@ -493,6 +491,12 @@ class DynamoLedger:
             if "overrides" in item
             else (),
         )
+
+
+def _round(entry: LedgerEntry) -> str:
+    """The condition that no other round of its journey began; a first one has no number."""
+    first = "attribute_not_exists(#attempt) OR " if entry.attempt == 1 else ""
+    return f"({first}#attempt = :round)"
 
 
 def timeline_key(touchpoint: Touchpoint) -> str:

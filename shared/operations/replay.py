@@ -165,8 +165,10 @@ def _as_recorded(
     assert journey.ai_classification is not None
     meant = journey.ai_classification.classification
     obligation = _decision("obligation", journey)
-    is_owed = obligation is not None and obligation.outcome == OWED
+    is_owed = _is_owed(meant, obligation, current)
     priority = _decision("priority", journey)
+    if priority is None:
+        _, priority = decide_priority(meant, current, entry.touchpoint.received_at)
     routing = _decision("routing", journey)
     # A ticket of another queue that was open then, or a person's hand, is no matter of policy.
     if routing is None or entry.overrides or meant.intent in current.routing.continues:
@@ -175,12 +177,20 @@ def _as_recorded(
         queue = routing.outcome
     return _verdict(
         meant,
-        obligation=obligation,
+        owes=is_owed,
+        because_owes=obligation.reason if obligation else "",
         queue=queue if is_owed else NONE,
-        priority=priority.outcome if priority and is_owed else NONE,
-        because=priority.reason if priority and is_owed else "",
+        priority=priority.outcome if is_owed else NONE,
+        because=priority.reason,
         masker=masker,
     )
+
+
+def _is_owed(meant: Classification, recorded: Decision | None, current: Policies) -> bool:
+    """As it was recorded; by the intent, where nothing was."""
+    if recorded is not None:
+        return recorded.outcome == OWED
+    return meant.intent in current.intents and current.intents[meant.intent].owes
 
 
 def _as_it_would_be(
@@ -200,10 +210,11 @@ def _as_it_would_be(
     priority, because = decide_priority(meant, candidate, at)
     return _verdict(
         meant,
-        obligation=obligation,
+        owes=is_owed,
+        because_owes=obligation.reason,
         queue=candidate.routing.queue_for(meant.intent) if is_owed else NONE,
         priority=priority if is_owed else NONE,
-        because=because.reason if is_owed else "",
+        because=because.reason,
         masker=masker,
     )
 
@@ -211,31 +222,30 @@ def _as_it_would_be(
 def _verdict(
     meant: Classification,
     *,
-    obligation: Decision | None,
+    owes: bool,
+    because_owes: str,
     queue: str,
     priority: str,
     because: str,
     masker: Masker | None,
 ) -> Verdict:
-    is_owed = obligation is not None and obligation.outcome == OWED
     values = {
         "intent": meant.intent,
         "sentiment": str(meant.sentiment),
         "urgency": str(meant.urgency),
-        "owes": "yes" if is_owed else "no",
+        "owes": "yes" if owes else "no",
         "queue": queue,
         "priority": str(priority),
     }
-    owes = obligation.reason if obligation is not None else ""
     reasons = {
         "intent": _why(
             meant, "intent", f"{meant.decided_by} {meant.intent_confidence:.2f}", masker
         ),
         "sentiment": _why(meant, "sentiment", f"score {meant.sentiment_score:+.2f}", masker),
         "urgency": _why(meant, "urgency", ", ".join(meant.urgency_reasons), masker),
-        "owes": owes,
-        "queue": owes if queue == NONE else f"the queue of {meant.intent}",
-        "priority": owes if priority == NONE else because,
+        "owes": because_owes,
+        "queue": because_owes if queue == NONE else f"the queue of {meant.intent}",
+        "priority": because_owes if priority == NONE else because,
     }
     return Verdict(values, reasons)
 
