@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextvars import copy_context
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -63,6 +64,48 @@ def test_the_balance_of_a_deployed_stack(capsys: pytest.CaptureFixture[str]) -> 
 def test_redrive_of_a_deployed_stack(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("redrive", "--stack", STACK) == 0
     assert capsys.readouterr().out == "0 sent again, 0 read, 0 still unreadable\n"
+
+
+@pytest.mark.usefixtures("account")
+@pytest.mark.parametrize("since", ["2026-11-01", "2026-11-01T00:00:00+01:00"])
+def test_a_replay_of_a_deployed_stack(
+    since: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "priorities.yaml").write_text("- {priority: low}\n")
+    given = ("--since", since, "--with", str(tmp_path), "--json")
+    assert run("replay", "--stack", STACK, *given) == 0
+    assert json.loads(capsys.readouterr().out)["looked_at"] == 0
+    assert run("replay", "--stack", STACK, "--since", since) == 0
+    assert capsys.readouterr().out.endswith("0  changed\n")
+
+
+@pytest.mark.usefixtures("account")
+def test_a_wrong_policy_is_an_error_of_one_line_before_the_ledger_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "routing.yml.yaml").write_text("")
+    assert run("replay", "--stack", STACK, "--with", str(tmp_path)) == 1
+    assert re.fullmatch(
+        "error: routing.yml.yaml: no policy is called so.*\n", capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--since", "2026-11-01T10:00"), ("--since", "yesterday"), ("--examples", "-1")]
+)
+def test_a_replay_that_is_asked_for_wrongly(wrong: tuple[str, str]) -> None:
+    with pytest.raises(SystemExit):
+        run("replay", "--stack", STACK, *wrong)
+
+
+@pytest.mark.usefixtures("account")
+def test_no_text_is_written_that_nothing_masks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "overrides.jsonl"
+    assert run("overrides", "--stack", STACK, "--out", str(out)) == 1
+    assert "masks" in capsys.readouterr().err
+    assert not out.exists()
 
 
 @pytest.mark.usefixtures("account")
