@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from functions.ticket_creation.logic.creation import create_ticket
 from shared.domain.classification import Classification, Sentiment, Urgency
+from shared.domain.decision import Decision
 from shared.domain.errors import Conflict, Contention, NotFound
 from shared.domain.journey import (
     ClassificationStep,
@@ -54,6 +55,7 @@ def create(
     meant: Classification | None = None,
     *,
     whose: ProfileId | None = None,
+    decisions: tuple[Decision, ...] = (),
 ) -> TicketStep:
     """The step for a touchpoint, which is put in the ledger unless it is there."""
     if seen not in world.ledger:
@@ -66,7 +68,7 @@ def create(
             why="somebody wrote",
         ),
         ai_classification=ClassificationStep(
-            classification=meant or meaning(), next_step="ticket_creation"
+            classification=meant or meaning(), next_step="ticket_creation", decisions=decisions
         ),
     )
     return create_ticket(
@@ -135,6 +137,21 @@ class TestOpening:
             "sla": ("2026-11-23T14:30:00.000000Z", "the targets of high in working time"),
         }
         assert {one.at for one in step.decisions} == {world.clock.now()}
+
+    @pytest.mark.parametrize(
+        ("intent", "outcome", "opens"),
+        [("opt_out", "owed", True), ("order_status", "nothing_owed", False)],
+    )
+    def test_what_the_step_before_decided_is_owed_and_not_what_the_intent_says(
+        self, world: World, intent: str, outcome: str, opens: bool
+    ) -> None:
+        """An opt-out that nothing proves is not acted upon: a person looks."""
+        decided = Decision(
+            about="obligation", outcome=outcome, reason="because", by="policy:consent", at=NOON
+        )
+        step = create(world, whatsapp_message(), meaning(intent), decisions=(decided,))
+        assert (step.outcome is TicketOutcome.OPENED) is opens
+        assert len(world.tickets) == opens
 
     @pytest.mark.parametrize(
         ("meant", "priority"),
