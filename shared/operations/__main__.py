@@ -71,7 +71,7 @@ def _reerase(_: Namespace, settings: OperationsSettings) -> int:
 
 
 def _overrides(options: Namespace, settings: OperationsSettings) -> int:
-    masker = wiring.masker()
+    masker = wiring.covering_masker()
     if masker is None:
         print("error: nothing here masks personal data, so no text is written", file=sys.stderr)
         return 1
@@ -95,7 +95,7 @@ def _replay(options: Namespace, settings: OperationsSettings) -> int:
             without_bedrock=options.without_bedrock,
         ),
         ledger=wiring.ledger(settings),
-        masker=wiring.masker(),
+        masker=wiring.covering_masker(),
         since=options.since,
         until=options.until,
         examples=options.examples,

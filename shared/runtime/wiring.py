@@ -313,9 +313,12 @@ def free_classifier(policies: Policies, model: Path | None = None) -> Classifier
     return build_classifier(None, "", policies, model=model or MODEL)
 
 
-def masker() -> Masker | None:
-    """None while nothing finds personal data: whoever would show or keep a text then does not."""
-    return None
+def covering_masker() -> Masker | None:
+    """For whoever shows or keeps a text outside the tables: None while `masker` hides nothing, and
+    then they do not.
+    """
+    found = masker()
+    return None if found is str else found
 
 
 def fetch() -> Fetch:
