@@ -87,9 +87,8 @@ def _answer_before(entry: LedgerEntry, policies: Policies) -> Classification | N
     What they overrode must come back unchanged when they release it, and asking again may cost a
     call. An intent that is no longer on the list is no answer.
     """
-    if not entry.overrides or entry.outcome is None:
-        return None
-    step = JourneyState.model_validate(entry.outcome).ai_classification
+    before = entry.outcome if entry.overrides else None
+    step = JourneyState.model_validate(before).ai_classification if before else None
     if step is None:
         return None
     answer = step.machine_classification or step.classification

@@ -20,6 +20,8 @@ def test_every_route_says_what_it_is_for_and_how_it_fails(client: Client) -> Non
     assert set(document["paths"]) == {
         "/v1/touchpoints",
         "/v1/touchpoints/{touchpoint_id}",
+        "/v1/touchpoints/{touchpoint_id}/overrides",
+        "/v1/touchpoints/{touchpoint_id}/overrides/{override_id}",
         "/v1/profiles",
         "/v1/profiles/{profile_id}",
         "/v1/profiles/{profile_id}/timeline",
