@@ -1,0 +1,320 @@
+"""Numbers that lead to a person: phones, payment cards, bank accounts, national ids.
+
+A number is told by its shape, and by its check digits where it has some. What may as well be an
+order is taken for a phone only where it is grouped like one, or a word before it says so.
+"""
+
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from typing import NamedTuple
+
+Span = tuple[int, int]
+
+MANY_DIGITS = re.compile(r"\d(?:[ ().\-/]{0,3}\d){5}|(?<![a-z])[a-z]{6}\d\d[a-z]\d\d", re.I)
+"""Without this a text holds none of them."""
+
+PASSPORT_WORDS = (
+    "passpor",
+    "passepor",
+    "pasaport",
+    "passapor",
+    "reisepass",
+    "cni",
+    "cin",
+    "identit",
+)
+"""What announces an id that may hold fewer digits."""
+
+_LOOKS_BACK = 40
+"""Characters before a number in which a word may say what it is."""
+
+
+def _within(text: str, words: re.Pattern[str], start: int) -> bool:
+    """Whether one of the words stands in the same line before `start`."""
+    before = text[max(0, start - _LOOKS_BACK) : start].rpartition("\n")[2]
+    return words.search(before) is not None
+
+
+# Payment cards
+
+_CARD = re.compile(r"(?<![\w.,/#-])\d(?:[ -]?\d){12,18}(?![\w-]|[.,]\d)")
+_ISSUERS = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
+    r"|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}"  # Mastercard
+    r"|3[47]\d{13}"  # American Express
+    r"|(?:6011|65\d\d|64[4-9]\d)\d{12,15}"  # Discover
+    r"|3(?:0[0-5]|[689]\d)\d{11}"  # Diners Club
+    r"|35(?:2[89]|[3-8]\d)\d{12,15}"  # JCB
+    r"|62\d{14,17}"  # UnionPay
+    r"|(?:50[0-9]{2}|5[6-8]\d\d|6[37]\d\d)\d{8,15}"  # Maestro, Verve
+    r"|(?:60|65|81|82|508)\d{14}"  # RuPay, Elo and Hipercard
+)
+"""Issuer prefixes and lengths, as ISO/IEC 7812 registers them."""
+
+
+def cards(text: str) -> Iterator[Span]:
+    for found in _CARD.finditer(text):
+        digits = re.sub(r"\D", "", found[0])
+        if _ISSUERS.fullmatch(digits) and _is_valid("luhn", digits):
+            yield found.span()
+
+
+# Bank accounts
+
+_IBAN = re.compile(r"(?<![\w-])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}(?!\w)", re.I)
+_PART_ENDS = re.compile(r"(?<=\w)(?=[ -]|$)")
+
+
+def bank_accounts(text: str) -> Iterator[Span]:
+    """IBANs. What follows one may look like a part of it, so shorter ones are tried as well."""
+    for found in _IBAN.finditer(text):
+        ends = [one.start() for one in _PART_ENDS.finditer(found[0]) if one.start() >= 15]
+        for end in reversed(ends):
+            if _is_valid("iban", found[0][:end]):
+                yield found.start(), found.start() + end
+                break
+
+
+# National ids
+
+
+class _Id(NamedTuple):
+    shape: re.Pattern[str]
+    checked_by: str | None = None
+    """The module of python-stdnum that knows its check digits."""
+    after: re.Pattern[str] | None = None
+    """Words of which one must stand before it, where any number may have this shape."""
+
+
+def _shape(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w#/-])(?<!\d[.,]){pattern}(?![\w/]|[-.,]\d)", re.I)
+
+
+def _words(*words: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{'|'.join(words)})(?!\w)", re.I)
+
+
+_IDS = (
+    _Id(
+        _shape(r"[12][ .]?\d\d[ .]?\d\d[ .]?(?:\d\d|2[AB])[ .]?\d{3}[ .]?\d{3}[ .-]?\d\d"),
+        "fr.nir",
+    ),
+    _Id(_shape(r"[A-Z]{6}[0-9LMNP-V]{2}[A-EHLMPRST][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z]"),
+        "it.codicefiscale"),
+    _Id(_shape(r"\d{8}[ -]?[A-Z]"), "es.dni"),
+    _Id(_shape(r"[XYZ][ -]?\d{7}[ -]?[A-Z]"), "es.nie"),
+    _Id(
+        _shape(r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z](?: ?\d\d){3} ?[A-D]"),
+    ),
+    _Id(_shape(r"\d{3}\.\d{3}\.\d{3}-\d\d"), "br.cpf"),
+    _Id(_shape(r"\d{11}"), "br.cpf", _words("cpf")),
+    _Id(_shape(r"756[. ]?\d{4}[. ]?\d{4}[. ]?\d\d"), "ch.ssn"),
+    _Id(_shape(r"\d\d[. ]?\d\d[. ]?\d\d-\d{3}[. -]?\d\d"), "be.nn"),
+    _Id(
+        _shape(r"\d{11}"),
+        "be.nn",
+        _words("niss", "registre national", "rijksregister\\w*", "numéro national", "nrn"),
+    ),
+    _Id(_shape(r"\d\d \d{3} \d{3} \d{3}"), "de.idnr"),
+    _Id(
+        _shape(r"\d{11}"),
+        "de.idnr",
+        _words("steuer-?id\\w*", "steuerliche \\w+", "identifikationsnummer", "idnr"),
+    ),
+    _Id(
+        _shape(r"\d{3} ?\d{3} ?\d{3}"),
+        "pt.nif",
+        _words("nif", "contribuinte", "n[úu]mero fiscal"),
+    ),
+    _Id(_shape(r"\d{3}-\d\d-\d{4}"), "us.ssn"),
+    _Id(_shape(r"\d{13}"), "za.idnr", _words("id(?: number| no\\.?)?", "identity(?: number)?")),
+    _Id(_shape(r"\d{11}"), None, _words("nin", "bvn", "national identi\\w+ number")),
+    _Id(
+        _shape(r"\d{7,8}"),
+        None,
+        _words("national id", "id (?:number|no\\.?|card)", "kitambulisho\\w*", "namba ya nida"),
+    ),
+    _Id(
+        _shape(r"(?=[A-Z]{0,11}\d[A-Z0-9]{0,10}\d)[A-Z0-9]{7,12}"),
+        None,
+        _words(
+            "passport(?: number| no\\.?)?", "passeport", "pasaporte", "passaporto", "passaporte",
+            "reisepass\\w*", "cnie?", "cin", "carte d['’]identit[ée]",
+        ),
+    ),
+)  # fmt: skip
+
+
+def national_ids(text: str) -> Iterator[Span]:
+    for one in _IDS:
+        for found in one.shape.finditer(text):
+            if one.after is not None and not _within(text, one.after, found.start()):
+                continue
+            if one.checked_by is None or _is_valid(one.checked_by, found[0].upper()):
+                yield found.span()
+
+
+def _is_valid(module: str, number: str) -> bool:
+    # Imported for the first number of its kind: most messages hold none.
+    checks: bool = import_module(f"stdnum.{module}").is_valid(number)
+    return checks
+
+
+# Phones
+
+_CANDIDATE = re.compile(
+    r"(?<![\w@#+])(?<![\d][-./,:])(?<![a-z][-/])(?:\+ ?|00)?\(?\d(?:[ .\-/()]{0,3}\d){6,15}"
+    r"(?![\w@]|[-./:]\w)",
+    re.I,
+)
+_CHAT_LINK = re.compile(r"(?<=wa\.me/)\+?\d{7,15}(?!\d)", re.I)
+_DATE = re.compile(
+    r"(?<![\d.])(?:\d{1,2}([./-])\d{1,2}\1(?:19|20)?\d\d|(?:19|20)\d\d([./-])\d\d\2\d\d)"
+    r"(?![.\-/]?\d)"
+)
+_MONEY_AFTER = re.compile(
+    r"\s?(?:[€$£₦%]|eur|usd|gbp|chf|f ?cfa|xo?af|xof|mad|dh|dzd|tnd|ngn|kes|ksh|tzs|ghs|zar|brl|"
+    r"reais|euros?|francs?|dollars?|naira|shillings?|kg|km|ml|mm|cm)(?!\w)",
+    re.I,
+)
+_MONEY_BEFORE = re.compile(r"(?:[€$£₦]|(?<!\w)(?:eur|usd|chf|ksh|kes|ngn|r))\s?$", re.I)
+_PHONE_WORDS = _words(
+    "tel", "t[ée]l[ée]?", "t[ée]l[ée]phone", "telefon\\w*", "tel[ée]fon[oe]", "phone", "mobile",
+    "cell\\w*", "portable", "m[óo]vil", "handy\\w*", "telem[óo]vel", "whats ?app", "call\\w*",
+    "ring", "sms", "text me", "appel\\w*", "rappel\\w*", "joindre", "joignable", "chiam\\w*",
+    "ll[áa]m\\w*", "lig[au]\\w*", "my number", "mon num[ée]ro", "mio numero", "mi n[úu]mero",
+    "meu n[úu]mero", "meine nummer", "erreich\\w*", "anruf\\w*", "simu", "namba yangu", "nipigie",
+    "هاتف\\w*", "رقمي", "اتصل\\w*", "جوال\\w*", "contacto?", "fax",
+)  # fmt: skip
+_OTHER_WORDS = _words(
+    "orders?", "commandes?", "ordin[ei]", "pedidos?", "encomendas?", "bestell\\w*", "track\\w*",
+    "suivi", "colis", "parcel", "tracciamento", "spedizione", "rastre\\w*", "env[íi]o",
+    "sendung\\w*", "invoices?", "facturas?", "factures?", "fatt?ur\\w*", "rechnung\\w*",
+    "tickets?", "dossier", "ref\\w*", "r[ée]f\\w*", "contra\\w*", "vertrag\\w*", "kunden\\w*",
+    "client", "customer", "serial", "s[ée]rie", "serie\\w*", "ean", "sku", "article", "art",
+    "agizo", "oda", "isbn", "iban", "transaction", "code", "c[óo]digo", "codice", "account",
+    "compte", "policy", "siret", "siren", "vat", "tva", "imei", "booking", "reservation",
+    "r[ée]servation", "meter", "compteur", "طلب\\w*",
+)  # fmt: skip
+
+
+class _National(NamedTuple):
+    """How a country's people write their numbers among themselves."""
+
+    region: str
+    digits: re.Pattern[str]
+    needs_word: bool = False
+    """Where even a grouped number of this length may be an amount."""
+
+
+def _national(region: str, digits: str, needs_word: bool = False) -> _National:
+    return _National(region, re.compile(digits), needs_word)
+
+
+_COUNTRIES = (
+    _national("FR", r"0[1-9]\d{8}"),
+    _national("BE", r"0[1-9]\d{7,8}"),
+    _national("CH", r"0[2-9]\d{8}"),
+    _national("IT", r"3\d{8,9}|0\d{6,10}"),
+    _national("ES", r"[6-9]\d{8}"),
+    _national("PT", r"[29]\d{8}"),
+    _national("BR", r"0?[1-9]\d9?\d{8}"),
+    _national("GB", r"0[1-9]\d{8,9}"),
+    _national("IE", r"0[1-9]\d{7,8}"),
+    _national("DE", r"0[1-9]\d{6,10}"),
+    _national("AT", r"0[1-9]\d{6,12}"),
+    _national("US", r"1?[2-9]\d{2}[2-9]\d{6}"),
+    _national("MX", r"[2-9]\d{9}"),
+    _national("AR", r"0?[1-9]\d{9}"),
+    _national("CI", r"(?:0[157]|2[157])\d{8}"),
+    _national("SN", r"[37]\d{8}"),
+    _national("CM", r"[26]\d{8}"),
+    _national("MA", r"0[5-8]\d{8}"),
+    _national("DZ", r"0[2-7]\d{7,8}"),
+    _national("TN", r"[2-9]\d{7}", needs_word=True),
+    _national("NG", r"0[7-9]\d{9}"),
+    _national("KE", r"0[127]\d{7,8}"),
+    _national("TZ", r"0[267]\d{8}"),
+    _national("GH", r"0[235]\d{8}"),
+    _national("ZA", r"0[1-8]\d{8}"),
+    _national("ET", r"0[1-59]\d{8}"),
+    _national("EG", r"0[1-9]\d{7,9}"),
+    _national("AO", r"9\d{8}"),
+    _national("MZ", r"8[2-9]\d{7}"),
+)
+
+
+def phones(text: str) -> Iterator[Span]:
+    for link in _CHAT_LINK.finditer(text):
+        yield link.span()
+    # A date is three numbers that a phone may have as well.
+    text = _DATE.sub(lambda found: "_" * len(found[0]), text)
+    for found in _CANDIDATE.finditer(text):
+        if _MONEY_AFTER.match(text, found.end()) or _MONEY_BEFORE.search(
+            text, max(0, found.start() - 5), found.start()
+        ):
+            continue
+        said = _said_before(text, found.start())
+        number = found[0]
+        for start, end in _groups(number):
+            if _is_phone(number[start:end], said):
+                yield found.start() + start, found.start() + end
+                break
+
+
+def _said_before(text: str, start: int) -> str:
+    """Whether the words before a number call it a `phone` or something `else`; empty for neither.
+
+    The word that stands closest counts.
+    """
+    before = text[max(0, start - _LOOKS_BACK) : start].rpartition("\n")[2]
+    phone = max((one.end() for one in _PHONE_WORDS.finditer(before)), default=-1)
+    other = max((one.end() for one in _OTHER_WORDS.finditer(before)), default=-1)
+    return "" if phone == other else "phone" if phone > other else "else"
+
+
+def _groups(number: str) -> Iterator[Span]:
+    """The whole candidate, then parts of it between spaces, the longest first: an order number may
+    stand before a phone.
+    """
+    starts = [0, *(one.end() for one in re.finditer(r" +", number))]
+    ends = [*(one.start() for one in re.finditer(r" +", number)), len(number)]
+    spans = [(start, end) for start in starts for end in ends if end - start >= 7]
+    return iter(sorted(spans, key=lambda one: (one[0] - one[1], one[0])))
+
+
+def _is_phone(number: str, said: str) -> bool:
+    digits = re.sub(r"\D", "", number)
+    if not 7 <= len(digits) <= 15:
+        return False
+    if number.startswith("+"):
+        return _is_known(f"+{digits}", None)
+    if digits.startswith("00"):
+        return said != "else" and _is_known(f"+{digits[2:]}", None)
+    parts = len(re.findall(r"\d+", number))
+    for country in _COUNTRIES:
+        if not country.digits.fullmatch(digits):
+            continue
+        told = said == "phone"
+        if not told and (said == "else" or country.needs_word):
+            continue
+        if not told and not digits.startswith("0") and parts < 3:
+            continue
+        if _is_known(digits, country.region):
+            return True
+    return False
+
+
+def _is_known(number: str, region: str | None) -> bool:
+    # Imported for the first number: most messages hold none.
+    import phonenumbers
+
+    try:
+        read = phonenumbers.parse(number, region)
+    except phonenumbers.NumberParseException:
+        return False
+    if region is None:
+        # libphonenumber's data is older than the newest range, and a plus says what it is.
+        return phonenumbers.is_possible_number(read)
+    return phonenumbers.is_valid_number_for_region(read, region)
