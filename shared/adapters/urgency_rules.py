@@ -63,13 +63,13 @@ def _words_for(
         return None
     if not reason.phrases:
         return feeling
-    words = find_phrase(_spoken(reason.phrases, language), folded)
-    if words is None or find_phrase(_spoken(reason.unless, language), folded):
+    words = find_phrase(spoken(reason.phrases, language), folded)
+    if words is None or find_phrase(spoken(reason.unless, language), folded):
         return None
     return (words,)
 
 
-def _spoken(phrases: Phrases, language: str) -> tuple[str, ...]:
+def spoken(phrases: Phrases, language: str) -> tuple[str, ...]:
     """Of the message's language; of all of them where it is not among them: people mix, and
     detectors err.
     """

@@ -71,6 +71,48 @@ class UrgencyReason(Model):
         return self
 
 
+class WeakSignal(Model):
+    """A sign of dissatisfaction that is said politely."""
+
+    phrases: Phrases = Field(min_length=1)
+    unless: Phrases = {}
+    """Where one of these stands too, the words do not count."""
+
+
+class WeakSignals(Model):
+    """What a polite sign of dissatisfaction does to a message that seems neutral or positive."""
+
+    lowers: float = Field(default=0, ge=0, le=2)
+    """How far its score falls."""
+    to_at_most: float = Field(default=0, ge=-1, le=1)
+    to_at_least: float = Field(default=-1, ge=-1, le=1)
+    """No sign alone takes the score below this."""
+    negative_to: float = Field(default=0, ge=-1, le=1)
+    positive_from: float = Field(default=0, ge=-1, le=1)
+    confidence: float = Field(default=0.5, ge=0, le=1)
+    """In the feeling that follows."""
+    signals: dict[str, WeakSignal] = {}
+    """Name to the words that show it."""
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> "WeakSignals":
+        if self.to_at_least > self.to_at_most:
+            raise ValueError("to_at_least must not be above to_at_most")
+        if self.negative_to > self.positive_from:
+            raise ValueError("negative_to must not be above positive_from")
+        return self
+
+    def lowered(self, score: float) -> float:
+        """What a score becomes; one that is lower already stays."""
+        fallen = max(self.to_at_least, min(score - self.lowers, self.to_at_most))
+        return min(score, fallen)
+
+    def feeling(self, score: float) -> Sentiment:
+        if score <= self.negative_to:
+            return Sentiment.NEGATIVE
+        return Sentiment.POSITIVE if score >= self.positive_from else Sentiment.NEUTRAL
+
+
 class MarkRule(Model):
     """What a mark in a review or a survey answer says by itself. `rating` is the share of the best
     possible, 0 to 1.
@@ -140,6 +182,7 @@ class UnderstandingPolicy(Model):
     """Reason name to when it holds."""
     calm_intents: frozenset[str]
     """With no reason for more, these are of low urgency."""
+    weak_signals: WeakSignals = WeakSignals()
     marks: Marks
     words: PlainWords
 
