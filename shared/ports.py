@@ -539,9 +539,17 @@ class Timer(Protocol):
 
 class Classifier(Protocol):
     def classify(
-        self, text: str, *, language: str | None = None, channel: Channel | None = None
+        self,
+        text: str,
+        *,
+        language: str | None = None,
+        channel: Channel | None = None,
+        at: datetime | None = None,
+        names: Sequence[str] = (),
     ) -> Classification:
-        """What `text` means. `language` and `channel` are what the touchpoint states of itself."""
+        """What `text` means. `language`, `channel` and `names` are what the touchpoint states of
+        itself and the person, `at` is when it happened.
+        """
 
 
 class Masker(Protocol):

@@ -555,7 +555,13 @@ class FakeClassifier:
         self.asked: list[str] = []
 
     def classify(
-        self, text: str, *, language: str | None = None, channel: Channel | None = None
+        self,
+        text: str,
+        *,
+        language: str | None = None,
+        channel: Channel | None = None,
+        at: datetime | None = None,
+        names: Sequence[str] = (),
     ) -> Classification:
         self.asked.append(text)
         return self.known.get(text) or builders.classification(language=language or "fr")

@@ -22,4 +22,4 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         policies=read_policies(),
         clock=wiring.clock(),
     )
-    return step.model_dump(mode="json", exclude_none=True)
+    return step.handed_on()

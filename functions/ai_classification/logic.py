@@ -47,7 +47,11 @@ def understand(
         raise NotFound("there is no such touchpoint")
     touchpoint = entry.touchpoint
     answer = _answer_before(entry, policies) or classifier.classify(
-        said(touchpoint), language=touchpoint.language, channel=touchpoint.channel
+        said(touchpoint),
+        language=touchpoint.language,
+        channel=touchpoint.channel,
+        at=touchpoint.occurred_at,
+        names=(touchpoint.name,) if touchpoint.name else (),
     )
     understood = weigh(touchpoint, answer, entry.overrides, policies)
     classification, rule = understood.classification, understood.rule

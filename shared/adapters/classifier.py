@@ -2,7 +2,8 @@
 worth its price and may be asked.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,17 +55,27 @@ class CascadingClassifier:
         self._tell = tell
 
     def classify(
-        self, text: str, *, language: str | None = None, channel: Channel | None = None
+        self,
+        text: str,
+        *,
+        language: str | None = None,
+        channel: Channel | None = None,
+        at: datetime | None = None,
+        names: Sequence[str] = (),
     ) -> Classification:
-        decided = self._rules.classify(text, language=language, channel=channel)
+        decided = self._rules.classify(text, language=language, channel=channel, at=at, names=names)
         if decided is not None:
             return decided
         states = self._states()
         if states is not None and not states[EMBEDDED].is_on:
             # It is the embedded answer that says whether a paid one is worth asking for.
-            said = self._words.classify(text, language=language, channel=channel)
+            said = self._words.classify(
+                text, language=language, channel=channel, at=at, names=names
+            )
             return _instead(said, f"{EMBEDDED}: {Refusal.SWITCHED_OFF}")
-        embedded = self._embedded.classify(text, language=language, channel=channel)
+        embedded = self._embedded.classify(
+            text, language=language, channel=channel, at=at, names=names
+        )
         if self._bedrock is None or not _worth_asking(embedded):
             return embedded
         if states is None:

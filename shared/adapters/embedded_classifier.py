@@ -1,6 +1,7 @@
 """The second classifier: small models in the bundle, in process, offline, deterministic."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +9,9 @@ from typing import NamedTuple
 from shared.adapters.language_detector import LanguageDetector
 from shared.adapters.linear_model import LinearModel, Reading
 from shared.adapters.message_words import Word, plain, words_of
+from shared.adapters.text_facts import TextFacts
 from shared.adapters.urgency_rules import judge_urgency
+from shared.adapters.weak_signals import find_weak_signals
 from shared.domain.classification import Classification, Evidence, Intents, Sentiment
 from shared.domain.touchpoint import Channel
 from shared.domain.understanding import UnderstandingPolicy
@@ -35,6 +38,7 @@ class EmbeddedClassifier:
         self._policy = policy
         self._intents = intents
         self._path = model
+        self._facts = TextFacts(policy.entities)
 
     @cached_property
     def _model(self) -> LinearModel:
@@ -45,7 +49,13 @@ class EmbeddedClassifier:
         return LanguageDetector(self._policy.short_words, self._policy.thresholds.language)
 
     def classify(
-        self, text: str, *, language: str | None = None, channel: Channel | None = None
+        self,
+        text: str,
+        *,
+        language: str | None = None,
+        channel: Channel | None = None,
+        at: datetime | None = None,
+        names: Sequence[str] = (),
     ) -> Classification:
         text = plain(text)
         detected = self._languages.detect(text, language)
@@ -67,13 +77,21 @@ class EmbeddedClassifier:
             score=score,
             feeling=feeling.words if feeling else (),
         )
+        signs = find_weak_signals(text, self._policy.weak_signals, language=detected.language)
+        if signs and sentiment is not Sentiment.NEGATIVE:
+            score = self._policy.weak_signals.lowered(score)
+            sentiment = self._policy.weak_signals.feeling(score)
+            confidence = self._policy.weak_signals.confidence
+            # The model's words speak for a feeling that no longer stands.
+            feeling = Evidence(aspect="sentiment", words=(), reason=signs[0].reason)
         evidence = (
             _evidence("intent", words, meant) if chosen.by_model else None,
             feeling,
             *urgency.evidence,
+            *signs,
             Evidence(aspect="language", words=detected.words) if detected.words else None,
         )
-        return Classification(
+        classification = Classification(
             language=detected.language,
             language_confidence=detected.confidence,
             intent=chosen.intent,
@@ -85,11 +103,13 @@ class EmbeddedClassifier:
             sentiment_confidence=round(confidence, 4),
             urgency=urgency.urgency,
             urgency_reasons=urgency.reasons,
+            weak_signals=tuple(str(one.reason) for one in signs),
             evidence=tuple(one for one in evidence if one is not None),
             decided_by="embedded",
             version=self._model.version,
             threshold=self._policy.thresholds.intent,
         )
+        return self._facts.complete(classification, text, channel=channel, at=at, names=names)
 
     def _choose(self, meant: Reading, has_words: bool) -> _Chosen:
         """The model's best intent, or the fallback where the best is too weak to be believed."""

@@ -5,7 +5,6 @@ hiding: what is hidden for nothing costs a reader a look at the message.
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -27,6 +26,7 @@ from shared.adapters.personal_words import (
     network_addresses,
     postal_addresses,
 )
+from shared.adapters.text_positions import plain_letters
 from shared.domain.classification import PersonalDataKind
 
 Kind = PersonalDataKind
@@ -154,30 +154,9 @@ def _hide(text: str, start: int, end: int) -> str:
     return f"{text[:start]}{_HIDDEN * (end - start)}{text[end:]}"
 
 
-class _OneForOne(dict[int, str]):
-    """Letters, digits, spaces and dashes of any width and script in their plain form, each exactly
-    one for one, so that positions stay.
-    """
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        plain = unicodedata.normalize("NFKC", character)
-        if character.isdecimal():
-            plain = str(unicodedata.decimal(character))
-        elif unicodedata.category(character) in {"Zs", "Cf"}:
-            plain = " "
-        elif character in "‐‑‒–−﹣－":
-            plain = "-"
-        self[code] = plain if len(plain) == 1 else character
-        return self[code]
-
-
-_PLAIN = _OneForOne()
-
-
 def _as_searched(text: str) -> str:
     """As long as the text itself."""
-    plain = text if text.isascii() else text.translate(_PLAIN)
+    plain = plain_letters(text)
     if "[" not in plain:
         return plain
     return _MASKED.sub(lambda found: _HIDDEN * len(found[0]), plain)

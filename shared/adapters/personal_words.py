@@ -110,8 +110,8 @@ _ADDRESSES = tuple(
         # Via Roma 12, Calle Mayor, 5, Rua das Flores 123
         rf"(?i:via|viale|corso|piazza|piazzale|largo|vicolo|strada|plaza|paseo|ronda|camino)"
         rf" {_CAPITALS},? ?(?:n\.? ?)?{_NUMBER}",
-        rf"(?i:calle|c/|avda\.?|avenida|carrera|traves[íi]a|rua|travessa|"
-        rf"pra[çc]a|alameda|estrada|av\.) ?{_SMALL_STEPS}{_ANY}(?: {_SMALL_STEPS}{_ANY}){{0,3}}"
+        r"(?i:(?:calle|avda\.?|avenida|carrera|traves[íi]a|rua|travessa|pra[çc]a|alameda|estrada) "
+        rf"|(?:c/|av\.) ?){_SMALL_STEPS}{_ANY}(?: {_SMALL_STEPS}{_ANY}){{0,3}}"
         rf",? ?(?:n[.º°]{{0,2}} ?)?{_NUMBER}",
         # Hauptstraße 12
         rf"(?!Park|Sitz|Steh|Start|Arbeits|Spiel|Lager|Heim)[{_UPPER}](?:[^\W\d_]|-){{2,24}}"
@@ -178,7 +178,7 @@ TITLES = (
     "Bwana", "Bibi",
 )  # fmt: skip
 
-_CLOSINGS = (
+CLOSINGS = (
     "regards", "sincerely", "yours faithfully", "yours truly", "best wishes", "best", "cheers",
     "thanks", "thank you", "many thanks", "cordialement", "bien à vous", "salutations", "cdlt",
     "cdt", "merci", "merci d'avance", "bonne journée", "bonne soirée", "saluti", "cordialmente",
@@ -197,7 +197,7 @@ _NO_SIGNATURE = (
     r"Gesendet|Von|Service|Team|Equipe|Équipe|Tel|Tél|Mille|Muchas|Muito|Et|And|Und|E|Y)(?!\w))"
 )
 _SIGNED = re.compile(
-    rf"(?<!\w)(?:{'|'.join(map(re.escape, _CLOSINGS))})[ ,.!;:]{{0,4}}\r?\n\s{{0,4}}(?:-{{1,2}} ?)?"
+    rf"(?<!\w)(?:{'|'.join(map(re.escape, CLOSINGS))})[ ,.!;:]{{0,4}}\r?\n\s{{0,4}}(?:-{{1,2}} ?)?"
     rf"(?-i:{_NO_SIGNATURE}(?P<found>{_NAME}))[ .]{{0,2}}(?=\r?\n|$)",
     re.I,
 )
@@ -218,7 +218,7 @@ def names_said(text: str) -> Iterator[Span]:
         yield from _found(_I_AM, text)
     if any(title in text for title in TITLES):
         yield from _found(_TITLED, text)
-    if any(closing in lowered for closing in _CLOSINGS):
+    if any(closing in lowered for closing in CLOSINGS):
         if "\n" in text:
             yield from _found(_SIGNED, text)
         yield from _found(_SIGNED_BESIDE, text)

@@ -1,8 +1,11 @@
 """The first classifier: the company's own words, where they decide by themselves."""
 
 import re
+from collections.abc import Sequence
+from datetime import datetime
 
 from shared.adapters.message_words import find_phrase, folded_words, plain
+from shared.adapters.text_facts import TextFacts
 from shared.domain.classification import (
     UNKNOWN_LANGUAGE,
     Classification,
@@ -19,6 +22,7 @@ _NUMBER = re.compile(r"\d+")
 class RuleClassifier:
     def __init__(self, policy: UnderstandingPolicy) -> None:
         self._policy = policy
+        self._facts = TextFacts(policy.entities)
         self._polite = policy.polite_words
         self._whole = {
             rule.name: {
@@ -30,12 +34,19 @@ class RuleClassifier:
         }
 
     def classify(
-        self, text: str, *, language: str | None = None, channel: Channel | None = None
+        self,
+        text: str,
+        *,
+        language: str | None = None,
+        channel: Channel | None = None,
+        at: datetime | None = None,
+        names: Sequence[str] = (),
     ) -> Classification | None:
         """None where no rule speaks. `language` and `channel` are what the touchpoint states of
         itself.
         """
-        folded = folded_words(plain(text))
+        text = plain(text)
+        folded = folded_words(text)
         if not folded:
             return self._wordless(bool(text.strip()))
         for rule in self._policy.rules:
@@ -44,7 +55,8 @@ class RuleClassifier:
             found = self._whole_message(rule, folded) or self._within(rule, folded)
             if found is not None:
                 words, languages = found
-                return self._decided(rule, words, languages, language)
+                decided = self._decided(rule, words, languages, language)
+                return self._facts.complete(decided, text, channel=channel, at=at, names=names)
         return None
 
     def _whole_message(self, rule: WordRule, folded: str) -> tuple[str, list[str]] | None:

@@ -5,9 +5,11 @@ it. Urgency is judged by the same reasons as ever, so nothing that is dangerous 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from shared.adapters.message_words import find_phrase, fold, folded_words, plain
+from shared.adapters.text_facts import TextFacts
 from shared.adapters.urgency_rules import judge_urgency
 from shared.domain.classification import (
     UNKNOWN_LANGUAGE,
@@ -26,6 +28,7 @@ Said = dict[str, str]
 class WordsClassifier:
     def __init__(self, policy: UnderstandingPolicy, intents: Intents) -> None:
         self._policy = policy
+        self._facts = TextFacts(policy.entities)
         self._intents = intents
         self._short_words = {
             language: frozenset(fold(word) for word in words)
@@ -33,7 +36,13 @@ class WordsClassifier:
         }
 
     def classify(
-        self, text: str, *, language: str | None = None, channel: Channel | None = None
+        self,
+        text: str,
+        *,
+        language: str | None = None,
+        channel: Channel | None = None,
+        at: datetime | None = None,
+        names: Sequence[str] = (),
     ) -> Classification:
         policy, confidence = self._policy, self._policy.words.confidence
         text = plain(text)
@@ -67,7 +76,7 @@ class WordsClassifier:
             Evidence(aspect="sentiment", words=felt) if felt else None,
             *urgency.evidence,
         )
-        return Classification(
+        classification = Classification(
             language=spoken,
             language_confidence=0.0 if spoken == UNKNOWN_LANGUAGE else confidence,
             intent=intent,
@@ -82,6 +91,7 @@ class WordsClassifier:
             decided_by="rules",
             version=policy.rules_version,
         )
+        return self._facts.complete(classification, text, channel=channel, at=at, names=names)
 
     def _intents_said(self, folded: str) -> dict[str, Said]:
         return {

@@ -1,7 +1,7 @@
 """What the steps of the touchpoint journey hand on. One field per step, named like the step."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict
 
@@ -32,6 +32,17 @@ class ClassificationStep(Model):
     next_step: Literal["ticket_creation", "nothing"]
     decisions: tuple[Decision, ...] = ()
 
+    def handed_on(self) -> dict[str, Any]:
+        """As JSON. What the text does not hold costs no byte of the state and of the outcome."""
+        state = self.model_dump(mode="json", exclude_none=True)
+        facts = ("summary", "entities", "personal_data", "weak_signals")
+        state["classification"] = {
+            name: value
+            for name, value in state["classification"].items()
+            if value or name not in facts
+        }
+        return state
+
 
 class TicketOutcome(StrEnum):
     OPENED = "opened"
@@ -56,7 +67,9 @@ class TicketStep(Model):
 
 
 class JourneyState(Model):
-    """The state of one execution. Ids and small facts only: no text, no address."""
+    """The state of one execution. Ids and small facts, and of the text a summary
+    that names nobody: no message, no address. No log, event or dead letter carries the state.
+    """
 
     model_config = ConfigDict(extra="ignore")
 

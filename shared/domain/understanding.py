@@ -4,9 +4,10 @@ All of it is data (`policies/understanding.yaml`); nothing here names an intent,
 language.
 """
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from shared.domain.classification import Sentiment, Urgency
 from shared.domain.model import Model
@@ -113,6 +114,33 @@ class WeakSignals(Model):
         return Sentiment.POSITIVE if score >= self.positive_from else Sentiment.NEUTRAL
 
 
+class EntityPolicy(Model):
+    """What the company's messages name. Words and names are matched without case or accents."""
+
+    order_words: tuple[str, ...] = ()
+    """What may stand before the number of an order, a parcel, an invoice, a contract."""
+    order_patterns: tuple[str, ...] = ()
+    """Regular expressions of numbers that need no word before them."""
+    currencies: dict[str, Annotated[str, Field(pattern=r"^[A-Z]{3}$")]] = {}
+    """How a currency is written to its code of ISO 4217."""
+    place_words: tuple[str, ...] = ()
+    """What stands before a place: `magasin de`, `store in`."""
+    places: tuple[str, ...] = ()
+    """Names of the company's own places."""
+    products: dict[str, tuple[str, ...]] = {}
+    """Name to the other names people give it."""
+
+    @field_validator("order_patterns")
+    @classmethod
+    def _compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+        return patterns
+
+
 class MarkRule(Model):
     """What a mark in a review or a survey answer says by itself. `rating` is the share of the best
     possible, 0 to 1.
@@ -183,6 +211,7 @@ class UnderstandingPolicy(Model):
     calm_intents: frozenset[str]
     """With no reason for more, these are of low urgency."""
     weak_signals: WeakSignals = WeakSignals()
+    entities: EntityPolicy = EntityPolicy()
     marks: Marks
     words: PlainWords
 

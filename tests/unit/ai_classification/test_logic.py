@@ -1,7 +1,8 @@
 """What the step decides, records and writes, given what the classifier says."""
 
 import json
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -382,18 +383,26 @@ def test_what_counts_as_said(world: World, content: Content, heard: str) -> None
 
 
 def test_the_classifier_is_told_what_the_touchpoint_states(world: World) -> None:
-    told: list[tuple[str | None, Channel | None]] = []
+    told: list[tuple[str | None, Channel | None, datetime | None, tuple[str, ...]]] = []
 
     class Listening(FakeClassifier):
         def classify(
-            self, text: str, *, language: str | None = None, channel: Channel | None = None
+            self,
+            text: str,
+            *,
+            language: str | None = None,
+            channel: Channel | None = None,
+            at: datetime | None = None,
+            names: Sequence[str] = (),
         ) -> Classification:
-            told.append((language, channel))
+            told.append((language, channel, at, tuple(names)))
             return super().classify(text, language=language)
 
     world.classifier = Listening()
     step_for(world, builders.sms("CANCEL", language="en-US"))
-    assert told == [("en-US", Channel.SMS)]
+    assert told == [("en-US", Channel.SMS, builders.NOON, ("Awa",))]
+    step_for(world, builders.sms("CANCEL", language="en-US", name=None, key="SM2"))
+    assert told[-1][-1] == ()
 
 
 def test_a_fall_back_is_said_in_the_decision(world: World) -> None:
