@@ -26,8 +26,17 @@ ROOT = Path(__file__).parents[1]
 BUILD = ROOT / ".build"
 NOT_SOURCES = {"__pycache__", ".DS_Store"}
 """Names of files and folders in our own that are nobody's work."""
-UNUSED = ("bin", "phonenumbers/carrierdata", "phonenumbers/geodata", "phonenumbers/tzdata")
-"""Parts of packages that nothing here imports: 30 MB, mostly place names by telephone prefix."""
+UNUSED = (
+    "bin",
+    "phonenumbers/carrierdata",
+    "phonenumbers/geodata",
+    "phonenumbers/tzdata",
+    "stdnum/oui.dat",
+    "stdnum/imsi.dat",
+)
+"""Parts of packages that nothing here imports: 30 MB, mostly place names by telephone prefix, and
+the makers of network cards.
+"""
 
 
 BELONGS_TO = {"shared/adapters/models": "ai_classification"}
@@ -119,6 +128,8 @@ def _installed(pins: list[str], target: Target) -> Path:
         _uv(listed, draft, target)
         for part in UNUSED:
             shutil.rmtree(draft / part, ignore_errors=True)
+            if (draft / part).is_file():
+                (draft / part).unlink()
         for record in draft.glob("*.dist-info/RECORD"):
             record.unlink()
         _compile(draft, target)

@@ -115,7 +115,7 @@ FUNCTIONS = {
     "ai_classification": FunctionShape(
         AiClassificationSettings,
         timeout_seconds=30,
-        packages=("fasttext-predict", "PyYAML", "tzdata"),
+        packages=("fasttext-predict", "phonenumbers", "python-stdnum", "PyYAML", "tzdata"),
         grants=(
             *READ_TOUCHPOINT,
             Grant("profiles", (GET, BATCH_GET, PUT)),

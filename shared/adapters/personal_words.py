@@ -58,15 +58,15 @@ WRITTEN_DATE = (
     rf"|(?:{_MONTHS})[^\W\d_]{{0,8}}\.? \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d"
     r"|\d{1,2}[./ -]\d{1,2}[./ -](?:19|20)?\d\d|(?:19|20)\d\d[./-]\d{1,2}[./-]\d{1,2})"
 )
-_BIRTH = re.compile(
+_BIRTH = (
+    r"(?i)"
     r"(?<!\w)(?:born|birth ?date|birthday|date of birth|d\.?o\.?b\.?|n[ée]e?\(?e?\)? le|"
     r"date de naissance|naissance|nat[oa]|data di nascita|nascita|nacid[oa]|nac[íi]|"
     r"fecha de nacimiento|nacimiento|nascid[oa]|nasci|data de nascimento|nascimento|geboren|"
     r"geb\.?|geburtsdatum|geburtstag|nimezaliwa|tarehe ya kuzaliwa|تاريخ الميلاد|مواليد)"
     r"(?!\w)[^\w\n\ufffc]{0,4}"
     r"(?:(?:is|was|on|the|est|le|il|el|em|a|am|es|è|é|ist|tarehe)[ :]{1,2}){0,3}"
-    rf"(?P<found>{WRITTEN_DATE})(?!\d)",
-    re.I,
+    rf"(?P<found>{WRITTEN_DATE})(?!\d)"
 )
 BIRTH_WORDS = (
     "born", "birth", "dob", "d.o.b", "né", "ne le", "nee le", "naissance", "nat", "nascita",
@@ -75,7 +75,7 @@ BIRTH_WORDS = (
 
 
 def births(text: str) -> Iterator[Span]:
-    for found in _BIRTH.finditer(text):
+    for found in re.finditer(_BIRTH, text):
         yield found.span("found")
 
 
@@ -95,39 +95,134 @@ _TOWN = (
     rf"|,? ?(?:\n ?)?(?:{_CAPITAL},? )?{_UK})?"
 )
 
-_ADDRESSES = tuple(
-    re.compile(rf"(?<![\w.,/-])(?:{pattern}){_TOWN}(?!\w)")
-    for pattern in (
-        # 12 rue de la Paix
-        rf"{_NUMBER},? (?i:rue|avenue|av\.|boulevard|bd|bld|chemin|all[ée]e|impasse|quai|faubourg|"
-        rf"r[ée]sidence|lotissement|mont[ée]e|sentier) {_SMALL_STEPS}{_ANY}(?:[ -]{_CAPITALS})?",
-        rf"{_NUMBER},? (?i:place|cours|square|passage|route|villa|cit[ée]) {_CAPITALS}",
-        # 221B Baker Street
-        rf"\d{{1,5}}[a-zA-Z]?,? (?:{_ANY} ){{1,3}}"
-        r"(?i:street|road|avenue|ave|boulevard|blvd|crescent|terrace)\.?",
-        rf"\d{{1,5}}[a-zA-Z]?,? (?:{_CAPITAL} ){{1,3}}(?:St|Rd|Lane|Ln|Drive|Dr|Close|Court|Ct|Way|"
-        r"Place|Pl|Square|Sq|Gardens|Grove|Hill|Mews|Row|Walk|Park|Highway|Estate)\.?",
-        # Via Roma 12, Calle Mayor, 5, Rua das Flores 123
-        rf"(?i:via|viale|corso|piazza|piazzale|largo|vicolo|strada|plaza|paseo|ronda|camino)"
-        rf" {_CAPITALS},? ?(?:n\.? ?)?{_NUMBER}",
-        r"(?i:(?:calle|avda\.?|avenida|carrera|traves[íi]a|rua|travessa|pra[çc]a|alameda|estrada) "
-        rf"|(?:c/|av\.) ?){_SMALL_STEPS}{_ANY}(?: {_SMALL_STEPS}{_ANY}){{0,3}}"
-        rf",? ?(?:n[.º°]{{0,2}} ?)?{_NUMBER}",
-        # Hauptstraße 12
-        rf"(?!Park|Sitz|Steh|Start|Arbeits|Spiel|Lager|Heim)[{_UPPER}](?:[^\W\d_]|-){{2,24}}"
-        r"(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse|ring|damm|ufer) \d{1,4}(?: ?[a-d](?!\w))?",
-        rf"{_CAPITAL} (?:Stra(?:ß|ss)e|Str\.|Weg|Platz|Allee|Gasse) \d{{1,4}}(?: ?[a-d](?!\w))?",
-        # A box, and a British postcode, which leads to a dozen doors
-        r"(?i:p\.? ?o\.? ?box|bo[îi]te postale|b\.p\.|apartado|postfach|casella postale|s\.l\.p\.?)"
-        r" \d{1,6}",
-        _UK,
-    )
+_FRENCH = (
+    "rue",
+    "avenue",
+    "av.",
+    "boulevard",
+    "bd",
+    "bld",
+    "chemin",
+    "allée",
+    "allee",
+    "impasse",
+    "quai",
+    "faubourg",
+    "résidence",
+    "residence",
+    "lotissement",
+    "montée",
+    "sentier",
+)
+_FRENCH_WORDS = ("place", "cours", "square", "passage", "route", "villa", "cité")
+_ENGLISH = ("street", "road", "avenue", "ave", "boulevard", "blvd", "crescent", "terrace")
+_ENGLISH_WORDS = (
+    "St",
+    "Rd",
+    "Lane",
+    "Ln",
+    "Drive",
+    "Dr",
+    "Close",
+    "Court",
+    "Ct",
+    "Way",
+    "Place",
+    "Pl",
+    "Square",
+    "Sq",
+    "Gardens",
+    "Grove",
+    "Hill",
+    "Mews",
+    "Row",
+    "Walk",
+    "Park",
+    "Highway",
+    "Estate",
+)
+_SOUTHERN = (
+    "via",
+    "viale",
+    "corso",
+    "piazza",
+    "piazzale",
+    "largo",
+    "vicolo",
+    "strada",
+    "plaza",
+    "paseo",
+    "ronda",
+    "camino",
+)
+_IBERIAN = (
+    "calle",
+    "avda.",
+    "avda",
+    "avenida",
+    "carrera",
+    "travesía",
+    "travesia",
+    "rua",
+    "travessa",
+    "praça",
+    "praca",
+    "alameda",
+    "estrada",
+)
+_GERMAN = ("straße", "strasse", "str.", "weg", "platz", "allee", "gasse", "ring", "damm", "ufer")
+_BOXES = (
+    "po box", "p.o. box", "p.o.box", "p. o. box", "boîte postale", "boite postale", "b.p.",
+    "apartado",
+    "postfach", "casella postale", "s.l.p.",
 )  # fmt: skip
 
 
+def _one_of(words: tuple[str, ...]) -> str:
+    return "|".join(map(re.escape, words))
+
+
+_ADDRESSES: tuple[tuple[tuple[str, ...], str], ...] = (
+    # 12 rue de la Paix
+    (_FRENCH, rf"{_NUMBER},? (?i:{_one_of(_FRENCH)}) {_SMALL_STEPS}{_ANY}(?:[ -]{_CAPITALS})?"),
+    (_FRENCH_WORDS, rf"{_NUMBER},? (?i:{_one_of(_FRENCH_WORDS)}) {_CAPITALS}"),
+    # 221B Baker Street
+    (_ENGLISH, rf"\d{{1,5}}[a-zA-Z]?,? (?:{_ANY} ){{1,3}}(?i:{_one_of(_ENGLISH)})\.?"),
+    (
+        _ENGLISH_WORDS,
+        rf"\d{{1,5}}[a-zA-Z]?,? (?:{_CAPITAL} ){{1,3}}(?:{_one_of(_ENGLISH_WORDS)})\.?",
+    ),
+    # Via Roma 12, Calle Mayor, 5, C/ Serrano 21, Rua das Flores 123
+    (_SOUTHERN, rf"(?i:{_one_of(_SOUTHERN)}) {_CAPITALS},? ?(?:n\.? ?)?{_NUMBER}"),
+    (
+        (*_IBERIAN, "c/", "av."),
+        rf"(?i:(?:{_one_of(_IBERIAN)}) |(?:c/|av\.) ?){_SMALL_STEPS}{_ANY}"
+        rf"(?: {_SMALL_STEPS}{_ANY}){{0,3}},? ?(?:n[.º°]{{0,2}} ?)?{_NUMBER}",
+    ),
+    # Hauptstraße 12, Berliner Str. 44
+    (
+        _GERMAN,
+        rf"(?!Park|Sitz|Steh|Start|Arbeits|Spiel|Lager|Heim)[{_UPPER}](?:[^\W\d_]|-){{2,24}}"
+        rf"(?:{_one_of(_GERMAN)}) \d{{1,4}}(?: ?[a-d](?!\w))?",
+    ),
+    (
+        _GERMAN,
+        rf"{_CAPITAL} (?:Stra(?:ß|ss)e|Str\.|Weg|Platz|Allee|Gasse) \d{{1,4}}(?: ?[a-d](?!\w))?",
+    ),
+    (_BOXES, rf"(?i:{_one_of(_BOXES)}) \d{{1,6}}"),
+    # A British postcode leads to a dozen doors.
+    ((), _UK),
+)
+"""Words of which a text must hold one to be worth searching, and the pattern."""
+
+
 def postal_addresses(text: str) -> Iterator[Span]:
-    for pattern in _ADDRESSES:
-        for found in pattern.finditer(text):
+    lowered = text.lower()
+    for words, pattern in _ADDRESSES:
+        if words and not any(word.lower() in lowered for word in words):
+            continue
+        # Compiled by `re` when a first text needs it: a cold start pays for few of them.
+        for found in re.finditer(rf"(?<![\w.,/-])(?:{pattern}){_TOWN}(?!\w)", text):
             yield found.span()
 
 
@@ -151,19 +246,19 @@ _CUES_LOWER = (
     "mi chiamo", "il mio nome è", "me llamo", "mi nombre es", "meu nome é", "me chamo",
     "chamo-me", "ich heiße", "ich heisse", "mein name ist", "jina langu ni", "naitwa", "اسمي",
 )  # fmt: skip
-_CALLED = re.compile(
+_CALLED = (
+    r"(?i)"
     rf"(?<!\w)(?:{'|'.join(map(re.escape, _CUES_LOWER))}):? {{1,2}}"
     rf"(?P<found>(?-i:{_NAME})|(?!(?:{_NO_NAME})(?!\w)){_SPOKEN}"
     rf"(?: (?!(?:{_NO_NAME}|i|je|io|eu|yo|j|mon|my|mio|mi|meu|mein|wa|ningependa|nataka)(?!\w))"
-    rf"{_SPOKEN}(?=[.,!?;\n]|$| (?:and|et|e|y|und|i|je|ich)(?!\w)))?)",
-    re.I,
+    rf"{_SPOKEN}(?=[.,!?;\n]|$| (?:and|et|e|y|und|i|je|ich)(?!\w)))?)"
 )
-_I_AM = re.compile(
+_I_AM = (
     r"(?<!\w)(?:[Ii] am|[Ii]['’]m|[Jj]e suis|[Ss]ono|[Ss]oy|[Ss]ou(?: [oa])?"
     r"|[Aa]qui (?:é|fala)(?: [oa])?)"
     rf" (?P<found>{_WORD} {_PARTICLE}{_WORD}(?: {_WORD})?)"
 )
-_TITLED = re.compile(
+_TITLED = (
     r"(?<![\w'’])(?:(?:Mr|Mrs|Ms|Dr|Mme|Mlle|Sig\.ra|Sig|Sr|Sra|Srta|Prof)\.? |M\. "
     r"|[Ss]ig\.(?:ra)? |(?:[Ss]ra?|[Ss]rta)\. "
     r"|(?:Miss|Mister|[Mm]onsieur|[Mm]adame|Mademoiselle|[Ss]ignora?|[Ss]eñor(?:a|ita)?|[Ss]enhora?|"
@@ -196,15 +291,15 @@ _NO_SIGNATURE = (
     r"(?!(?:Beaucoup|Bien|D['’]avance|Bonne|Bonjour|The|A|I|We|Je|Sent|Envoyé|Inviato|Enviado|"
     r"Gesendet|Von|Service|Team|Equipe|Équipe|Tel|Tél|Mille|Muchas|Muito|Et|And|Und|E|Y)(?!\w))"
 )
-_SIGNED = re.compile(
+_SIGNED = (
+    r"(?i)"
     rf"(?<!\w)(?:{'|'.join(map(re.escape, CLOSINGS))})[ ,.!;:]{{0,4}}\r?\n\s{{0,4}}(?:-{{1,2}} ?)?"
-    rf"(?-i:{_NO_SIGNATURE}(?P<found>{_NAME}))[ .]{{0,2}}(?=\r?\n|$)",
-    re.I,
+    rf"(?-i:{_NO_SIGNATURE}(?P<found>{_NAME}))[ .]{{0,2}}(?=\r?\n|$)"
 )
-_SIGNED_BESIDE = re.compile(
+_SIGNED_BESIDE = (
+    r"(?i)"
     rf"(?<!\w)(?:{'|'.join(map(re.escape, _FORMAL))})[ ,.]{{1,3}}"
-    rf"(?-i:{_NO_SIGNATURE}(?P<found>{_NAME}))[ .!]{{0,3}}(?=\r?\n|$)",
-    re.I,
+    rf"(?-i:{_NO_SIGNATURE}(?P<found>{_NAME}))[ .!]{{0,3}}(?=\r?\n|$)"
 )
 _I_AM_CUES = ("I am ", "i am ", "I'm ", "I’m ", "e suis ", "ono ", "oy ", "ou ", "qui ")
 
@@ -224,8 +319,8 @@ def names_said(text: str) -> Iterator[Span]:
         yield from _found(_SIGNED_BESIDE, text)
 
 
-def _found(pattern: re.Pattern[str], text: str) -> Iterator[Span]:
-    for found in pattern.finditer(text):
+def _found(pattern: str, text: str) -> Iterator[Span]:
+    for found in re.finditer(pattern, text):
         yield found.span("found")
 
 

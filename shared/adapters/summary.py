@@ -26,14 +26,11 @@ _GREETINGS = (
     "sehr geehrte", "sehr geehrter", "liebe", "lieber", "liebes", "moin", "habari", "jambo",
     "مرحبا", "السلام عليكم",
 )  # fmt: skip
-_GREETING = re.compile(
-    rf"(?:{'|'.join(map(re.escape, _GREETINGS))})(?!\w)[^,.!:;\n]{{0,40}}[,.!:;\n]\s*", re.I
-)
-_CLOSING = re.compile(
-    rf"(?:(?:with|best|kind|warm|many|bien|très|cordiali|distinti|un|mit|viele|liebe|freundlichen|"
+_GREETING = rf"(?i)(?:{'|'.join(map(re.escape, _GREETINGS))})(?!\w)[^,.!:;\n]{{0,40}}[,.!:;\n]\s*"
+_CLOSING = (
+    rf"(?i)(?:(?:with|best|kind|warm|many|bien|très|cordiali|distinti|un|mit|viele|liebe|freundlichen|"
     rf"com os melhores) )*(?:{'|'.join(map(re.escape, CLOSINGS))})"
-    r"[^.!?\n]{0,30}[.!,]?$",
-    re.I,
+    r"[^.!?\n]{0,30}[.!,]?$"
 )
 _SENTENCE_END = re.compile(r"(?<=[.!?…؟])[\"»”)]?\s+|\n+")
 _SIGNATURE = re.compile(r"^(?:-- ?|_{3,}|-{3,})$")
@@ -94,19 +91,20 @@ def _parts(text: str, has_subject: bool) -> _Parts:
     subject = ""
     if has_subject and len(lines) > 1 and len(lines[0]) <= _SHORT_SUBJECT:
         first = lines[0]
-        if first[-1] not in ".!?," and not _GREETING.match(f"{first}\n"):
+        if first[-1] not in ".!?," and not re.match(_GREETING, f"{first}\n"):
             subject, lines = lines[0], lines[1:]
     kept: list[str] = []
     for line in lines:
         if _SIGNATURE.match(line):
             break
-        spoken = _GREETING.sub("", f"{line}\n", count=1) if _GREETING.match(f"{line}\n") else line
-        if kept and len(spoken) <= 60 and _CLOSING.match(spoken):
+        greeting = re.match(_GREETING, f"{line}\n")
+        spoken = line[greeting.end() :] if greeting else line
+        if kept and len(spoken) <= 60 and re.match(_CLOSING, spoken):
             break
         if spoken.strip():
             kept.append(spoken.strip())
     sentences = [_one_line(one) for one in _SENTENCE_END.split("\n".join(kept))]
-    spoken_ones = [one for one in sentences if len(one) > 1 and not _CLOSING.fullmatch(one)]
+    spoken_ones = [one for one in sentences if len(one) > 1 and not re.fullmatch(_CLOSING, one)]
     return _Parts(subject, spoken_ones or [one for one in sentences if one])
 
 

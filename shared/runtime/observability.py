@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from functools import cache, wraps
 from time import time
@@ -16,13 +18,40 @@ NAMESPACE = "Passerelle"
 
 Handler = Callable[[dict[str, Any], Any], Any]
 
+_PERSONAL = re.compile(
+    r"(?P<mail>[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{2,63}){1,5})"
+    # Nine digits or more, as of a phone or a card. Those of an id, a path, an ARN or a moment stand
+    # beside letters, slashes, colons or dashes.
+    r"|(?<![\w:/-])(?<!\w\.)(?:\+\s?)?\(?\d(?:[ .()-]{0,2}\d){8,18}(?![\w:/-]|\.\w)"
+)
+
 
 @cache
 def logger() -> Logger:
     # Most invocations log nothing, and need not wait for the library.
     from aws_lambda_powertools import Logger
 
-    return Logger(service="passerelle", utc=True)
+    return Logger(service="passerelle", utc=True, json_serializer=_serialised)
+
+
+def _serialised(line: Any) -> str:
+    """A line as JSON. The last line of defence: nothing personal is logged on purpose, and what an
+    error's reason may bring along is hidden here.
+    """
+    return json.dumps(without_personal_data(line), default=str, ensure_ascii=False)
+
+
+def without_personal_data(value: Any) -> Any:
+    """The same with `[email]` and `[number]` for addresses and long digit runs in its texts.
+    Numbers, names of fields and everything else stay.
+    """
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, dict):
+        return {name: without_personal_data(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_personal_data(one) for one in value]
+    return _PERSONAL.sub(lambda one: "[email]" if one["mail"] else "[number]", str(value))
 
 
 def count(fact: str, number: int = 1, **dimensions: str) -> None:

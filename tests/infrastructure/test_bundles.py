@@ -157,6 +157,11 @@ from shared.runtime import wiring
 from shared.runtime.settings import AiClassificationSettings
 classifier = wiring.classifier(AiClassificationSettings.read())
 assert classifier.classify("Bonjour, où est ma commande ?").language == "fr"
+found = classifier.classify(
+    "Appelez le 06 12 34 56 78, carte 4111 1111 1111 1111, IBAN FR14 2004 1010 0505 0001 3M02 606, "
+    "sécu 2 95 10 99 126 111 93"
+)
+assert set(found.personal_data) == {"phone", "payment_card", "bank_account", "national_id"}
 """,
 }
 """What a first event without any data behind it does not reach: it must work there too."""

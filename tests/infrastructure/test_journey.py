@@ -185,6 +185,30 @@ def test_the_round_that_is_under_way_ends(journey: Journey) -> None:
     assert item["state"] == {"S": "processed"}
 
 
+SUMMARY = "Ma commande n'est pas arrivée"
+
+
+def test_what_was_said_is_kept_in_the_outcome_and_goes_nowhere_else(journey: Journey) -> None:
+    """The summary names nobody, and still neither an event nor the follow-ups hear of it."""
+    meant = {**ANSWERS["ai_classification"]["classification"], "summary": SUMMARY}
+    told = {**ANSWERS["ai_classification"], "classification": meant}
+    _, item = journey.run({**ANSWERS, "ai_classification": told})
+    outcome = JourneyState.model_validate_json(item["outcome"]["S"])
+    assert outcome.ai_classification is not None
+    assert outcome.ai_classification.classification.summary == SUMMARY
+    assert SUMMARY not in json.dumps(item["event"], ensure_ascii=False)
+    assert SUMMARY not in json.dumps(journey.heard["follow_up_scheduling"], ensure_ascii=False)
+
+
+@pytest.mark.parametrize("step", ["ticket_creation", "follow_up_scheduling"])
+def test_what_was_said_is_in_no_failure(journey: Journey, step: str) -> None:
+    meant = {**ANSWERS["ai_classification"]["classification"], "summary": SUMMARY}
+    told = {**ANSWERS["ai_classification"], "classification": meant}
+    status, item = journey.run({**ANSWERS, "ai_classification": told, step: Refused("NotFound")})
+    assert status == "FAILED"
+    assert SUMMARY not in json.dumps(item, ensure_ascii=False)
+
+
 def test_what_was_in_trouble_before_no_longer_is(journey: Journey) -> None:
     _, item = journey.run(ANSWERS)
     assert set(item) == {"touchpoint_id", "state", "outcome", "event"}

@@ -12,6 +12,7 @@ import pytest
 from infra.constructs.functions import FUNCTIONS
 from infra.constructs.storage import TABLES
 from shared.domain.ai_use import AiUseName
+from shared.events.catalogue import StepFailed, TouchpointClassified, TouchpointReceived
 from shared.policies.reader import read_policies
 from shared.providers.base import provider_names
 from shared.runtime.settings import OperationsSettings
@@ -270,6 +271,26 @@ def test_streams_lose_nothing(stack: Synthesised) -> None:
         (pattern,) = properties["FilterCriteria"]["Filters"]
         image = json.loads(pattern["Pattern"])["dynamodb"]["NewImage"]
         assert image == {"event": {"M": {"type": {"S": [{"exists": True}]}}}}
+
+
+def test_no_log_holds_the_state_of_a_journey(stack: Synthesised) -> None:
+    """It carries a summary of what was said: errors are logged, never what they happened to."""
+    machines = [
+        one["Properties"]
+        for one in stack.resources("AWS::StepFunctions::StateMachine").values()
+        if one["Properties"]["StateMachineType"] == "EXPRESS"
+    ]
+    assert machines
+    for machine in machines:
+        logging = machine["LoggingConfiguration"]
+        assert (logging["IncludeExecutionData"], logging["Level"]) == (False, "ERROR")
+
+
+def test_what_starts_a_journey_and_may_end_in_a_queue_are_ids(stack: Synthesised) -> None:
+    """A rule's dead letter is the event; of a journey no event says more than these."""
+    told = {*TouchpointReceived.model_fields, *TouchpointClassified.model_fields}
+    told |= set(StepFailed.model_fields)
+    assert not told & {"text", "summary", "evidence", "entities", "classification", "words"}
 
 
 def test_rules_lose_nothing(stack: Synthesised) -> None:

@@ -3,7 +3,7 @@ from pydantic import ValidationError
 
 from shared.domain.classification import Sentiment, Urgency
 from shared.domain.touchpoint import Message, Review, SurveyAnswer
-from shared.domain.understanding import UrgencyReason, WeakSignal, WeakSignals
+from shared.domain.understanding import EntityPolicy, UrgencyReason, WeakSignal, WeakSignals
 from tests.builders import policies
 
 
@@ -59,3 +59,13 @@ def test_bounds_in_the_wrong_order_are_refused(wrong: dict[str, float]) -> None:
 def test_a_signal_without_words_is_refused() -> None:
     with pytest.raises(ValidationError):
         WeakSignal(phrases={})
+
+
+def test_a_pattern_that_is_none_is_refused() -> None:
+    with pytest.raises(ValidationError, match="is no regular expression"):
+        EntityPolicy(order_patterns=("[A-Z",))
+
+
+def test_a_currency_is_a_code() -> None:
+    with pytest.raises(ValidationError):
+        EntityPolicy(currencies={"€": "euro"})

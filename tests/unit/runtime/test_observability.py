@@ -94,6 +94,58 @@ class TestWhatAFunctionCouldNotDo:
         assert raising(SendRefused("no", code="1")).__name__ == "step"
 
 
+class TestTheLastLineOfDefence:
+    @pytest.mark.parametrize(
+        ("said", "logged"),
+        [
+            ("no route to +33 6 12 34 56 78", "no route to [number]"),
+            ("06.12.34.56.78 is no number", "[number] is no number"),
+            ("'33612345678'", "'[number]'"),
+            ("card 4111 1111 1111 1111 refused", "card [number] refused"),
+            ("(212) 736-5000, (11) 98765-4321", "[number], [number]"),
+            ("mail to awa.diop+shop@example.co.uk failed", "mail to [email] failed"),
+        ],
+    )
+    def test_what_a_reason_brought_along_is_hidden(
+        self, lines: Lines, said: str, logged: str
+    ) -> None:
+        logger().warning("step_refused", extra={"reason": said, "more": {"in": [said]}})
+        logger().warning(said)
+        with_fields, as_message = lines()
+        assert with_fields["reason"] == logged
+        assert with_fields["more"] == {"in": [logged]}
+        assert as_message["message"] == logged
+
+    @pytest.mark.parametrize(
+        "kept",
+        [
+            "6d0b0e7e-6f53-5b0e-9f5e-0d6d3b0a3b11",
+            "12345678-1234-5678-1234-567812345678",
+            "2026-11-27T13:46:17.000000Z",
+            "2026-11-27 13:46:17,123+0000",
+            "arn:aws:lambda:eu-west-1:123456789012:function:passerelle-ai",
+            "1-5759e988-bd862e3fe1be46a994272793",
+            "wamid.HBgLMzM2MTIzNDU2NzgVAgASGBQzQTAx",
+            "order 4512 of 2026-11-27, 3 of 10",
+            "embedded-2026-11-22-40afe4f26d61",
+            "99.95 %, 1700 ms, v3.37.0",
+        ],
+    )
+    def test_ids_moments_and_figures_are_not(self, lines: Lines, kept: str) -> None:
+        logger().info(kept, extra={"at": kept, "milliseconds": 1_700_000_000_000, "share": 0.25})
+        (line,) = lines()
+        assert (line["message"], line["at"]) == (kept, kept)
+        assert (line["milliseconds"], line["share"]) == (1_700_000_000_000, 0.25)
+        assert line["timestamp"].startswith("20")
+
+    def test_a_traceback_that_quotes_its_input_is_hidden_too(self, lines: Lines) -> None:
+        try:
+            raise ValueError("'+33612345678' is no number")
+        except ValueError:
+            logger().exception("step_failed")
+        assert_nothing_personal(lines())
+
+
 class TestMetrics:
     def test_a_fact_is_a_line_that_cloudwatch_counts(self, lines: Lines) -> None:
         count("TouchpointsReceived", 3, provider="twilio")
