@@ -195,7 +195,8 @@ _OTHER_WORDS = _words(
     "tickets?", "dossier", "ref\\w*", "r[ée]f\\w*", "contra\\w*", "vertrag\\w*", "kunden\\w*",
     "client", "customer", "serial", "s[ée]rie", "serie\\w*", "ean", "sku", "article", "art",
     "agizo", "oda", "isbn", "iban", "transaction", "code", "c[óo]digo", "codice", "account",
-    "compte", "policy", "siret", "siren", "vat", "tva", "imei", "booking", "reservation",
+    "compte", "policy", "siret", "cep", "plz", "zip",
+    "postcode", "code postal", "siren", "vat", "tva", "imei", "booking", "reservation",
     "r[ée]servation", "meter", "compteur", "طلب\\w*",
 )  # fmt: skip
 

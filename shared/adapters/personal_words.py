@@ -97,6 +97,7 @@ _TOWN = (
 
 _FRENCH = (
     "rue",
+    "r.",
     "avenue",
     "av.",
     "boulevard",
@@ -195,8 +196,8 @@ _ADDRESSES: tuple[tuple[tuple[str, ...], str], ...] = (
     # Via Roma 12, Calle Mayor, 5, C/ Serrano 21, Rua das Flores 123
     (_SOUTHERN, rf"(?i:{_one_of(_SOUTHERN)}) {_CAPITALS},? ?(?:n\.? ?)?{_NUMBER}"),
     (
-        (*_IBERIAN, "c/", "av."),
-        rf"(?i:(?:{_one_of(_IBERIAN)}) |(?:c/|av\.) ?){_SMALL_STEPS}{_ANY}"
+        (*_IBERIAN, "c/", "av.", "r."),
+        rf"(?i:(?:{_one_of(_IBERIAN)}) |(?:c/|av\.|r\.) ?){_SMALL_STEPS}{_ANY}"
         rf"(?: {_SMALL_STEPS}{_ANY}){{0,3}},? ?(?:n[.º°]{{0,2}} ?)?{_NUMBER}",
     ),
     # Hauptstraße 12, Berliner Str. 44
@@ -208,6 +209,12 @@ _ADDRESSES: tuple[tuple[tuple[str, ...], str], ...] = (
     (
         _GERMAN,
         rf"{_CAPITAL} (?:Stra(?:ß|ss)e|Str\.|Weg|Platz|Allee|Gasse) \d{{1,4}}(?: ?[a-d](?!\w))?",
+    ),
+    # Am Markt 3, 50667 Köln: without the town it might be anything.
+    (
+        ("am ", "im ", "an de", "zum ", "zur ", "auf de"),
+        rf"(?:Am|Im|An de[rm]|Zum|Zur|Auf de[rm]) {_CAPITAL} \d{{1,4}}"
+        rf"(?=,? ?\n?\d{{5}} {_CAPITAL})",
     ),
     (_BOXES, rf"(?i:{_one_of(_BOXES)}) \d{{1,6}}"),
     # A British postcode leads to a dozen doors.
@@ -262,12 +269,13 @@ _TITLED = (
     r"(?<![\w'’])(?:(?:Mr|Mrs|Ms|Dr|Mme|Mlle|Sig\.ra|Sig|Sr|Sra|Srta|Prof)\.? |M\. "
     r"|[Ss]ig\.(?:ra)? |(?:[Ss]ra?|[Ss]rta)\. "
     r"|(?:Miss|Mister|[Mm]onsieur|[Mm]adame|Mademoiselle|[Ss]ignora?|[Ss]eñor(?:a|ita)?|[Ss]enhora?|"
-    r"Herrn?|Frau|Bwana|Bibi) )"
+    r"Herrn?|Frau|Bwana|Bibi|[Mm]oi c['’]est) )"
     r"(?!(?:Madame|Monsieur|Sir|Madam|Martens|Bricolage|Oetker|Propre|Clean|Pepper|Muscle|Doctor|"
     r"Director|Directeur|Und|Sehr|Doktor|Professor)(?!\w))"
     rf"(?P<found>{_NAME})"
 )
 TITLES = (
+    "oi c'est", "oi c’est",
     "sig", "señor", "senhor", "sr", "onsieur", "adame", "Mr", "Ms", "Dr", "Mme", "Mlle", "M. ",
     "Sig", "Sr", "Prof", "Miss", "Mister", "Mademoiselle", "Señor", "Senhor", "Herr", "Frau",
     "Bwana", "Bibi",
@@ -289,7 +297,7 @@ _FORMAL = (
 )  # fmt: skip
 _NO_SIGNATURE = (
     r"(?!(?:Beaucoup|Bien|D['’]avance|Bonne|Bonjour|The|A|I|We|Je|Sent|Envoyé|Inviato|Enviado|"
-    r"Gesendet|Von|Service|Team|Equipe|Équipe|Tel|Tél|Mille|Muchas|Muito|Et|And|Und|E|Y)(?!\w))"
+    r"Gesendet|Von|Service|Team|Equipe|Équipe|Tel|Tél|Mille|Muchas|Muito|Et|And|Und|E|Y)(?![\w.]))"
 )
 _SIGNED = (
     r"(?i)"
