@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.adapters.entity_finder import MOST, EntityFinder
@@ -204,6 +204,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(
     st.lists(PIECES, max_size=15).map("".join) | st.text(max_size=200),
     st.sampled_from(["en", "fr", "it", "es", "pt", "de", "und"]),

@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.adapters.personal_data_finder import MASKS, PersonalDataFinder
@@ -110,6 +110,7 @@ PIECES = st.sampled_from(
 TEXTS = st.lists(PIECES, max_size=14).map("".join) | st.text(max_size=200)
 
 
+@settings(deadline=None)
 @given(TEXTS, st.lists(st.text(max_size=20), max_size=2))
 @example("born 12/03/1985 13/04/1986", [])
 @example("Mr Mr Smith", ["[name]"])
@@ -119,6 +120,7 @@ def test_in_a_masked_text_nothing_is_found(text: str, names: list[str]) -> None:
     assert FINDER.mask(hidden, names) == hidden
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_what_is_found_lies_in_the_text_in_order_and_apart(text: str) -> None:
     found = FINDER.find(text)
@@ -127,6 +129,7 @@ def test_what_is_found_lies_in_the_text_in_order_and_apart(text: str) -> None:
     assert all(one.start < one.end <= len(text) for one in found)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=()), max_size=300))
 def test_no_text_is_too_strange(text: str) -> None:
     FINDER.find(text, [text])

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.training import evaluation
@@ -85,6 +85,7 @@ class TestTheSummary:
         assert len(said) <= LONGEST
         assert "[" not in said.replace(mask, "")
 
+    @settings(deadline=None)
     @given(st.text(max_size=600), st.booleans())
     def test_whatever_the_text_it_is_one_short_line(self, text: str, has_subject: bool) -> None:
         said = summarise(text, has_subject=has_subject)
