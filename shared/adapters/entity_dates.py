@@ -115,7 +115,7 @@ def find_dates(folded: str, language: str, today: date | None) -> Iterator[Found
         yield FoundDate(*found.span(), _date(int(found[1]), int(found[2]), int(found[3])))
     for found in _NUMERIC.finditer(folded):
         yield FoundDate(*found.span(), _numeric(found, language))
-    if language not in _LANGUAGES:
+    if language not in _LANGUAGES or not _signs(language).search(folded):
         return
     for pattern, read in _patterns(language):
         for found in pattern.finditer(folded):
@@ -190,6 +190,18 @@ class _Reader(NamedTuple):
         around = (today + timedelta(days=distance) for distance in range(-15, 17))
         days = [one for one in around if one.day == day]
         return min(days, key=lambda one: (abs(one - today), one < today), default=None)
+
+
+@cache
+def _signs(language: str) -> re.Pattern[str]:
+    """One look that most texts without a date pass over."""
+    words = _LANGUAGES[language]
+    said = [*words.days, *words.weekdays]
+    said += [rf"{words.on} \d", rf"\d+ (?:{words.day}|{words.week})"]
+    said += [rf"\d[^\W\d_.º°]{{0,2}}[.º°]? (?:de |of )?(?:{'|'.join(words.months)})"]
+    if language == "en":
+        said += [rf"(?:{'|'.join(words.months)})\.? \d"]
+    return re.compile(rf"(?<![^\W\d])(?:{'|'.join(said)})")
 
 
 @cache

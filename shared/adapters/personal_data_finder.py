@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from shared.adapters.personal_numbers import (
+    LETTERS_AND_DIGITS,
     MANY_DIGITS,
     PASSPORT_WORDS,
     Span,
@@ -73,8 +74,10 @@ def _has_many_digits(text: str) -> bool:
 def _may_hold_id(text: str) -> bool:
     if not _has_digit(text):
         return False
+    if _has_many_digits(text) or LETTERS_AND_DIGITS.search(text):
+        return True
     lowered = text.lower()
-    return _has_many_digits(text) or any(word in lowered for word in PASSPORT_WORDS)
+    return any(word in lowered for word in PASSPORT_WORDS)
 
 
 def _has_at(text: str) -> bool:
