@@ -68,7 +68,7 @@ def instructions(intents: Intents, policy: UnderstandingPolicy) -> str:
 
 def weak_signals(policy: UnderstandingPolicy) -> tuple[str, ...]:
     """The company's closed list of them; empty where its policy has none."""
-    return tuple(getattr(policy, "weak_signals", ()))
+    return tuple(policy.weak_signals.signals)
 
 
 def question(text: str) -> str:

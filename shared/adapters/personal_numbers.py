@@ -254,10 +254,9 @@ def phones(text: str) -> Iterator[Span]:
             text, max(0, found.start() - 5), found.start()
         ):
             continue
-        said = _said_before(text, found.start())
         number = found[0]
         for start, end in _groups(number):
-            if _is_phone(number[start:end], said):
+            if _is_phone(number[start:end], _said_before(text, found.start() + start)):
                 yield found.start() + start, found.start() + end
                 break
 
@@ -269,7 +268,11 @@ def _said_before(text: str, start: int) -> str:
     """
     before = text[max(0, start - _LOOKS_BACK) : start].rpartition("\n")[2]
     phone = max((one.end() for one in re.finditer(_PHONE_WORDS, before)), default=-1)
-    other = max((one.end() for one in re.finditer(_OTHER_WORDS, before)), default=-1)
+    words = [one.end() for one in re.finditer(_OTHER_WORDS, before)]
+    if text[start] in "0+":
+        # A trunk prefix tells a phone from the number of an order that stands between.
+        words = [end for end in words if not any(one.isdigit() for one in before[end:])]
+    other = max(words, default=-1)
     return "" if phone == other else "phone" if phone > other else "else"
 
 
@@ -279,7 +282,8 @@ def _groups(number: str) -> Iterator[Span]:
     """
     starts = [0, *(one.end() for one in re.finditer(r" +", number))]
     ends = [*(one.start() for one in re.finditer(r" +", number)), len(number)]
-    spans = [(start, end) for start in starts for end in ends if end - start >= 7]
+    spans = [(start, end) for start in starts for end in ends if end - start >= 9]
+    spans += [] if (0, len(number)) in spans else [(0, len(number))]
     return iter(sorted(spans, key=lambda one: (one[0] - one[1], one[0])))
 
 

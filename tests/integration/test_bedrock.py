@@ -25,6 +25,7 @@ from shared.adapters.classifier import build_classifier
 from shared.adapters.message_words import plain
 from shared.domain.ai_use import Tokens
 from shared.domain.classification import Sentiment, Urgency
+from shared.domain.understanding import WeakSignal, WeakSignals
 from shared.policies.reader import read_policies
 from shared.ports import Classifier
 from tests.fake_ai_uses import FakeAiUses
@@ -300,18 +301,21 @@ def test_no_link_reaches_an_agent_through_a_summary(
     assert classifier.ask(UNSURE).classification.summary == ""
 
 
+GIVES_UP = WeakSignals(signals={"gives_up": WeakSignal(phrases={"en": ("whatever",)})})
+
+
 def test_an_empty_closed_list_has_no_enum() -> None:
     """An enum may not be empty; the answer then may hold none."""
-    without = POLICIES.understanding.model_copy(update={"weak_signals": ()})
+    without = POLICIES.understanding.model_copy(update={"weak_signals": WeakSignals()})
     schema = answer_schema(POLICIES.intents, without)["properties"]["weak_signals"]
     assert schema == {"type": "array", "maxItems": 0}
-    some = POLICIES.understanding.model_copy(update={"weak_signals": {"gives_up": {}}})
+    some = POLICIES.understanding.model_copy(update={"weak_signals": GIVES_UP})
     schema = answer_schema(POLICIES.intents, some)["properties"]["weak_signals"]
     assert schema["items"]["enum"] == ["gives_up"]
 
 
 def test_a_weak_signal_of_the_closed_list_is_kept(bedrock: Stubber, client: Any) -> None:
-    policy = POLICIES.understanding.model_copy(update={"weak_signals": {"gives_up": {}}})
+    policy = POLICIES.understanding.model_copy(update={"weak_signals": GIVES_UP})
     asked = BedrockClassifier(lambda: client, MODEL_ID, policy, POLICIES.intents)
     bedrock.add_response("converse", response(ANSWER | {"weak_signals": ["gives_up"]}))
     assert asked.ask(UNSURE).classification.weak_signals == ("gives_up",)

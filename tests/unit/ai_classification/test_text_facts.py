@@ -11,6 +11,7 @@ from shared.adapters.classifier import build_classifier
 from shared.adapters.personal_data_finder import MASKS, PersonalDataFinder
 from shared.adapters.summary import LONGEST, cut, summarise
 from shared.adapters.text_facts import TextFacts
+from shared.adapters.words_classifier import WordsClassifier
 from shared.domain.classification import Classification, Evidence, PersonalDataKind
 from shared.domain.journey import ClassificationStep
 from shared.domain.touchpoint import Channel
@@ -136,6 +137,13 @@ class TestInTheClassifiers:
         assert told.decided_by == "rules"
         assert told.summary == "Please unsubscribe me"
         assert told.entities == ()
+
+    def test_so_do_the_companys_words_while_no_model_may_be_asked(self) -> None:
+        words = WordsClassifier(POLICIES.understanding, POLICIES.intents)
+        told = words.classify("Où est ma commande 4512 ? 06 12 34 56 78", at=builders.NOON)
+        assert told.summary == "Où est ma commande 4512 ? [phone]"
+        assert [one.text for one in told.entities] == ["4512"]
+        assert told.personal_data == (PersonalDataKind.PHONE,)
 
     def test_a_message_without_words_has_no_facts(self, classifier: Classifier) -> None:
         told = classifier.classify("  ")
