@@ -87,6 +87,13 @@ class CascadingClassifier:
             return _instead(embedded, str(refused))
         except ModelUnavailable as unavailable:
             return _instead(embedded, str(unavailable))
+        # Which kinds of personal data there are is no matter of opinion, and the model saw none.
+        answer = answer.model_copy(
+            update={
+                "personal_data": embedded.personal_data,
+                "summary": answer.summary or embedded.summary,
+            }
+        )
         return _never_calmer(answer, embedded)
 
     def _states(self) -> States | None:

@@ -27,3 +27,7 @@ def test_a_link_to_a_file_is_signed_for_the_region_of_its_bucket(
     assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
     assert f"/{region}/s3/" in query["X-Amz-Credential"][0]
     assert "X-Amz-Signature" in query
+
+
+def test_what_leaves_the_account_names_nobody() -> None:
+    assert wiring.masker()("Call 06 12 34 56 78, a@b.io") == "Call [phone], [email]"
