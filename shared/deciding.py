@@ -15,6 +15,7 @@ from shared.domain.ticket import Priority
 from shared.domain.touchpoint import Message, Touchpoint
 from shared.domain.understanding import MarkRule, WordRule
 from shared.policies.reader import Policies
+from shared.ports import Classifier
 
 
 class Understood(NamedTuple):
@@ -40,6 +41,17 @@ def said(touchpoint: Touchpoint) -> str:
     if isinstance(content, Message) and content.subject and not content.in_reply_to:
         return f"{content.subject}\n{content.text}"
     return touchpoint.text
+
+
+def ask(classifier: Classifier, touchpoint: Touchpoint) -> Classification:
+    """What a classifier makes of a touchpoint's words."""
+    return classifier.classify(
+        said(touchpoint),
+        language=touchpoint.language,
+        channel=touchpoint.channel,
+        at=touchpoint.occurred_at,
+        names=(touchpoint.name,) if touchpoint.name else (),
+    )
 
 
 def weigh(

@@ -5,7 +5,7 @@ what a word wants, decide whether anything is owed.
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from shared.deciding import decide_obligation, said, weigh
+from shared.deciding import ask, decide_obligation, said, weigh
 from shared.domain.classification import UNKNOWN_LANGUAGE, Classification
 from shared.domain.decision import Decision
 from shared.domain.errors import NotFound
@@ -46,13 +46,7 @@ def understand(
     if entry is None:
         raise NotFound("there is no such touchpoint")
     touchpoint = entry.touchpoint
-    answer = _answer_before(entry, policies) or classifier.classify(
-        said(touchpoint),
-        language=touchpoint.language,
-        channel=touchpoint.channel,
-        at=touchpoint.occurred_at,
-        names=(touchpoint.name,) if touchpoint.name else (),
-    )
+    answer = _answer_before(entry, policies) or ask(classifier, touchpoint)
     understood = weigh(touchpoint, answer, entry.overrides, policies)
     classification, rule = understood.classification, understood.rule
     is_current = not step.is_overtaken(entry.attempt)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from shared.deciding import (
     OWED,
     UNHEARD,
+    ask,
     decide_obligation,
     decide_priority,
     said,
@@ -150,10 +151,7 @@ def _look(
 
 def _answer(entry: LedgerEntry, recorded: Classification, rules: Rules) -> Classification:
     """What the classifiers say now; Bedrock's answer is kept unless words decide before it."""
-    touchpoint = entry.touchpoint
-    answer = rules.classifier.classify(
-        said(touchpoint), language=touchpoint.language, channel=touchpoint.channel
-    )
+    answer = ask(rules.classifier, entry.touchpoint)
     may_keep = recorded.decided_by == "bedrock" and not rules.without_bedrock
     is_listed = recorded.intent in rules.candidate.intents
     return recorded if may_keep and is_listed and answer.decided_by != "rules" else answer
