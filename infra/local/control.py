@@ -49,6 +49,7 @@ class Control:
             ("GET", "/_local/bedrock"): lambda _: _json(self._bedrock()),
             ("POST", "/_local/bedrock"): self._tell_bedrock,
             ("POST", "/_local/replay"): self._replay,
+            ("GET", "/_local/ai_report"): lambda one: cloud.stories.ai_report(one.query),
             ("GET", "/_local"): self._page.show,
             ("POST", "/_local/page/play"): self._page.play,
             ("POST", "/_local/page/clock"): self._move_clock_on_page,

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from infra.local.gateway import Response
 from infra.local.replaying import answer_replay
+from infra.local.reporting import ReportSettings, answer_report
 from shared.domain.follow_up import FollowUp
 from shared.domain.journey import JourneyState
 from shared.domain.model import TicketId, TouchpointId
@@ -12,7 +14,7 @@ from shared.domain.profile import MergeSuggestion, Profile
 from shared.domain.ticket import Ticket
 from shared.domain.touchpoint import Touchpoint, TouchpointState
 from shared.runtime import wiring
-from shared.runtime.settings import LedgerSettings, ProfileSettings, TicketSettings
+from shared.runtime.settings import ProfileSettings, TicketSettings
 
 if TYPE_CHECKING:
     from infra.local.cloud import LocalCloud
@@ -53,7 +55,7 @@ class _Known:
     follow_ups: dict[str, list[FollowUp]] = field(default_factory=dict)
 
 
-class StoriesSettings(LedgerSettings, ProfileSettings, TicketSettings):
+class StoriesSettings(ReportSettings, ProfileSettings, TicketSettings):
     """What `agent_api` may read of, too."""
 
 
@@ -102,6 +104,9 @@ class Stories:
 
     def replay(self, asked: dict[str, Any]) -> str:
         return answer_replay(asked, self._settings)
+
+    def ai_report(self, query: str) -> Response:
+        return answer_report(query, self._settings, self._cloud.clock.now())
 
     def _story(self, entry: Any, known: _Known) -> Story:
         # A passive touchpoint is processed without an outcome: its journey ended with its profile.

@@ -1,17 +1,18 @@
-"""`python -m shared.operations balance|redrive|reerase|overrides|replay --stack Passerelle`, with
-the credentials of the account.
+"""`python -m shared.operations balance|redrive|reerase|overrides|replay|ai_report --stack
+Passerelle`, with the credentials of the account.
 """
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.domain.errors import PolicyError
+from shared.domain.ai_use import AiRegister, AiUseName, AiUseState
+from shared.domain.errors import InvalidInput, PasserelleError, PolicyError
 from shared.operations.labelled import labelled
 from shared.operations.redrive import redrive
 from shared.operations.reerase import reerase
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         environment.set(wiring.stack_outputs(options.stack))
         return run(options, OperationsSettings.read())
-    except (ClientError, BotoCoreError, PolicyError, OSError) as error:
+    except (ClientError, BotoCoreError, InvalidInput, PolicyError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
@@ -106,6 +107,41 @@ def _replay(options: Namespace, settings: OperationsSettings) -> int:
     return 0
 
 
+def _ai_report(options: Namespace, settings: OperationsSettings) -> int:
+    # scipy belongs to this report alone, and takes a second to import.
+    from shared.operations.ai_report.page import as_html
+    from shared.operations.ai_report.period import period
+    from shared.operations.ai_report.report import ai_report
+
+    made_at, policies = wiring.clock().now(), check_policies()
+    report = ai_report(
+        ledger=wiring.ledger(settings),
+        policies=policies,
+        states=_states(policies.ai_register, settings),
+        period=period(options.since, options.until or made_at),
+        made_at=made_at,
+        report=tell,
+    )
+    told = report.model_dump_json(indent=2) if options.json else as_html(report)
+    if options.out is None:
+        print(told)
+    else:
+        options.out.write_text(told + "\n", encoding="utf-8")
+        tell(f"{report.volume.understood} messages in {options.out.name}")
+    return 0
+
+
+def _states(
+    register: AiRegister, settings: OperationsSettings
+) -> Mapping[AiUseName, AiUseState] | None:
+    """What is counted is worth reading without them."""
+    try:
+        return wiring.ai_uses(settings).states(tuple(register))
+    except (ClientError, BotoCoreError, PasserelleError) as error:
+        tell(f"how the uses stand now could not be read: {error}")
+        return None
+
+
 def _options(arguments: Sequence[str]) -> Namespace:
     parser = ArgumentParser(prog="python -m shared.operations", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
@@ -118,9 +154,10 @@ def _options(arguments: Sequence[str]) -> Namespace:
         made.set_defaults(run=run)
         return made
 
-    def since(of: ArgumentParser, what: str) -> None:
-        text = f"{what}: a date, or an ISO 8601 moment with its zone; everything by default"
-        of.add_argument("--since", type=_moment, help=text)
+    def since(of: ArgumentParser, what: str, *, required: bool = False) -> None:
+        default = "" if required else "; everything by default"
+        text = f"{what}: a date, or an ISO 8601 moment with its zone{default}"
+        of.add_argument("--since", type=_moment, required=required, help=text)
 
     command("balance", _balance, "whether everything that came in is accounted for")
     since(command("redrive", _redrive, "send round again what failed or got stuck"), "received")
@@ -149,6 +186,11 @@ def _options(arguments: Sequence[str]) -> Namespace:
     again.add_argument("--examples", type=_count, default=3, help="shown of each change")
     again.add_argument("--cursor", help="go on where an earlier replay broke off")
     again.add_argument("--json", action="store_true", help="one object, for machines")
+    uses = command("ai_report", _ai_report, "what the AI uses did, how well, and what changed")
+    since(uses, "received", required=True)
+    uses.add_argument("--until", type=_moment, help="received before this moment; now by default")
+    uses.add_argument("--out", type=Path, help="the file to write instead of the output")
+    uses.add_argument("--json", action="store_true", help="one object, for machines")
     return parser.parse_args(arguments)
 
 

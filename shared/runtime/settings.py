@@ -153,5 +153,5 @@ class PrivacyRequestsSettings(PrivacySettings, TicketSettings, SecretSettings):
     schedule_group: str
 
 
-class OperationsSettings(PrivacySettings, SecretSettings):
+class OperationsSettings(PrivacySettings, SecretSettings, AiUsesSettings):
     """What `python -m shared.operations` reads from the outputs of the deployed stack."""

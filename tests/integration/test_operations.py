@@ -33,6 +33,7 @@ def account(table_definitions: dict[str, dict[str, Any]]) -> Iterator[None]:
             "ProfilesTable": "profiles",
             "Retention": read_policies().retention.model_dump_json(),
             "SecretsPrefix": "passerelle",
+            "AiUsesTable": "ai_uses",
         }
         template = {
             "Resources": {"topic": {"Type": "AWS::SNS::Topic"}},

@@ -1,0 +1,112 @@
+"""From an entry of the ledger to counts. Only names of closed lists get through: a text, a name or
+an address in a field that should hold none is counted as unlisted.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from shared.domain.ai_use import Refusal
+from shared.domain.classification import Classification, Sentiment
+from shared.domain.journey import JourneyState
+from shared.domain.override import ASPECTS, Aspect, Standing, standing
+from shared.operations.ai_report.tally import Correction, Counts, Slice
+from shared.policies.reader import Policies
+from shared.ports import LedgerEntry
+
+UNLISTED = "unlisted"
+REFUSED_ANSWER = "its answer was refused"
+ANOTHER_REASON = "another reason"
+REASONS = (
+    ("could not be read", "its switch could not be read"),
+    ("could not be asked", "its budget could not be read"),
+    (Refusal.SWITCHED_OFF, "switched off"),
+    (Refusal.OVER_BUDGET, "the budget of the day was spent"),
+    (Refusal.BREAKER_OPEN, "its breaker was open"),
+    ("Bedrock refused", "the service refused"),
+    ("Bedrock did not answer", "the service did not answer"),
+    ("the model", REFUSED_ANSWER),
+)
+"""A part of `fell_back_because`, and how it is counted; the first that is found."""
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
+_VERSION = re.compile(r"(rules|words|embedded|bedrock)[-:][A-Za-z0-9.:/_-]{1,100}")
+
+
+class Lists(NamedTuple):
+    """What an intent may be, and which one says that nothing better could be said."""
+
+    intents: frozenset[str]
+    fallback: str
+
+
+def lists(policies: Policies) -> Lists:
+    return Lists(frozenset(policies.intents), policies.understanding.fallback_intent)
+
+
+def count(entry: LedgerEntry, counts: Counts, known: Lists) -> None:
+    """One more touchpoint."""
+    counts.looked_at += 1
+    journey = JourneyState.model_validate(entry.outcome) if entry.outcome else None
+    if journey is None or journey.ai_classification is None:
+        counts.waiting += entry.touchpoint.needs_understanding
+        return
+    step = journey.ai_classification
+    machine = step.machine_classification or step.classification
+    _count_answer(machine, entry, counts, known)
+
+
+def reason(fell_back_because: str) -> str:
+    """One of a few: the recorded words may name a service's error."""
+    found = (name for part, name in REASONS if part in fell_back_because)
+    return next(found, ANOTHER_REASON)
+
+
+def _count_answer(
+    machine: Classification, entry: LedgerEntry, counts: Counts, known: Lists
+) -> None:
+    decider = machine.decided_by
+    said = {aspect: _listed(aspect, getattr(machine, aspect), known) for aspect in ASPECTS}
+    wins = standing(entry.overrides, known.intents)
+    corrections = _corrections(said, wins, known)
+    counts.understood += 1
+    counts.person += bool(wins)
+    counts.confirmed += bool(wins) and not corrections
+    counts.tally(Slice(decider, said["language"], str(entry.touchpoint.channel))).add(
+        machine.intent_confidence,
+        below=machine.threshold is not None and machine.intent_confidence < machine.threshold,
+        fallback=machine.intent == known.fallback,
+        negative=machine.sentiment is Sentiment.NEGATIVE,
+        changed=bool(corrections),
+    )
+    if machine.fell_back_because is not None:
+        counts.fell_back[decider, reason(machine.fell_back_because)] += 1
+    for one in corrections:
+        counts.changed[decider, one.aspect] += 1
+        counts.corrections[one] += 1
+    for aspect, value in said.items():
+        counts.values[aspect, value] += 1
+    version = machine.version if _VERSION.fullmatch(machine.version) else UNLISTED
+    counts.versions[decider, version] += 1
+
+
+def _corrections(said: Mapping[Aspect, str], wins: Standing, known: Lists) -> list[Correction]:
+    """Aspects in which a person says something else; who says the same confirms."""
+    person = {
+        aspect: _listed(aspect, getattr(override, aspect), known)
+        for aspect, override in wins.items()
+    }
+    return [
+        Correction(aspect, said[aspect], value)
+        for aspect, value in person.items()
+        if value != said[aspect]
+    ]
+
+
+def _listed(aspect: Aspect, value: str, known: Lists) -> str:
+    """Sentiment and urgency are closed by their types."""
+    if aspect == "intent":
+        return value if value in known.intents else UNLISTED
+    if aspect == "language":
+        return value if _LANGUAGE.fullmatch(value) else UNLISTED
+    return str(value)
