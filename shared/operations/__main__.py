@@ -6,7 +6,6 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,8 +22,10 @@ from shared.policies.check import check_policies
 from shared.runtime import wiring
 from shared.runtime.settings import OperationsSettings, environment
 
-tell = partial(print, file=sys.stderr, flush=True)
-"""What is not the answer: progress of long work, and what went wrong."""
+
+def tell(line: str) -> None:
+    """What is not the answer: progress of long work, and what went wrong."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def main(arguments: Sequence[str]) -> int:

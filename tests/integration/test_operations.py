@@ -23,10 +23,12 @@ def account(table_definitions: dict[str, dict[str, Any]]) -> Iterator[None]:
     """A stack whose outputs name its tables, as the real one's do."""
     wiring.client.cache_clear()
     wiring.ledger.cache_clear()
+    wiring.ai_uses.cache_clear()
     with mock_aws():
         boto3.client("dynamodb").create_table(
             TableName="touchpoints", **table_definitions["touchpoints"]
         )
+        boto3.client("dynamodb").create_table(TableName="ai_uses", **table_definitions["ai_uses"])
         values = {
             "TouchpointsTable": "touchpoints",
             "RawBucket": "raws",
@@ -45,6 +47,7 @@ def account(table_definitions: dict[str, dict[str, Any]]) -> Iterator[None]:
         yield
     wiring.client.cache_clear()
     wiring.ledger.cache_clear()
+    wiring.ai_uses.cache_clear()
 
 
 def run(*arguments: str) -> int:
@@ -78,6 +81,38 @@ def test_a_replay_of_a_deployed_stack(
     assert json.loads(capsys.readouterr().out)["looked_at"] == 0
     assert run("replay", "--stack", STACK, "--since", since) == 0
     assert capsys.readouterr().out.endswith("0  changed\n")
+
+
+@pytest.mark.usefixtures("account")
+def test_a_report_of_a_deployed_stack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ("--stack", STACK, "--since", "2026-11-01", "--until", "2026-11-08")
+    assert run("ai_report", *given, "--json") == 0
+    told = capsys.readouterr()
+    report = json.loads(told.out)
+    assert report["before"]["since"] == "2026-10-25T00:00:00Z"
+    assert report["volume"]["understood"] == 0
+    assert {use["standing"]["on"] for use in report["uses"]} == {True}
+    assert told.err == ""
+    out = tmp_path / "report.html"
+    assert run("ai_report", *given, "--out", str(out)) == 0
+    assert out.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.usefixtures("account")
+def test_a_report_without_how_the_uses_stand(capsys: pytest.CaptureFixture[str]) -> None:
+    boto3.client("dynamodb").delete_table(TableName="ai_uses")
+    assert run("ai_report", "--stack", STACK, "--since", "2026-11-01", "--json") == 0
+    told = capsys.readouterr()
+    assert {use["standing"] for use in json.loads(told.out)["uses"]} == {None}
+    assert "how the uses stand now could not be read" in told.err
+
+
+@pytest.mark.usefixtures("account")
+def test_a_report_of_no_time_is_an_error_of_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ("--since", "2026-11-08", "--until", "2026-11-01")
+    assert run("ai_report", "--stack", STACK, *given) == 1
+    assert re.fullmatch(r"error: the period .*\n", capsys.readouterr().err)
 
 
 @pytest.mark.usefixtures("account")

@@ -4,12 +4,14 @@ an address in a field that should hold none is counted as unlisted.
 
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import NamedTuple
 
 from shared.domain.ai_use import Refusal
 from shared.domain.classification import Classification, Sentiment
 from shared.domain.journey import JourneyState
 from shared.domain.override import ASPECTS, Aspect, Standing, standing
+from shared.domain.touchpoint import Direction, Touchpoint
 from shared.operations.ai_report.tally import Correction, Counts, Slice
 from shared.policies.reader import Policies
 from shared.ports import LedgerEntry
@@ -47,6 +49,8 @@ def lists(policies: Policies) -> Lists:
 def count(entry: LedgerEntry, counts: Counts, known: Lists) -> None:
     """One more touchpoint."""
     counts.looked_at += 1
+    if (writer := _writer(entry.touchpoint)) is not None:
+        counts.written[writer] += 1
     journey = JourneyState.model_validate(entry.outcome) if entry.outcome else None
     if journey is None or journey.ai_classification is None:
         counts.waiting += entry.touchpoint.needs_understanding
@@ -54,6 +58,13 @@ def count(entry: LedgerEntry, counts: Counts, known: Lists) -> None:
     step = journey.ai_classification
     machine = step.machine_classification or step.classification
     _count_answer(machine, entry, counts, known)
+
+
+def _writer(touchpoint: Touchpoint) -> str | None:
+    """Who wrote a message that left, by the closed list of writers."""
+    writer = getattr(touchpoint.content, "written_by", None)
+    is_told = touchpoint.direction is Direction.OUTBOUND and isinstance(writer, StrEnum)
+    return str(writer) if is_told else None
 
 
 def reason(fell_back_because: str) -> str:

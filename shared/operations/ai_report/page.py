@@ -67,7 +67,7 @@ def headlines(report: Report) -> Iterator[Headline]:
         yield Headline(kind, f"{_words(use.ai_use)}: {told(use.kpi)}")
     for drift in report.drift:
         if drift.outcome == "shifted":
-            yield Headline("bad", f"{drift.about} {drift.words}")
+            yield Headline("bad", f"{drift.about} {_words(drift.words)}")
     if all(drift.outcome == "alike" for drift in report.drift):
         yield Headline("good", "messages and answers are like those of the period before")
     for version in report.versions:
@@ -83,12 +83,11 @@ def headlines(report: Report) -> Iterator[Headline]:
 
 
 def told(kpi: KpiVerdict) -> str:
-    """`override rate 4.1 % (12 of 293), at most 15 %: kept`."""
-    bound = f"at most {kpi.at_most:.0%}" if kpi.at_most is not None else ""
-    bound = f"at least {kpi.at_least:.0%}" if kpi.at_least is not None else bound
+    """`override rate 4.1% (12 of 293), at most 15%: kept`."""
+    way, bound = ("at most", kpi.at_most) if kpi.at_most is not None else ("at least", kpi.at_least)
     share = f" {_percent(kpi.share)} ({_counted(kpi.share)})" if kpi.share is not None else ""
-    close = ", by chance it could be otherwise" if kpi.is_close else ""
-    return f"{_words(kpi.measure)}{share}, {bound}: {VERDICTS[kpi.verdict]}{close}"
+    close = ", which may be chance" if kpi.is_close else ""
+    return f"{_words(kpi.measure)}{share}, {way} {bound:.0%}: {VERDICTS[kpi.verdict]}{close}"
 
 
 @cache
@@ -123,7 +122,7 @@ def _day(moment: datetime) -> str:
 
 
 def _percent(share: Share) -> str:
-    return "–" if share.value is None else f"{100 * share.value:.1f} %"
+    return "–" if share.value is None else f"{share.value:.1%}"
 
 
 def _counted(share: Share) -> str:
@@ -133,7 +132,7 @@ def _counted(share: Share) -> str:
 def _interval(share: Share) -> str:
     if share.low is None or share.high is None:
         return ""
-    return f"{100 * share.low:.1f} to {100 * share.high:.1f} %"
+    return f"{share.low:.1%} to {share.high:.1%}"
 
 
 def _mean(mean: Mean) -> str:
