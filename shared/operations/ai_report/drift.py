@@ -14,6 +14,8 @@ SMALLEST = 0.05
 """Distances below move nobody's plans, however sure one is of them. 0.05 is about what lies between
 20 % and 25 % of the messages.
 """
+SMALLEST_MOVE = 0.03
+"""Nor does a share that moved by less."""
 SHOWN = 12
 NAMED = 3
 
@@ -90,7 +92,7 @@ def _drift(about: str, now: Mapping[str, int], before: Mapping[str, int]) -> Dri
     parts = _parts(now, before, sorted({*now, *before}))
     parts.sort(key=lambda one: (-one.now - one.before, one.name))
     apart, outcome = _compared(now, before)
-    words = _moves(parts) if outcome == "shifted" else ""
+    words = _moves(parts, apart.moved) if outcome == "shifted" and apart else ""
     return _told(about, outcome, words, now, before, apart, _shortened(parts))
 
 
@@ -112,8 +114,10 @@ def _compared(now: Mapping[str, int], before: Mapping[str, int]) -> tuple[Distan
     if min(sum(now.values()), sum(before.values())) < FEWEST:
         return None, "too_few"
     apart = distance(now, before)
-    is_chance = apart.value <= max(apart.chance, SMALLEST)
-    return apart, "alike" if is_chance else "shifted"
+    parts = {one.name: one for one in _parts(now, before, sorted({*now, *before}))}
+    is_apart = apart.value > max(apart.chance, SMALLEST)
+    has_moved = any(abs(parts[name].moved) >= SMALLEST_MOVE for name in apart.moved)
+    return apart, "shifted" if is_apart or has_moved else "alike"
 
 
 def _told(
@@ -141,10 +145,13 @@ def _told(
     )
 
 
-def _moves(parts: list[Part]) -> str:
-    """Those that moved at least half as far as the one that moved furthest."""
+def _moves(parts: list[Part], sure: tuple[str, ...]) -> str:
+    """Those that moved beyond chance and at least half as far as the one that moved furthest; where
+    none did alone, whichever moved furthest.
+    """
     far = sorted(parts, key=lambda one: (-abs(one.moved), one.name))
-    named = [one for one in far[:NAMED] if abs(one.moved) >= abs(far[0].moved) / 2]
+    surely = [one for one in far if one.name in sure] or far[:1]
+    named = [one for one in surely[:NAMED] if abs(one.moved) >= abs(surely[0].moved) / 2]
     return ", ".join(
         f"{'more' if one.moved > 0 else 'less'} {one.name} "
         f"({one.share_now:.0%}, was {one.share_before:.0%})"

@@ -100,6 +100,16 @@ def test_more_of_one_intent_is_said_in_words() -> None:
     assert "less order_status (60%, was 90%)" in found.words
 
 
+def test_one_intent_among_many_that_moves_alone_is_found_and_named() -> None:
+    names = sorted(POLICIES.intents)
+    steady = [entry(intent=name) for name in names for _ in range(40)]
+    found = drift("intent", [*steady, *many(50, intent=names[3])], steady)
+    # The distance of the whole alone would have passed for chance.
+    assert found.distance.value < found.distance.chance
+    assert found.distance.moved == (names[3],)
+    assert found.words == f"shifted: more {names[3]} (12%, was 6%)"
+
+
 def test_a_small_difference_in_small_numbers_is_like_before() -> None:
     found = drift("intent", mixed(27, 9), mixed(30, 5))
     assert (found.outcome, found.words) == ("alike", "like the period before")
