@@ -70,12 +70,11 @@ def headlines(report: Report) -> Iterator[Headline]:
             yield Headline("bad", f"{drift.about} {_words(drift.words)}")
     if all(drift.outcome == "alike" for drift in report.drift):
         yield Headline("good", "messages and answers are like those of the period before")
+    is_shifted = any(drift.outcome == "shifted" for drift in report.drift)
+    doing = ": what shifted may be its doing and not the customers'" if is_shifted else ""
     for version in report.versions:
         if version.news == "new":
-            yield Headline(
-                "quiet",
-                f"{version.version} is new: what shifted may be its doing and not the customers'",
-            )
+            yield Headline("quiet", f"{version.version} is new{doing}")
     rows = (*report.slices.by_language, *report.slices.by_channel, *report.slices.by_both)
     for row in rows:
         if row.worse:
