@@ -14,7 +14,7 @@ from shared.domain.profile import MergeSuggestion, Profile
 from shared.domain.ticket import Ticket
 from shared.domain.touchpoint import Touchpoint, TouchpointState
 from shared.runtime import wiring
-from shared.runtime.settings import ProfileSettings, TicketSettings
+from shared.runtime.settings import LedgerSettings, ProfileSettings, TicketSettings
 
 if TYPE_CHECKING:
     from infra.local.cloud import LocalCloud
@@ -55,7 +55,7 @@ class _Known:
     follow_ups: dict[str, list[FollowUp]] = field(default_factory=dict)
 
 
-class StoriesSettings(ReportSettings, ProfileSettings, TicketSettings):
+class StoriesSettings(LedgerSettings, ProfileSettings, TicketSettings):
     """What `agent_api` may read of, too."""
 
 
@@ -65,9 +65,8 @@ class Stories:
     def __init__(self, cloud: "LocalCloud") -> None:
         self._cloud = cloud
         variables = _variables(cloud, "agent_api")
-        self._settings = StoriesSettings.model_validate(
-            {name.lower(): value for name, value in variables.items()}
-        )
+        self._given = {name.lower(): value for name, value in variables.items()}
+        self._settings = StoriesSettings.model_validate(self._given)
 
     def received(self) -> list[str]:
         """Ids of the touchpoints that came in, the oldest first, each once."""
@@ -106,7 +105,8 @@ class Stories:
         return answer_replay(asked, self._settings)
 
     def ai_report(self, query: str) -> Response:
-        return answer_report(query, self._settings, self._cloud.clock.now())
+        settings = ReportSettings.model_validate(self._given)
+        return answer_report(query, settings, self._cloud.clock.now())
 
     def _story(self, entry: Any, known: _Known) -> Story:
         # A passive touchpoint is processed without an outcome: its journey ended with its profile.
