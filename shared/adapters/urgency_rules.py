@@ -2,6 +2,7 @@
 to foresee them.
 """
 
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from shared.adapters.message_words import find_phrase, folded_words
@@ -63,10 +64,26 @@ def _words_for(
         return None
     if not reason.phrases:
         return feeling
-    words = find_phrase(spoken(reason.phrases, language), folded)
-    if words is None or find_phrase(spoken(reason.unless, language), folded):
-        return None
-    return (words,)
+    for phrases, unless in _heard(reason, language):
+        words = find_phrase(phrases, folded)
+        if words is not None and not find_phrase(unless, folded):
+            return (words,)
+    return None
+
+
+def _heard(reason: UrgencyReason, language: str) -> Iterator[tuple[Collection[str], Sequence[str]]]:
+    """The phrases that are listened for, and what takes their words back.
+
+    Those of the message's language first. What is critical is heard in every other as well, each
+    with its own exceptions: people mix, detectors err, and one alarm too many costs less than one
+    too few. A phrase that the message's language has too is that language's.
+    """
+    own = spoken(reason.phrases, language)
+    yield own, spoken(reason.unless, language)
+    if reason.level is Urgency.CRITICAL and language in reason.phrases:
+        for other, phrases in reason.phrases.items():
+            if other != language:
+                yield set(phrases).difference(own), reason.unless.get(other, ())
 
 
 def spoken(phrases: Phrases, language: str) -> tuple[str, ...]:

@@ -238,6 +238,50 @@ def test_words_that_only_sound_urgent_are_not(text: str, language: str) -> None:
     assert urgency(text, language) == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Bonjour, votre grille-pain just caught fire, que faire ?", "fr"),
+        ("Ma commande 4512, the battery exploded", "fr"),
+        ("Hello, mon chargeur a pris feu hier soir", "en"),
+        ("My order: la batteria ha preso fuoco", "en"),
+        ("Il mio pacco, the kettle gave me an electric shock", "it"),
+        ("Mi pedido: il y a une odeur de gaz", "es"),
+        ("Le chargeur fait des bruits, fa scintille", "fr"),
+        ("Je travaille à l'hôpital et le brancard caught fire", "fr"),
+    ],
+)
+def test_what_is_critical_is_heard_in_every_language(text: str, language: str) -> None:
+    assert "safety" in urgency(text, language)
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Le bracelet scintille moins que sur la photo", "fr"),
+        ("A scintillating evening, thank you", "en"),
+        ("Mon parfum Poison n'est pas arrivé", "fr"),
+        ("J'ai commandé du poisson", "fr"),
+        ("The crawfish étouffée arrived cold", "en"),
+        ("Je voudrais changer de forfait, merci", "fr"),
+        ("Où en est ma cafetière ?", "fr"),
+        ("Il ferro da stiro non scalda, vorrei un rimborso", "it"),
+        ("La ferretería está cerrada, quiero una sangría", "es"),
+        ("The fireplace set, in fuego red, has not come", "en"),
+        ("Le feu de la cuisinière ne s'allume pas", "fr"),
+        ("Je travaille à l'hôpital, livrez à l'accueil de l'ambulance", "fr"),
+        ("ma facture a explosé", "fr"),
+    ],
+)
+def test_another_languages_everyday_words_raise_no_alarm(text: str, language: str) -> None:
+    assert "safety" not in urgency(text, language)
+
+
+def test_what_is_not_critical_is_heard_in_the_messages_language() -> None:
+    assert urgency("Le colis est urgently attendu", "fr") == ()
+    assert urgency("Das Paket ist urgently", "de") == ("deadline",)
+
+
 def test_the_highest_reason_decides_and_all_are_named() -> None:
     found = judge_urgency(
         "The kettle exploded, my lawyer will write",
