@@ -68,6 +68,10 @@ class Templates(Model):
                         )
         return self
 
+    def longest(self, name: str) -> int:
+        """Of this template, in whatever language: characters, without what variables hold."""
+        return max(len(wording.text) for wording in self.templates[name].values())
+
     def wording(self, name: str, language: str | None) -> tuple[str, Wording]:
         """The language it is in, and the words: the asked language, or the declared fallback."""
         wordings = self.templates[name]

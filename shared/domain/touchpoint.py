@@ -44,6 +44,14 @@ class Automation(StrEnum):
     BOT = "bot"
 
 
+class Writer(StrEnum):
+    """Who wrote the words of a message that leaves."""
+
+    PERSON = "person"
+    MACHINE = "machine"
+    """A model: whoever reads it must be told so."""
+
+
 class Endpoint(Model):
     """Where one person is reached on one channel through one of our lines.
 
@@ -86,6 +94,8 @@ class Message(Model):
     """E-mail only: the References header, oldest first."""
     message_class: Literal["transactional", "service", "marketing", "legal"] | None = None
     """Outbound only."""
+    written_by: Writer | None = None
+    """Outbound only; None where nobody told us."""
 
 
 class Stop(Model):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 from shared.domain.ai_use import AiUseName
+from shared.domain.disclosure import TEMPLATE as DISCLOSURE
 from shared.domain.follow_up import SendTemplate
 from shared.domain.suppression import NoticeTemplate
 from shared.policies.reader import FOLDER, NAMES, Policies, PolicyFile
@@ -66,6 +67,7 @@ def _check_references(policies: Policies, files: dict[str, PolicyFile]) -> None:
     for template in sorted(NOTICES - set(policies.templates.templates)):
         reason = f"{template} is missing: a word calls for it"
         raise files["templates"].wrong(("templates",), reason)
+    _check_disclosure(policies, files["templates"])
     names: set[str] = set()
     for position, follow_up in enumerate(policies.follow_ups):
         for queue in (follow_up.queues or frozenset()) - set(policies.routing.queues):
@@ -87,3 +89,23 @@ def _check_references(policies: Policies, files: dict[str, PolicyFile]) -> None:
                 (position, "name"), f"{follow_up.name!r} is there twice"
             )
         names.add(follow_up.name)
+
+
+def _check_disclosure(policies: Policies, file: PolicyFile) -> None:
+    """What precedes a machine's words must be there, in whatever language anything else is, and be
+    words: nobody fills in variables of it.
+    """
+    templates = policies.templates.templates
+    where = ("templates", DISCLOSURE)
+    if DISCLOSURE not in templates:
+        raise file.wrong(where, "it is missing: a machine's messages may not leave without it")
+    wordings = templates[DISCLOSURE]
+    spoken = {language for other in templates.values() for language in other}
+    if missing := sorted(spoken - set(wordings)):
+        reason = f"it is missing in {', '.join(missing)}, which other templates have"
+        raise file.wrong(where, reason)
+    for language, wording in wordings.items():
+        text = wording.text
+        if wording.variables or text != text.strip() or not any(map(str.isalpha, text)):
+            reason = "it must be plain words, without variables or blanks around them"
+            raise file.wrong((*where, language, "text"), reason)

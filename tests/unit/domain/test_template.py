@@ -20,6 +20,10 @@ def templates(**wordings: Any) -> Templates:
     )
 
 
+def test_the_longest_wording_is_that_of_any_language() -> None:
+    assert templates().longest("hello") == len(FRENCH["text"])
+
+
 @pytest.mark.parametrize(
     ("asked", "language"), [("fr", "fr"), ("en", "en"), ("it", "en"), (None, "en")]
 )

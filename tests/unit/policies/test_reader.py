@@ -280,6 +280,35 @@ def test_a_notice_that_a_word_calls_for_is_written(folder: Path, edit: Edit) -> 
     assert problem(folder).endswith("templates: opt_in_confirmed is missing: a word calls for it")
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ("  machine_wrote_this:", "  something_else:", "it is missing: a machine's messages may"),
+        (' pl:\n      text: "Tę odp', ' pt-BR:\n      text: "Tę odp', "it is missing in pl"),
+        ("An automatic system (AI) wrote", "{ticket_number}: a system wrote", "plain words"),
+        ('"An automatic system', '" An automatic system', "plain words"),
+        ("Jibu hili limeandikwa", " Jibu hili limeandikwa", "machine_wrote_this.sw.text: it must"),
+    ],
+)
+def test_what_precedes_a_machines_words_is_there_in_every_language(
+    folder: Path, edit: Edit, before: str, after: str, reason: str
+) -> None:
+    edit("templates", before, after)
+    found = problem(folder)
+    assert found.startswith("templates.yaml, line ")
+    assert "machine_wrote_this" in found
+    assert reason in found
+
+
+def test_what_precedes_a_machines_words_says_something(folder: Path) -> None:
+    file = folder / "templates.yaml"
+    text = file.read_text(encoding="utf-8")
+    begin = text.index("An automatic system")
+    end = text.index('"', begin)
+    file.write_text(f"{text[:begin]}---{text[end:]}", encoding="utf-8")
+    assert "machine_wrote_this.en.text: it must be plain words" in problem(folder)
+
+
 def test_an_ai_use_without_entry_is_refused(folder: Path, edit: Edit) -> None:
     edit("ai_register", "\nduplicate_suggestion:", "\nmind_reading:")
     assert "ai_register.yaml, line" in problem(folder)
