@@ -156,6 +156,7 @@ FUNCTIONS = {
             Grant("tickets", (GET, BATCH_GET, PUT, UPDATE, QUERY)),
             Grant("secrets", (READ_SECRET,)),
             Grant("preference_secret", (READ_SECRET,)),
+            Grant("ai_uses", (BATCH_GET,)),
             Grant("mail_identities", ("ses:SendEmail", "ses:SendRawEmail")),
             *TIMER,
         ),

@@ -18,6 +18,7 @@ from shared.domain.model import (
 from shared.domain.sending import GateStep, MessageClass
 from shared.domain.sla import Calendar, add_working_time
 from shared.domain.ticket import Milestone, Ticket
+from shared.domain.touchpoint import Writer
 
 
 class SendTemplate(Model):
@@ -37,12 +38,17 @@ class Escalate(Model):
 
 
 class SendReply(Model):
-    """An agent's own words, due at once. Bound to the touchpoint it answers."""
+    """An agent's own words, due at once. Bound to the touchpoint it answers.
+
+    `text` is without the disclosure that precedes what a machine wrote.
+    """
 
     do: Literal["reply"] = "reply"
     text: str = Field(min_length=1, max_length=4096)
     answers: TouchpointId
     agent: str
+    written_by: Writer = Writer.PERSON
+    """Replies that were kept before this was asked are people's."""
 
 
 Action = Annotated[SendTemplate | Escalate | SendReply, Field(discriminator="do")]

@@ -1,4 +1,4 @@
-"""The send gate: seven questions in order.
+"""The send gate: seven questions in order, and one before them about what a machine wrote.
 
 The first refusal stops; each answer is kept with its reason.
 """
@@ -6,6 +6,7 @@ The first refusal stops; each answer is kept with its reason.
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from shared.domain.ai_use import AiUseName
 from shared.domain.sending import (
     GateResult,
     GateStep,
@@ -27,6 +28,8 @@ def pass_gate(context: SendContext, policy: SendingPolicy) -> GateResult:
     def end(verdict: Verdict, until: datetime | None = None) -> GateResult:
         return GateResult(verdict=verdict, steps=tuple(steps), until=until)
 
+    if context.machine_may_write is not None and not answer("ai_use", *_switched_on(context)):
+        return end(Verdict.REFUSE)
     if not answer("suppression", *_not_suppressed(context)):
         return end(Verdict.REFUSE)
     if not answer("consent", *_consented(context, policy)):
@@ -47,6 +50,12 @@ def pass_gate(context: SendContext, policy: SendingPolicy) -> GateResult:
         f"no spend is recorded yet against {budget}" if budget else "no budget is set",
     )
     return end(Verdict.SEND_TEXT if is_open else Verdict.SEND_TEMPLATE)
+
+
+def _switched_on(context: SendContext) -> tuple[bool, str]:
+    """The kill switch of the AI register."""
+    stands = "on" if context.machine_may_write else "off"
+    return stands == "on", f"{AiUseName.MACHINE_WRITTEN_MESSAGES} is switched {stands}"
 
 
 def _not_suppressed(context: SendContext) -> tuple[bool, str]:

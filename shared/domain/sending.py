@@ -6,9 +6,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from shared.domain.disclosure import is_disclosed
 from shared.domain.model import Instant, Model
 from shared.domain.sla import TimeZoneName
-from shared.domain.touchpoint import Channel, Endpoint
+from shared.domain.touchpoint import Channel, Endpoint, Writer
 
 
 class MessageClass(StrEnum):
@@ -31,7 +32,8 @@ class TemplateUse(Model):
 class OutboundMessage(Model):
     """One message on its way to one endpoint.
 
-    `send_key` names the commitment behind it: one key, one message.
+    `send_key` names the commitment behind it: one key, one message. What a machine wrote is no
+    message unless its text begins with `disclosure`.
     """
 
     send_key: str = Field(max_length=64)
@@ -41,6 +43,9 @@ class OutboundMessage(Model):
     """Free text. With `template` set, the same words rendered, for the record and for channels
     without templates.
     """
+    written_by: Writer
+    disclosure: str | None = None
+    """The words with which `text` tells that a machine wrote the rest."""
     template: TemplateUse | None = None
     """Set when the channel's reply window is closed and the provider must be given an approved
     template.
@@ -53,11 +58,21 @@ class OutboundMessage(Model):
     unsubscribe_url: str | None = None
     """Where one click ends mails of this kind (RFC 8058)."""
 
+    @model_validator(mode="after")
+    def _says_that_a_machine_wrote_it(self) -> Self:
+        if self.written_by is Writer.MACHINE:
+            if self.template is not None:
+                raise ValueError("template: its words are approved, and so not a machine's")
+            if not is_disclosed(self.text, self.disclosure):
+                raise ValueError("text: a machine wrote it, and it does not say so first")
+        return self
+
 
 class GateStep(Model):
     """One question of the gate and its answer."""
 
     name: Literal[
+        "ai_use",
         "suppression",
         "consent",
         "message_class",
@@ -136,6 +151,8 @@ class SendContext(Model):
     now: Instant
     endpoint: Endpoint
     message_class: MessageClass
+    machine_may_write: bool | None = None
+    """Whether messages that a machine wrote may leave now; None where a person wrote this one."""
     suppressed_because: str | None = None
     purpose: str | None = None
     """What it is for, where a consent could speak of that."""

@@ -102,7 +102,10 @@ class TicketOpened(Event):
 
 
 class TicketChanged(Event):
-    """`version` counts the ticket's changes, so two equal changes are two events."""
+    """`version` counts the ticket's changes, so two equal changes are two events.
+
+    After `machine_replied` nothing else is different: the customer still waits for a person.
+    """
 
     ticket_id: TicketId
     profile_id: ProfileId
@@ -110,7 +113,13 @@ class TicketChanged(Event):
     status: str
     priority: str
     change: Literal[
-        "customer_wrote", "agent_replied", "escalated", "edited", "resolved", "overridden"
+        "customer_wrote",
+        "agent_replied",
+        "machine_replied",
+        "escalated",
+        "edited",
+        "resolved",
+        "overridden",
     ]
     version: int
 

@@ -7,6 +7,7 @@ from email.policy import SMTP
 
 from shared.domain.errors import SendRefused
 from shared.domain.sending import MessageClass, OutboundMessage
+from shared.domain.touchpoint import Writer
 from shared.mail.automation import SEND_KEY_HEADER
 from shared.mail.reading import MESSAGE_ID
 from shared.mail.text import clean, one_line
@@ -40,8 +41,10 @@ def mime(message: OutboundMessage, *, sender_name: str) -> bytes:
     if references := _references(message):
         mail["References"] = " ".join(references)
     mail[SEND_KEY_HEADER] = one_line(message.send_key)
-    if message.message_class is not MessageClass.TRANSACTIONAL:
-        # A person wrote what is transactional; a template wrote the rest, and says so (RFC 3834).
+    if message.written_by is Writer.MACHINE:
+        mail["Auto-Submitted"] = "auto-replied"
+    elif message.message_class is not MessageClass.TRANSACTIONAL:
+        # A person sent what is transactional; a rule sent the rest, and says so (RFC 3834).
         mail["Auto-Submitted"] = "auto-generated"
     if message.message_class is MessageClass.MARKETING:
         ways = [f"<mailto:{account}?subject=unsubscribe>"]

@@ -184,6 +184,8 @@ class Provider(Generic[SecretT]):
     name: ClassVar[str]
     secret_type: type[SecretT]
     largest_body: ClassVar[int] = 5 * MEGABYTE
+    longest_text: ClassVar[int] = 4096
+    """Characters of a message that leaves: what its API takes, or as much as a reply may hold."""
     stops: ClassVar[Mapping[str, Stop]] = {}
     """Codes of a refusal or a failed delivery after which nothing more is to be sent there."""
 

@@ -165,6 +165,7 @@ class Twilio(Provider[TwilioSecret]):
     secret_type = TwilioSecret
     stops = STOPS
     largest_body = 200_000
+    longest_text = LONGEST_BODY
 
     def verify(self, request: WebhookRequest, secret: TwilioSecret, fetch: Fetch) -> None:
         """A form is signed with the URL; of any other body the signed URL holds the hash."""

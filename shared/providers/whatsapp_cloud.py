@@ -476,6 +476,7 @@ class WhatsAppCloud(Provider[WhatsAppCloudSecret]):
     stops = STOPS
     largest_body = 3_000_000
     """Meta: payloads are up to 3 MB."""
+    longest_text = LONGEST_TEXT
 
     def challenge(
         self, request: WebhookRequest, secret: WhatsAppCloudSecret

@@ -128,6 +128,7 @@ class FollowUpDeliverySettings(
     TimerSettings,
     PreferenceLinkSettings,
     RetentionSettings,
+    AiUsesSettings,
 ):
     provider_gateway: str = ""
     """A base URL in front of every provider's host; empty for the providers themselves."""

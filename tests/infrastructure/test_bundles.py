@@ -128,6 +128,7 @@ from shared.domain.sending import OutboundMessage
 from shared.mail.writing import mime
 to = {"channel": "email", "provider": "email_ses", "account": "us@a.io", "address": "l@b.io"}
 message = {"send_key": "1", "endpoint": to, "message_class": "service", "text": "Bonjour"}
+message["written_by"] = "person"
 assert b"Bonjour" in mime(OutboundMessage.model_validate(message), sender_name="Us")
 """,
     "duplicate_suggestion": """

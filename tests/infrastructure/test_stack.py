@@ -106,6 +106,28 @@ def test_whoever_reads_a_person_may_look_through_the_records_of_their_profiles()
         assert {"dynamodb:Query", "dynamodb:BatchGetItem"} <= set().union(*on_profiles), name
 
 
+def test_whoever_asks_a_switch_may_read_it_and_only_the_api_turns_it(stack: Synthesised) -> None:
+    (table,) = (
+        logical_id
+        for logical_id, one in stack.resources("AWS::DynamoDB::Table").items()
+        if "aiuses" in logical_id.lower().replace("_", "")
+    )
+    actions: dict[str, set[str]] = {}
+    for name, function in stack.functions().items():
+        for statement in stack.statements(function["Role"]):
+            if table in text(statement["Resource"]):
+                found = statement["Action"]
+                actions.setdefault(name, set()).update([found] if isinstance(found, str) else found)
+    read = {"dynamodb:BatchGetItem"}
+    del actions["event_publishing"]  # It reads the table's stream.
+    assert actions == {
+        "ai_classification": read,
+        "duplicate_suggestion": read,
+        "follow_up_delivery": read,
+        "agent_api": read | {"dynamodb:UpdateItem"},
+    }
+
+
 def test_no_role_has_a_managed_policy(stack: Synthesised) -> None:
     for role in stack.resources("AWS::IAM::Role").values():
         assert "ManagedPolicyArns" not in role["Properties"]

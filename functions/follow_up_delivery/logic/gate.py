@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from functions.follow_up_delivery.logic.message import Draft
 from functions.follow_up_delivery.logic.state import Ports
+from shared.domain.ai_use import AiUseName
 from shared.domain.computed import time_zone
 from shared.domain.consent import ConsentState, standing
 from shared.domain.model import ProfileId
@@ -13,7 +14,9 @@ from shared.domain.send_gate import pass_gate
 from shared.domain.sending import GateResult, MessageClass, SendContext
 from shared.domain.suppression import SuppressionKind, endpoint_subject, subjects_of
 from shared.domain.touchpoint import Direction, Message, Touchpoint
-from shared.ports import Ledger
+from shared.ports import AiUses, Ledger
+
+MACHINES = AiUseName.MACHINE_WRITTEN_MESSAGES
 
 MOST_LOOKED_AT = 500
 """Touchpoints of the recent past that the gate looks through; a person has fewer."""
@@ -47,6 +50,7 @@ def ask_gate(
         now=now,
         endpoint=draft.endpoint,
         message_class=draft.message_class,
+        machine_may_write=_may_write(ports.ai_uses) if draft.written.needs_disclosure else None,
         suppressed_because=_suppressed_because(draft, whose, max(heard, default=None), ports),
         purpose=purpose,
         consented=_consented(draft, purpose, whose, ports),
@@ -56,6 +60,15 @@ def ask_gate(
         template_ready=draft.template is not None,
     )
     return pass_gate(context, policy)
+
+
+def _may_write(ai_uses: AiUses) -> bool:
+    """Asked at each attempt, and only about a machine's words.
+
+    Where the switch cannot be read, this rises: nothing was claimed yet, so nothing leaves, and the
+    delivery is tried again.
+    """
+    return ai_uses.states([MACHINES])[MACHINES].is_on
 
 
 def _suppressed_because(

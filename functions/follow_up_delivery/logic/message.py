@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
+from shared.domain.disclosure import TEMPLATE, Written, disclosed
 from shared.domain.follow_up import SendReply, SendTemplate
 from shared.domain.profile import Profile
 from shared.domain.sending import (
@@ -14,7 +15,7 @@ from shared.domain.sending import (
 from shared.domain.suppression import NoticeTemplate
 from shared.domain.template import PREFERENCE_URL
 from shared.domain.ticket import Ticket
-from shared.domain.touchpoint import Channel, Direction, Endpoint, Message, Touchpoint
+from shared.domain.touchpoint import Channel, Direction, Endpoint, Message, Touchpoint, Writer
 from shared.policies.reader import Policies
 
 
@@ -25,7 +26,7 @@ class Draft(NamedTuple):
 
     endpoint: Endpoint
     message_class: MessageClass
-    text: str
+    written: Written
     subject: str | None
     language: str | None
     template: TemplateUse | None
@@ -37,13 +38,25 @@ class Draft(NamedTuple):
     """Whether an opt-out, an opt-in or a call for help calls for it."""
     unsubscribe_url: str | None = None
     """Of what is advertised by mail."""
+    their_language: str | None = None
+    """What the recipient reads, as far as it is known; `language` is what the words are in."""
 
-    def message(self, send_key: str, *, as_template: bool) -> OutboundMessage:
+    def message(self, send_key: str, policies: Policies, *, as_template: bool) -> OutboundMessage:
+        """What leaves. All messages are made here, and here a machine's are preceded by the words
+        that say so, in the recipient's language.
+        """
+        text, disclosure = self.written.text, None
+        if self.written.needs_disclosure:
+            _, wording = policies.templates.wording(TEMPLATE, self.their_language)
+            disclosure = wording.filled({})
+            text = disclosed(text, disclosure)
         return OutboundMessage(
             send_key=send_key,
             endpoint=self.endpoint,
             message_class=self.message_class,
-            text=self.text,
+            text=text,
+            written_by=self.written.by,
+            disclosure=disclosure,
             template=self.template if as_template else None,
             subject=self.subject,
             in_reply_to=self.in_reply_to,
@@ -56,7 +69,7 @@ class Draft(NamedTuple):
 class Words(NamedTuple):
     """What is said. `subject` is for whoever wrote without one, on a channel that has any."""
 
-    text: str
+    written: Written
     message_class: MessageClass
     language: str | None
     subject: str | None = None
@@ -78,17 +91,22 @@ def write(
     """
     assert answered.endpoint is not None
     asked = answered.content if isinstance(answered.content, Message) else Message()
+    theirs = (profile.language if profile else None) or ticket.last.language
     words = (
-        Words(action.text, MessageClass.TRANSACTIONAL, ticket.last.language)
+        Words(
+            Written(action.text, action.written_by),
+            MessageClass.TRANSACTIONAL,
+            ticket.last.language,
+        )
         if isinstance(action, SendReply)
-        else _from_template(action, ticket, answered.endpoint, profile, policies, link)
+        else _from_template(action, ticket, answered.endpoint, theirs, policies, link)
     )
     advertises = words.message_class is MessageClass.MARKETING
     by_mail = answered.endpoint.channel is Channel.EMAIL
     return Draft(
         endpoint=answered.endpoint,
         message_class=words.message_class,
-        text=words.text,
+        written=words.written,
         subject=words.subject if asked.subject is None else _reply_subject(asked.subject),
         language=words.language,
         template=words.template,
@@ -96,6 +114,7 @@ def write(
         thread=(*asked.thread, answered.provider_event_id),
         purpose=action.purpose if isinstance(action, SendTemplate) else None,
         unsubscribe_url=link() if advertises and by_mail else None,
+        their_language=theirs,
     )
 
 
@@ -112,13 +131,14 @@ def write_notice(
     return Draft(
         endpoint=answered.endpoint,
         message_class=MessageClass.LEGAL,
-        text=wording.filled({}),
+        written=Written(wording.filled({}), Writer.PERSON),
         subject=wording.subject,
         language=language,
         template=None,
         in_reply_to=answered.provider_event_id,
         thread=(*asked.thread, answered.provider_event_id),
         is_notice=True,
+        their_language=wanted,
     )
 
 
@@ -130,13 +150,12 @@ def _from_template(
     action: SendTemplate,
     ticket: Ticket,
     endpoint: Endpoint,
-    profile: Profile | None,
+    theirs: str | None,
     policies: Policies,
     link: Callable[[], str],
 ) -> Words:
     """In the person's language, with the provider's approved template where there is one."""
-    wanted = (profile.language if profile else None) or ticket.last.language
-    language, wording = policies.templates.wording(action.template, wanted)
+    language, wording = policies.templates.wording(action.template, theirs)
     values = {"ticket_number": ticket.number}
     if wording.asks_for_link:
         values[PREFERENCE_URL] = link()
@@ -147,28 +166,30 @@ def _from_template(
         template = TemplateUse(
             name=approved.name, language=approved.language, parameters=parameters
         )
-    return Words(wording.filled(values), action.message_class, language, wording.subject, template)
+    written = Written(wording.filled(values), Writer.PERSON)
+    return Words(written, action.message_class, language, wording.subject, template)
 
 
-def outbound_touchpoint(draft: Draft, message_id: str, now: datetime) -> Touchpoint:
+def outbound_touchpoint(message: OutboundMessage, message_id: str, now: datetime) -> Touchpoint:
     """What left, as the ledger keeps it.
 
     Its id is the one a delivery status or an echo will have.
     """
     return Touchpoint(
-        provider=draft.endpoint.provider,
-        account=draft.endpoint.account,
+        provider=message.endpoint.provider,
+        account=message.endpoint.account,
         provider_event_id=message_id,
-        channel=draft.endpoint.channel,
+        channel=message.endpoint.channel,
         direction=Direction.OUTBOUND,
         occurred_at=now,
         received_at=now,
-        endpoint=draft.endpoint,
-        language=draft.language,
+        endpoint=message.endpoint,
+        language=message.language,
         content=Message(
-            text=draft.text,
-            subject=draft.subject,
-            in_reply_to=draft.in_reply_to,
-            message_class=draft.message_class.value,
+            text=message.text,
+            subject=message.subject,
+            in_reply_to=message.in_reply_to,
+            message_class=message.message_class.value,
+            written_by=message.written_by,
         ),
     )

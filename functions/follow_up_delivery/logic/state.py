@@ -10,6 +10,7 @@ from shared.domain.touchpoint import Touchpoint
 from shared.events.catalogue import FollowUpDone, TicketChanged
 from shared.policies.reader import Policies
 from shared.ports import (
+    AiUses,
     Clock,
     ConsentStore,
     Ledger,
@@ -33,6 +34,7 @@ class Ports(NamedTuple):
     timer: Timer
     secrets: Secrets
     sender: Sender
+    ai_uses: AiUses
     policies: Policies
     clock: Clock
     preferences_url: str
@@ -51,7 +53,7 @@ class TicketChange(NamedTuple):
 def ticket_change(
     after: Ticket,
     before: Ticket,
-    change: Literal["escalated", "agent_replied"],
+    change: Literal["escalated", "agent_replied", "machine_replied"],
     *,
     by: str,
     at: datetime,

@@ -19,7 +19,7 @@ from shared.domain.follow_up import FollowUp, FollowUpState, SendReply
 from shared.domain.sending import OutboundMessage
 from shared.domain.suppression import told_by_provider
 from shared.domain.ticket import record_agent_reply
-from shared.domain.touchpoint import Stop, Touchpoint
+from shared.domain.touchpoint import Stop, Touchpoint, Writer
 from shared.events.catalogue import EndpointSuppressed
 from shared.providers.base import Outgoing, find_provider
 
@@ -55,7 +55,8 @@ def attempt(
     What `claim` raises rises; nothing has left then.
     """
     try:
-        outgoing = _prepare(draft.message(send_key, as_template=as_template), ports)
+        message = draft.message(send_key, ports.policies, as_template=as_template)
+        outgoing = _prepare(message, ports)
     except (SendRefused, MissingSecret, UnknownProvider) as error:
         return Refused(str(error))
     claim()
@@ -68,7 +69,7 @@ def attempt(
         return Unconfirmed(str(error))
     except SendDelayed as error:
         return Delayed(str(error))
-    return outbound_touchpoint(draft, message_id, ports.clock.now())
+    return outbound_touchpoint(message, message_id, ports.clock.now())
 
 
 def heed(draft: Draft, refused: Refused, ports: Ports) -> None:
@@ -131,12 +132,19 @@ def _keep(follow_up: FollowUp, sent: Touchpoint, ports: Ports) -> FollowUp:
 
 
 def _end_as_sent(follow_up: FollowUp, sent: Touchpoint, ports: Ports) -> FollowUp:
-    """An agent's reply also moves its ticket, as it stands at this moment."""
+    """A reply also stands in its ticket's log, as the ticket is at this moment.
+
+    A person's moves it. A machine's leaves it as it is: a first response is a human's, and what was
+    promised until somebody answers still is.
+    """
     change = None
     if isinstance(follow_up.action, SendReply):
         ticket = ports.tickets.read(follow_up.ticket_id)
         assert ticket is not None, "nothing removes a ticket while a reply to it leaves"
-        replied = record_agent_reply(ticket, sent.occurred_at)
-        by = f"agent:{follow_up.action.agent}"
-        change = ticket_change(replied, ticket, "agent_replied", by=by, at=sent.occurred_at)
+        at, agent = sent.occurred_at, follow_up.action.agent
+        if follow_up.action.written_by is Writer.MACHINE:
+            change = ticket_change(ticket, ticket, "machine_replied", by=f"machine:{agent}", at=at)
+        else:
+            replied = record_agent_reply(ticket, at)
+            change = ticket_change(replied, ticket, "agent_replied", by=f"agent:{agent}", at=at)
     return end(follow_up, FollowUpState.DONE, "sent", ports, sent=sent, ticket=change)

@@ -61,6 +61,17 @@ def test_all_seven_questions_are_answered_in_order() -> None:
     assert result.reason == ""
 
 
+@pytest.mark.parametrize(("on", "verdict"), [(True, Verdict.SEND_TEXT), (False, Verdict.REFUSE)])
+def test_what_a_machine_wrote_leaves_only_while_its_switch_is_on(
+    on: bool, verdict: Verdict
+) -> None:
+    result = ask(machine_may_write=on)
+    assert result.verdict is verdict
+    assert result.steps[0].name == "ai_use"
+    assert "machine_written_messages" in result.steps[0].reason
+    assert len(result.steps) == (8 if on else 1)
+
+
 def test_a_suppressed_endpoint_gets_nothing() -> None:
     result = ask(suppressed_because="they wrote STOP")
     assert result.verdict is Verdict.REFUSE

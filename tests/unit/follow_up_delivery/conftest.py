@@ -13,7 +13,7 @@ from shared.domain.journey import DeliveryRequest
 from shared.domain.model import TouchpointId
 from shared.domain.profile import Profile, Trait
 from shared.domain.ticket import Ticket
-from shared.domain.touchpoint import Touchpoint
+from shared.domain.touchpoint import Touchpoint, Writer
 from shared.events.envelope import Event
 from shared.policies.reader import Policies
 from tests.builders import (
@@ -70,7 +70,11 @@ class Promise:
         return self.follow_up
 
     def make_reply(
-        self, text: str = "C'est parti !", *, to: TouchpointId | None = None
+        self,
+        text: str = "C'est parti !",
+        *,
+        to: TouchpointId | None = None,
+        by: Writer = Writer.PERSON,
     ) -> FollowUp:
         now = self.world.clock.now()
         answers = to or self.wrote.touchpoint_id
@@ -78,7 +82,7 @@ class Promise:
             name="reply",
             since=now,
             due_at=now,
-            action=SendReply(text=text, answers=answers, agent="lea"),
+            action=SendReply(text=text, answers=answers, agent="lea", written_by=by),
             cancelled_by=frozenset(),
         )
 
@@ -93,6 +97,7 @@ class Promise:
             timer=world.timer,
             secrets=world.secrets,
             sender=world.sender,
+            ai_uses=world.ai_uses,
             policies=self.policies,
             clock=world.clock,
             preferences_url="https://shop.example/preferences/",

@@ -58,5 +58,5 @@ def test_mail_needs_no_approved_template() -> None:
 
 def test_the_message_carries_its_template_only_where_it_is_wanted() -> None:
     whatsapp = draft("x")._replace(template=None)
-    assert whatsapp.message("key", as_template=True).template is None
-    assert whatsapp.message("key", as_template=False).send_key == "key"
+    assert whatsapp.message("key", policies(), as_template=True).template is None
+    assert whatsapp.message("key", policies(), as_template=False).send_key == "key"

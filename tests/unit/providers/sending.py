@@ -6,7 +6,14 @@ from urllib.parse import urlsplit
 from infra.local.simulators.base import SimulatedRequest, simulators
 from shared.domain.model import TouchpointId
 from shared.domain.sending import MessageClass, OutboundMessage
-from shared.domain.touchpoint import Channel, DeliveryStatus, Endpoint, Touchpoint, touchpoint_id
+from shared.domain.touchpoint import (
+    Channel,
+    DeliveryStatus,
+    Endpoint,
+    Touchpoint,
+    Writer,
+    touchpoint_id,
+)
 from shared.providers.base import HttpRequest, HttpResponse, Provider
 from tests.unit.providers.fixtures import SECRETS
 
@@ -22,6 +29,7 @@ def message_to(
             "endpoint": endpoint,
             "message_class": MessageClass.SERVICE,
             "text": "We are on it.",
+            "written_by": Writer.PERSON,
             **given,
         }
     )

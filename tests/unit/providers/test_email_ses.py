@@ -21,6 +21,7 @@ from shared.domain.touchpoint import (
     DeliveryStatus,
     Endpoint,
     Message,
+    Writer,
     touchpoint_id,
 )
 from shared.mail.reading import Mail, read_mail
@@ -553,6 +554,7 @@ def answer(**fields: Any) -> OutboundMessage:
         "endpoint": endpoint,
         "message_class": MessageClass.TRANSACTIONAL,
         "text": "Votre colis est arrivé à l'agence.",
+        "written_by": Writer.PERSON,
         "subject": "Re: Colis",
         "in_reply_to": "<2@example.org>",
         "thread": ("<1@example.org>", "<2@example.org>"),
@@ -594,7 +596,7 @@ def test_an_answer_is_a_mail_in_its_thread() -> None:
         (MessageClass.MARKETING, True, True),
     ],
 )
-def test_a_template_says_that_no_person_wrote_it(
+def test_a_template_says_that_no_person_sent_it(
     message_class: MessageClass, automatic: bool, unsubscribable: bool
 ) -> None:
     read, _ = written(message_class=message_class)
