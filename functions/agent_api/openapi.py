@@ -31,7 +31,8 @@ BEARER = {
     "type": "http",
     "scheme": "bearer",
     "bearerFormat": "JWT",
-    "description": "A token of the user pool; its `sub` is the agent.",
+    "description": "A token of the user pool; its `sub` is the agent. A client's own, whose `sub` "
+    "is its `client_id`, is a machine's.",
 }
 PROBLEM = {
     "type": "object",

@@ -1,6 +1,6 @@
 """The ports a route may ask for. Each is made when a request first needs it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Request
 from aws_lambda_powertools.event_handler.depends import Depends
@@ -64,10 +64,23 @@ def policies() -> Policies:
     return read_policies()
 
 
+def _claims(request: Request) -> dict[str, Any]:
+    """Of the token, which the gateway verified and `door` found to be there."""
+    claims: dict[str, Any] = request.resolved_event["requestContext"]["authorizer"]["jwt"]["claims"]
+    return claims
+
+
 def agent(request: Request) -> str:
-    """The subject of the token, which the gateway verified and `door` found to be there."""
-    claims = request.resolved_event["requestContext"]["authorizer"]["jwt"]["claims"]
-    return str(claims["sub"])
+    """The subject of the token."""
+    return str(_claims(request)["sub"])
+
+
+def caller_is_machine(request: Request) -> bool:
+    """Whether nobody signed in for this token: its subject is the client itself, as the grant of
+    client credentials makes it (RFC 9068, section 2.2; Amazon Cognito does).
+    """
+    claims = _claims(request)
+    return bool(claims["sub"] == claims.get("client_id"))
 
 
 LedgerPort = Annotated[Ledger, Depends(ledger)]
@@ -83,3 +96,4 @@ IdentifierFormsPort = Annotated[IdentifierForms, Depends(wiring.identifier_forms
 ClockPort = Annotated[Clock, Depends(wiring.clock)]
 CompanyPolicies = Annotated[Policies, Depends(policies)]
 Agent = Annotated[str, Depends(agent)]
+CallerIsMachine = Annotated[bool, Depends(caller_is_machine)]

@@ -18,6 +18,7 @@ from functions.agent_api.logic.tickets import (
 from functions.agent_api.parameters import DEFAULT_LIMIT, Cursor, Id, Limit, PathId, Status
 from functions.agent_api.ports import (
     Agent,
+    CallerIsMachine,
     ClockPort,
     CompanyPolicies,
     LedgerPort,
@@ -42,7 +43,10 @@ ReplyBody = Annotated[
     Reply,
     Body(
         openapi_examples={
-            "answer": {"value": {"text": "Bonjour, votre colis arrive demain avant midi."}}
+            "answer": {"value": {"text": "Bonjour, votre colis arrive demain avant midi."}},
+            "a model's": {
+                "value": {"text": "Votre colis est parti ce matin.", "written_by": "machine"}
+            },
         }
     ),
 ]
@@ -118,8 +122,10 @@ def reply(
     ticket_id: PathId,
     said: ReplyBody,
     agent: Agent,
+    is_machine: CallerIsMachine,
     tickets: TicketsPort,
     ledger: LedgerPort,
+    policies: CompanyPolicies,
     clock: ClockPort,
     idempotency_key: IdempotencyKey = None,
 ) -> PromisedReply:
@@ -127,9 +133,11 @@ def reply(
         TicketId(ticket_id),
         said,
         agent=agent,
+        is_machine=is_machine,
         idempotency_key=idempotency_key,
         tickets=tickets,
         ledger=ledger,
+        policies=policies,
         clock=clock,
     )
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from functions.agent_api.logic.follow_ups import FollowUpView, follow_up_view
 from functions.agent_api.logic.paging import Listing, filtered
 from functions.agent_api.logic.profiles import profile_ids_of
+from functions.agent_api.logic.writers import refuse_too_long, writer_of
 from shared.domain.errors import Conflict, InvalidInput, NotFound
 from shared.domain.follow_up import FollowUp, FollowUpState, SendReply
 from shared.domain.model import (
@@ -30,6 +31,7 @@ from shared.domain.ticket import (
     change_priority,
     change_status,
 )
+from shared.domain.touchpoint import Endpoint, Writer
 from shared.events.catalogue import FollowUpScheduled, TicketChanged
 from shared.policies.reader import Policies
 from shared.ports import Clock, Ledger, LedgerEntry, LogEntry, Page, ProfileStore, TicketStore
@@ -223,6 +225,12 @@ class Reply(Model):
         description="The touchpoint it answers, and so the way it takes; "
         "without it, the customer's latest.",
     )
+    written_by: Writer = Field(
+        default=Writer.PERSON,
+        description="`machine` is whatever a model wrote: it is preceded by words that say so, in "
+        "the customer's language. With a client's own token (client credentials) it is always "
+        "`machine`, and need not be said.",
+    )
 
 
 class PromisedReply(Model):
@@ -239,30 +247,37 @@ def reply(
     said: Reply,
     *,
     agent: str,
+    is_machine: bool,
     idempotency_key: str | None,
     tickets: TicketStore,
     ledger: Ledger,
+    policies: Policies,
     clock: Clock,
 ) -> PromisedReply:
     """Promise to send an agent's words, due at once; the send gate has the last word.
 
-    Raises NotFound, Conflict where the touchpoint cannot be answered, and InvalidInput when the
+    `is_machine`: whether the agent is no person. Raises NotFound, Conflict where the touchpoint
+    cannot be answered, and InvalidInput when the words are too long for their way, or the
     idempotency key stands for other words already.
     """
+    stated = said.written_by if "written_by" in said.model_fields_set else None
+    written_by = writer_of(stated, caller_is_machine=is_machine)
     ticket = _existing(ticket_id, tickets)
     if ticket.status is TicketStatus.CLOSED:
         raise Conflict("a closed ticket cannot be answered; open one by answering its touchpoint")
     answers = said.touchpoint_id or ticket.answerable.touchpoint_id
-    _refuse_unanswerable(answers, ticket, ledger)
+    way_back = _way_back(answers, ticket, ledger)
+    refuse_too_long(said.text, written_by, way_back, policies)
     now = clock.now()
+    action = SendReply(text=said.text, answers=answers, agent=agent, written_by=written_by)
     promised = FollowUp(
-        follow_up_id=_reply_id(ticket, said.text, answers, agent, idempotency_key),
+        follow_up_id=_reply_id(ticket, action, idempotency_key),
         ticket_id=ticket_id,
         profile_id=ticket.profile_id,
         name="reply",
         since=now,
         due_at=now,
-        action=SendReply(text=said.text, answers=answers, agent=agent),
+        action=action,
     )
     event = FollowUpScheduled(
         follow_up_id=promised.follow_up_id,
@@ -283,7 +298,8 @@ def reply(
     )
 
 
-def _refuse_unanswerable(answers: TouchpointId, ticket: Ticket, ledger: Ledger) -> None:
+def _way_back(answers: TouchpointId, ticket: Ticket, ledger: Ledger) -> Endpoint:
+    """Of the touchpoint it answers. Raises InvalidInput or Conflict where there is none."""
     entry = ledger.read(answers)
     if entry is None:
         raise InvalidInput("there is no such touchpoint", field="touchpoint_id")
@@ -291,18 +307,18 @@ def _refuse_unanswerable(answers: TouchpointId, ticket: Ticket, ledger: Ledger) 
         raise Conflict("this touchpoint is of another profile")
     if entry.touchpoint.endpoint is None:
         raise Conflict("this touchpoint has no way back; answer another one")
+    return entry.touchpoint.endpoint
 
 
-def _reply_id(
-    ticket: Ticket, text: str, answers: TouchpointId, agent: str, key: str | None
-) -> FollowUpId:
+def _reply_id(ticket: Ticket, action: SendReply, key: str | None) -> FollowUpId:
     """From the caller's key; without one, from the words and the state of the ticket they answer.
 
     So a repeated request is one reply, and the same words on another day are a new one.
     """
     if key is not None:
-        return FollowUpId(derived_id("reply", ticket.ticket_id, "key", agent, key))
-    causes = ("words", agent, answers, text, str(ticket.version))
+        return FollowUpId(derived_id("reply", ticket.ticket_id, "key", action.agent, key))
+    how = "words" if action.written_by is Writer.PERSON else "machine"
+    causes = (how, action.agent, action.answers, action.text, str(ticket.version))
     return FollowUpId(derived_id("reply", ticket.ticket_id, *causes))
 
 

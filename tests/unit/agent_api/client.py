@@ -43,6 +43,7 @@ class Client:
     """Calls with a signed-in agent; `token=False` leaves the token away."""
 
     def __init__(self, world: World) -> None:
+        self.claims = {"sub": AGENT, "client_id": "front-end", "token_use": "access"}
         self._app = build_app()
         overrides: dict[Any, Any] = {
             ports.ledger: lambda: world.ledger,
@@ -104,8 +105,8 @@ class Client:
         if body is not None:
             event["body"] = body
         if token:
-            claims = {"sub": AGENT, "token_use": "access"}
-            event["requestContext"]["authorizer"] = {"jwt": {"claims": claims, "scopes": None}}
+            jwt = {"claims": self.claims, "scopes": None}
+            event["requestContext"]["authorizer"] = {"jwt": jwt}
         return self._read(method, path, refusal(event) or answer(self._app, event, None))
 
     def _read(self, method: str, path: str, raw: dict[str, Any]) -> Answer:

@@ -2,10 +2,11 @@
 
 import pytest
 
-from shared.domain.follow_up import FollowUpState, SendReply
+from shared.domain.disclosure import GAP, TEMPLATE
+from shared.domain.follow_up import FollowUp, FollowUpState, SendReply
 from shared.domain.model import ProfileId
 from shared.domain.ticket import Ticket, TicketStatus
-from shared.domain.touchpoint import Touchpoint
+from shared.domain.touchpoint import Touchpoint, Writer
 from shared.events.catalogue import FollowUpScheduled
 from tests import builders
 from tests.fakes import World
@@ -148,6 +149,8 @@ def test_words_that_can_be_sent(client: Client, path: str, text: str) -> None:
         ({"text": "hi", "touchpoint_id": "x" * 65}, "touchpoint_id"),
         ({"text": "hi", "touchpoint_id": ""}, "touchpoint_id"),
         ({"text": "hi", "to": "+33600000000"}, "to"),
+        ({"text": "hi", "written_by": "model"}, "written_by"),
+        ({"text": "hi", "written_by": None}, "written_by"),
         ([], "body"),
         ("text", "body"),
     ],
@@ -163,3 +166,90 @@ def test_a_body_that_breaks_a_rule(
 def test_a_key_that_is_too_long(client: Client, path: str) -> None:
     answer = client.post(path, {"text": "hi"}, idempotency_key="k" * 201)
     assert (answer.status, answer.fields) == (422, ["idempotency-key"])
+
+
+class TestWhoWroteIt:
+    def test_a_person_unless_somebody_says_otherwise(
+        self, world: World, client: Client, ticket: Ticket, path: str
+    ) -> None:
+        assert client.post(path, {"text": "Bonjour"}).status == 202
+        assert writer(world, ticket) is Writer.PERSON
+
+    def test_a_person_may_send_what_a_model_wrote(
+        self, world: World, client: Client, ticket: Ticket, path: str
+    ) -> None:
+        assert client.post(path, {"text": "Bonjour", "written_by": "machine"}).status == 202
+        assert writer(world, ticket) is Writer.MACHINE
+
+    @pytest.mark.parametrize("stated", [{}, {"written_by": "machine"}])
+    def test_rfc_9068_a_clients_own_token_is_a_machines(
+        self, world: World, client: Client, ticket: Ticket, path: str, stated: dict[str, str]
+    ) -> None:
+        client.claims = {"sub": "bot-1", "client_id": "bot-1"}
+        assert client.post(path, {"text": "Bonjour"} | stated).status == 202
+        assert writer(world, ticket) is Writer.MACHINE
+
+    def test_a_machine_does_not_pass_for_a_person(
+        self, world: World, client: Client, path: str
+    ) -> None:
+        client.claims = {"sub": "bot-1", "client_id": "bot-1"}
+        answer = client.post(path, {"text": "Bonjour", "written_by": "person"})
+        assert (answer.status, answer.fields) == (400, ["written_by"])
+        assert "a machine wrote" in answer.body["detail"]
+        assert world.events == []
+
+    def test_a_token_that_names_no_client_is_a_persons(
+        self, world: World, client: Client, ticket: Ticket, path: str
+    ) -> None:
+        client.claims = {"sub": AGENT}
+        client.post(path, {"text": "Bonjour", "written_by": "person"})
+        assert writer(world, ticket) is Writer.PERSON
+
+    def test_the_same_words_of_a_person_and_of_a_machine_are_two_replies(
+        self, world: World, client: Client, path: str
+    ) -> None:
+        client.post(path, {"text": "Bonjour"})
+        client.post(path, {"text": "Bonjour", "written_by": "machine"})
+        client.post(path, {"text": "Bonjour", "written_by": "machine"})
+        assert len(world.happened(FollowUpScheduled)) == 2
+
+    def test_a_key_does_not_turn_a_machine_into_a_person(self, client: Client, path: str) -> None:
+        client.post(path, {"text": "Bonjour", "written_by": "machine"}, idempotency_key="key-1")
+        answer = client.post(path, {"text": "Bonjour"}, idempotency_key="key-1")
+        assert (answer.status, answer.fields) == (400, ["idempotency-key"])
+
+
+def the_reply(world: World, ticket: Ticket) -> FollowUp:
+    (found,) = world.tickets.follow_ups_of_ticket(ticket.ticket_id)
+    return found
+
+
+def writer(world: World, ticket: Ticket) -> Writer:
+    action = the_reply(world, ticket).action
+    assert isinstance(action, SendReply)
+    return action.written_by
+
+
+class TestWhatFits:
+    """The whole message: a machine's with the words before it, in whatever language they come."""
+
+    ROOM = builders.policies().templates.longest(TEMPLATE) + len(GAP)
+
+    @pytest.mark.parametrize(("by", "room"), [("person", 0), ("machine", ROOM)])
+    @pytest.mark.parametrize(("channel", "most"), [("whatsapp", 4096), ("sms", 1600)])
+    def test_as_much_as_the_way_carries_and_no_more(
+        self, world: World, client: Client, path: str, by: str, room: int, channel: str, most: int
+    ) -> None:
+        asked = heard(world, builders.sms() if channel == "sms" else builders.whatsapp_message())
+        body = {"touchpoint_id": asked.touchpoint_id, "written_by": by}
+        assert client.post(path, body | {"text": "x" * (most - room)}).status == 202
+        world.events.clear()
+        refused = client.post(path, body | {"text": "x" * (most - room + 1)})
+        assert refused.status in {400, 422}
+        assert refused.fields == ["text"]
+        assert str(most - room) in refused.body["detail"]
+        assert world.events == []
+
+    def test_the_refusal_says_what_takes_the_room(self, client: Client, path: str) -> None:
+        answer = client.post(path, {"text": "x" * 4096, "written_by": "machine"})
+        assert "beside the words that a machine wrote it" in answer.body["detail"]
