@@ -55,6 +55,30 @@ def test_texts_it_has_never_seen(
     assert found.language >= 0.95
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I would rather talk to a person",
+        "Je préfère parler à une personne",
+        "Preferisco parlare con una persona",
+        "Prefiero hablar con una persona",
+        "Prefiro falar com uma pessoa",
+        "Ich möchte lieber mit einem Menschen sprechen",
+        "Ik spreek liever met een medewerker",
+        "Wolę rozmawiać z człowiekiem",
+        "Prefer să vorbesc cu o persoană",
+        "أفضل التحدث إلى أحد موظفيكم",
+        "Napendelea kuzungumza na mtu",
+        "Bir temsilciyle görüşmek istiyorum",
+    ],
+)
+def test_whoever_asks_for_a_person_as_the_disclosure_says_is_owed_one(
+    classifier: Classifier, text: str
+) -> None:
+    """Where the model does not know the language, a person reads it all the same."""
+    assert POLICIES.intents[classifier.classify(text).intent].owes
+
+
 def test_no_held_out_text_is_a_training_text() -> None:
     trained = {" ".join(word.form for word in words_of(one.text)) for one in examples()}
     held_out = {" ".join(word.form for word in words_of(one.text)) for one in evaluation.cases()}
