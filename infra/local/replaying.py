@@ -50,7 +50,7 @@ def answer_replay(asked: dict[str, Any], settings: LedgerSettings) -> str:
             without_bedrock=request.without_bedrock,
         ),
         ledger=wiring.ledger(settings),
-        masker=wiring.covering_masker(),
+        masker=wiring.masker(),
         since=request.since,
         until=request.until,
         examples=request.examples,

@@ -7,7 +7,12 @@ saying something:
 sentiment: `-` negative,
 `=` neutral, `+` positive, `~` left open. `%` lines give short forms: `% you u`.
 The sections `greeting`, `closing`, `context`, `negative`, `positive` and `neutral` are put around
-and between the others.
+and between the others. `# praise, alone` is one that no complaint is put beside; `# negative, for
+complaint` is a feeling that speaks for that intent in every second example.
+A corpus without intents teaches feelings only. `mixed.txt` is in no language of its own.
+
+`corpus/natural/<language>.tsv` holds whole messages, as people write them: intent, sentiment, text,
+with `\\n` for a line break.
 """
 
 import random
@@ -20,23 +25,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 CORPUS = Path(__file__).parent / "corpus"
+NATURAL = CORPUS / "natural"
 SEED = 20261122
-PER_INTENT = 700
+PER_INTENT = 350
 """Examples of one intent in one language."""
-PER_FEELING = 1500
+PER_FEELING = 900
 """Examples of one sentiment in one language that say nothing about the intent."""
+PER_NATURAL = 4
+"""Examples made of one text that was written whole."""
 FEELINGS = {"-": "negative", "=": "neutral", "+": "positive", "~": None}
+MIXED = "mixed"
 AROUND = frozenset({"greeting", "closing", "context", "negative", "positive", "neutral"})
-SPEAKS_FOR = {"negative": "complaint", "positive": "praise"}
-"""What a bare feeling is about, in every second example; the others say nothing of it."""
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
 
 
 class Example(NamedTuple):
+    """`labels` by head; a head that is not there learns nothing from it."""
+
     text: str
-    intent: str | None
-    sentiment: str | None
+    labels: dict[str, str]
 
 
 class Line(NamedTuple):
@@ -50,6 +58,10 @@ class Corpus:
     slots: dict[str, list[str]] = field(default_factory=dict)
     short_forms: dict[str, str] = field(default_factory=dict)
     sections: dict[str, list[Line]] = field(default_factory=dict)
+    natural: list[tuple[str, Line]] = field(default_factory=list)
+    """Intent and text."""
+    alone: set[str] = field(default_factory=set)
+    speaks_for: dict[str, str] = field(default_factory=dict)
 
     @property
     def intents(self) -> list[str]:
@@ -61,19 +73,27 @@ def read_corpora() -> list[Corpus]:
 
 
 def corpus_hash() -> str:
-    """Of what the model follows from: the corpus, the code that unfolds it and that learns it."""
+    """Of what the models follow from: the corpus, the texts they are calibrated on, and the code
+    that unfolds and learns them.
+    """
     digest = sha256()
-    sources = (Path(__file__), Path(__file__).with_name("trainer.py"))
-    for path in (*sorted(CORPUS.glob("*.txt")), *sources):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    here = Path(__file__).parent
+    code = [here / f"{name}.py" for name in ("calibration", "grammar", "languages", "trainer")]
+    texts = [*CORPUS.rglob("*.t?[tv]"), *(here / "measuring" / "calibration").glob("*.tsv")]
+    for path in sorted((*texts, *code)):
+        name = path.relative_to(here).as_posix()
+        digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
 
 
 def examples() -> list[Example]:
     """All of them, shuffled: always the same ones, in the same order."""
-    draw = random.Random(SEED)
-    found = [example for corpus in read_corpora() for example in _examples(corpus, draw)]
-    draw.shuffle(found)
+    found = [
+        example
+        for corpus in read_corpora()
+        for example in _examples(corpus, random.Random(f"{SEED} {corpus.language}"))
+    ]
+    random.Random(SEED).shuffle(found)
     return found
 
 
@@ -85,8 +105,12 @@ def _read(path: Path) -> Corpus:
             case "":
                 continue
             case "#":
-                section = rest.strip()
+                section, _, manner = rest.strip().partition(", ")
                 corpus.sections.setdefault(section, [])
+                if manner == "alone":
+                    corpus.alone.add(section)
+                elif manner:
+                    corpus.speaks_for[section] = manner.removeprefix("for ")
             case "%":
                 full, short = rest.split()
                 corpus.short_forms[full] = short
@@ -97,6 +121,10 @@ def _read(path: Path) -> Corpus:
                 corpus.slots[mark[1:]] = [word.strip() for word in words]
             case _:
                 raise ValueError(f"{path.name}, line {number}: a line begins with -, =, + or ~")
+    if (whole := NATURAL / f"{path.stem}.tsv").exists():
+        for line in whole.read_text(encoding="utf-8").splitlines():
+            intent, mark, text = line.split("\t")
+            corpus.natural.append((intent, Line(text.replace("\\n", "\n"), FEELINGS[mark])))
     return corpus
 
 
@@ -112,8 +140,11 @@ def _examples(corpus: Corpus, draw: random.Random) -> Iterator[Example]:
             text = _unfold(corpus, lines[at % len(lines)].pattern, draw)
             if draw.random() < 0.15:
                 text = f"{text} {_unfold(corpus, draw.choice(lines).pattern, draw)}"
-            about = SPEAKS_FOR.get(feeling) if draw.random() < 0.5 else None
-            yield Example(_roughened(corpus, text, draw), about, feeling)
+            about = corpus.speaks_for.get(feeling) if draw.random() < 0.5 else None
+            yield _example(corpus, text, about, feeling, draw)
+    for intent, line in corpus.natural:
+        for _ in range(PER_NATURAL):
+            yield _example(corpus, line.pattern, intent, line.sentiment, draw)
 
 
 def _surrounded(corpus: Corpus, intent: str, line: Line, draw: random.Random) -> Example:
@@ -134,7 +165,7 @@ def _surrounded(corpus: Corpus, intent: str, line: Line, draw: random.Random) ->
         parts.append(_unfold(corpus, other.pattern, draw))
         sentiment = "negative" if "negative" in (sentiment, other.sentiment) else sentiment
     add("context", 0.12, first=draw.random() < 0.5)
-    if intent not in ("praise", "other") and add(
+    if intent not in corpus.alone and add(
         "negative", 0.18 if sentiment != "positive" else 0.0, first=draw.random() < 0.3
     ):
         sentiment = "negative"
@@ -143,7 +174,16 @@ def _surrounded(corpus: Corpus, intent: str, line: Line, draw: random.Random) ->
     add("greeting", 0.3, first=True)
     add("closing", 0.22)
     joint = draw.choice([". ", ", ", " ", "! ", "\n"])
-    return Example(_roughened(corpus, joint.join(parts), draw), intent, sentiment)
+    return _example(corpus, joint.join(parts), intent, sentiment, draw)
+
+
+def _example(
+    corpus: Corpus, text: str, intent: str | None, sentiment: str | None, draw: random.Random
+) -> Example:
+    language = corpus.language if corpus.language != MIXED else None
+    labels = {"intent": intent, "sentiment": sentiment, "language": language}
+    known = {head: label for head, label in labels.items() if label is not None}
+    return Example(_roughened(corpus, text, draw), known)
 
 
 def _unfold(corpus: Corpus, pattern: str, draw: random.Random) -> str:

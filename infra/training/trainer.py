@@ -1,26 +1,26 @@
-"""Fit the linear model: multinomial logistic regression per head, AdaGrad, single thread, fixed
-seed.
+"""Fit a linear model: for each head a support vector machine over the features the function will
+see, by scikit-learn.
+
+Single thread, fixed seed: the same texts give the same weights.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
+from sklearn.svm import LinearSVC
 
+from infra.training.calibration import Calibration
 from infra.training.grammar import SEED, Example
-from shared.adapters.linear_model import MAGIC, features_of
+from shared.adapters.linear_model import MAGIC, pairs_of, rows_of
 from shared.adapters.message_words import plain, words_of
 
-ROWS = 2**17
-EPOCHS = 8
-RATE = 0.35
-DECAY = 2e-6
-SMOOTHING = 0.06
-DROPPED = 0.3
-"""Share of the features hidden at each step, so that no single word is relied on."""
 Array = npt.NDArray[np.float64]
 
 
@@ -40,75 +40,86 @@ class Trained:
         return slice(first, first + len(self.heads[head]))
 
 
-def train(examples: Sequence[Example], heads: dict[str, tuple[str, ...]]) -> Trained:
-    draw = np.random.default_rng(SEED)
-    width = sum(map(len, heads.values()))
-    table, bias = np.zeros((ROWS, width)), np.zeros(width)
-    spent, spent_bias = np.full((ROWS, width), 1e-6), np.full(width, 1e-6)
-    model = Trained(heads, table, bias)
-    prepared = [(rows_of(example.text), _targets(model, example)) for example in examples]
-    for epoch in range(EPOCHS):
-        rate = RATE * (1 - epoch / EPOCHS)
-        for at in draw.permutation(len(prepared)):
-            (rows, counts), targets = prepared[at]
-            kept = draw.random(len(rows)) >= DROPPED
-            if not kept.any():
-                continue
-            rows, weights = rows[kept], counts[kept]
-            weights = weights / np.sqrt(weights.sum())
-            scores = weights @ table[rows] + bias
-            for columns, target in targets:
-                powers = np.exp(scores[columns] - scores[columns].max())
-                error = powers / powers.sum() - target
-                slope = weights[:, None] * error + DECAY * table[rows, columns]
-                spent[rows, columns] += slope * slope
-                table[rows, columns] -= rate * slope / np.sqrt(spent[rows, columns])
-                spent_bias[columns] += error * error
-                bias[columns] -= rate * 0.1 * error / np.sqrt(spent_bias[columns])
-    return model
+def train(examples: Sequence[Example], heads: Sequence[str], rows: int, *, cost: float) -> Trained:
+    """Each head learns from the examples that bear its label, all classes alike.
+
+    `cost` is what an example on the wrong side costs: the higher, the closer to the texts.
+    """
+    features = _matrix([example.text for example in examples], rows)
+    # What stands in few texts tells more; the weight stands in the table, the function adds rows.
+    telling = _inverse_frequencies(features)
+    features = (features @ sparse.diags(telling)).tocsr()
+    fitted = {}
+    for head in heads:
+        taught = [at for at, example in enumerate(examples) if head in example.labels]
+        labels = [examples[at].labels[head] for at in taught]
+        machine = LinearSVC(C=cost, random_state=SEED, class_weight="balanced")
+        fitted[head] = machine.fit(features[taught], labels)
+    return Trained(
+        {head: tuple(map(str, machine.classes_)) for head, machine in fitted.items()},
+        np.hstack([machine.coef_.T * telling[:, None] for machine in fitted.values()]),
+        np.hstack([machine.intercept_ for machine in fitted.values()]),
+    )
 
 
-def rows_of(text: str) -> tuple[npt.NDArray[np.int64], Array]:
-    """The distinct rows of a text and how often each occurs."""
-    rows = [feature.row for feature in features_of(words_of(plain(text)), ROWS)]
-    distinct, counts = np.unique(np.array(rows, dtype=np.int64), return_counts=True)
-    return distinct, counts.astype(np.float64)
+def _matrix(texts: Sequence[str], rows: int) -> sparse.csr_matrix:
+    """A text's features, each with its count, over the root of how many there are."""
+    counts: list[float] = []
+    columns: list[int] = []
+    ends = [0]
+    own_rows = cache(partial(rows_of, rows=rows))
+    for text in texts:
+        words = words_of(plain(text))
+        found = [pair.row for pair in pairs_of(words, rows)]
+        found += [row for word in words for row in own_rows(word.form)]
+        distinct, times = np.unique(np.array(found, dtype=np.int64), return_counts=True)
+        columns.extend(distinct)
+        counts.extend(times / np.sqrt(len(found) or 1))
+        ends.append(len(columns))
+    return sparse.csr_matrix((counts, columns, ends), shape=(len(texts), rows))
 
 
-def _targets(model: Trained, example: Example) -> list[tuple[slice, Array]]:
-    targets = []
-    for head, label in (("intent", example.intent), ("sentiment", example.sentiment)):
-        if label is None:
-            continue
-        classes = model.heads[head]
-        target = np.full(len(classes), SMOOTHING / len(classes))
-        target[classes.index(label)] += 1 - SMOOTHING
-        targets.append((model.columns(head), target))
-    return targets
+def _inverse_frequencies(features: sparse.csr_matrix) -> Array:
+    """Smoothed, and one on average over the features that occur."""
+    texts, rows = features.shape
+    occurs = np.bincount(features.indices, minlength=rows)
+    weights = np.log((1 + texts) / (1 + occurs)) + 1
+    return np.asarray(weights / weights[occurs > 0].mean())
 
 
-def write(model: Trained, path: Path, *, version: str, corpus_hash: str) -> None:
+class Written(NamedTuple):
+    """What the file says of itself beside its weights."""
+
+    version: str
+    corpus_hash: str
+    scores: dict[str, Any]
+    """On the held-out texts."""
+
+
+def write(
+    model: Trained, path: Path, about: Written, calibrations: Mapping[str, Calibration]
+) -> None:
     """Weights as signed bytes, one scale per head; numbers rounded, so that the last bit of a
     processor leaves no trace.
     """
     quantised = np.zeros(model.table.shape, dtype=np.int8)
-    about = {}
+    heads = {}
     for head, classes in model.heads.items():
         columns = model.columns(head)
+        weights = model.table[:, columns]
         # The few largest weights are clipped: the others keep a finer grid.
-        step = (
-            float(
-                np.quantile(np.abs(model.table[:, columns])[model.table[:, columns] != 0], 0.9995)
-            )
-            / 127
-        )
-        quantised[:, columns] = np.clip(np.rint(model.table[:, columns] / step), -127, 127)
-        about[head] = {
+        step = float(np.quantile(np.abs(weights[weights != 0]), 0.9995)) / 127
+        quantised[:, columns] = np.clip(np.rint(weights / step), -127, 127)
+        calibration = calibrations.get(head, Calibration(1.0, {}))
+        heads[head] = {
             "classes": classes,
             "first_column": columns.start,
             "scale": round(step, 8),
-            "bias": [round(float(one), 5) for one in model.bias[columns]],
-            "temperature": 1.0,
+            "bias": [
+                round(float(bias) + calibration.offsets.get(name, 0.0), 5)
+                for name, bias in zip(classes, model.bias[columns], strict=True)
+            ],
+            "temperature": calibration.temperature,
         }
-    header = {"version": version, "corpus_hash": corpus_hash, "rows": ROWS, "heads": about}
+    header = {**about._asdict(), "rows": len(model.table), "heads": heads}
     path.write_bytes(MAGIC + json.dumps(header).encode() + b"\n" + quantised.tobytes())

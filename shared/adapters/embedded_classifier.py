@@ -46,7 +46,15 @@ class EmbeddedClassifier:
 
     @cached_property
     def _languages(self) -> LanguageDetector:
-        return LanguageDetector(self._policy.short_words, self._policy.thresholds.language)
+        return LanguageDetector(self._policy.thresholds.language)
+
+    @property
+    def version(self) -> str:
+        return self._model.version
+
+    def detect(self, text: str) -> str:
+        """The language alone."""
+        return self._languages.detect(plain(text)).language
 
     def classify(
         self,
@@ -125,11 +133,18 @@ class EmbeddedClassifier:
         return _Chosen(fallback, dict(ranked).get(fallback, 0.0), best, confidence, by_model=False)
 
     def _closed(self, probabilities: Mapping[str, float]) -> list[tuple[str, float]]:
-        """Best first; an intent the company removed from its list is never answered."""
-        known = {name: one for name, one in probabilities.items() if name in self._intents}
+        """Best first, in the company's names; what it removed from its list is never answered."""
+        known = {
+            name: sum(
+                probabilities.get(one, 0.0)
+                for one in (meaning.learned_as if meaning.learned_as is not None else (name,))
+            )
+            for name, meaning in self._intents.items()
+        }
         whole = sum(known.values()) or 1.0
         return sorted(
-            ((name, one / whole) for name, one in known.items()), key=lambda one: (-one[1], one[0])
+            ((name, one / whole) for name, one in known.items() if one),
+            key=lambda one: (-one[1], one[0]),
         )
 
 

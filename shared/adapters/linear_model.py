@@ -8,7 +8,9 @@ contributed is known exactly, without asking the model again. No numpy: sums run
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from heapq import nlargest
 from math import exp, sqrt
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +22,8 @@ MAGIC = b"passerelle linear model 1\n"
 SHORTEST_PIECE, LONGEST_PIECE = 3, 5
 LONGEST_WORD = 24
 REACH_OF_NEGATION = 3
+MOST_EXPLAINED = 12
+"""Words that are taken away one by one to see what the answer would be without them."""
 # fmt: off
 NEGATIONS = frozenset(
     {
@@ -35,11 +39,12 @@ NEGATIONS = frozenset(
 """Part of what a model is trained on: changing them means training again."""
 
 
-class Feature(NamedTuple):
-    """A row of the table, and the words (by position) without which it would not be there."""
+class Pair(NamedTuple):
+    """A row that two words share: it would not be there without either."""
 
     row: int
-    words: tuple[int, ...]
+    words: tuple[int, int]
+    """By their positions."""
 
 
 class Head(NamedTuple):
@@ -64,26 +69,25 @@ class Reading(NamedTuple):
         return sorted(self.probabilities.items(), key=lambda one: (-one[1], one[0]))
 
 
-def features_of(words: Sequence[Word], rows: int) -> list[Feature]:
-    """Words, pieces of words, pairs, pairs over a gap, and words under a negation."""
-    features = []
+def pairs_of(words: Sequence[Word], rows: int) -> list[Pair]:
+    """Neighbours, neighbours over a gap, and words under a negation."""
+    pairs = []
     negated_by, negated_until = -1, -1
     for at, word in enumerate(words):
         form = word.form
-        features += [Feature(row, (at,)) for row in _rows_of_word(form, rows)]
         for gap in (1, 2):
             if at >= gap:
                 name = f"{gap} {words[at - gap].form} {form}"
-                features.append(Feature(_row(name, rows), (at - gap, at)))
+                pairs.append(Pair(_row(name, rows), (at - gap, at)))
         if form in NEGATIONS:
             negated_by, negated_until = at, at + REACH_OF_NEGATION
         elif at <= negated_until:
-            features.append(Feature(_row(f"not {form}", rows), (negated_by, at)))
-    return features
+            pairs.append(Pair(_row(f"not {form}", rows), (negated_by, at)))
+    return pairs
 
 
-@lru_cache(maxsize=20_000)
-def _rows_of_word(form: str, rows: int) -> tuple[int, ...]:
+def rows_of(form: str, rows: int) -> list[int]:
+    """Of a word by itself: the word, and its pieces."""
     names = [f"w {form}"]
     if len(form) > SHORTEST_PIECE and form.isalpha():
         framed = f"<{form[:LONGEST_WORD]}>"
@@ -92,7 +96,7 @@ def _rows_of_word(form: str, rows: int) -> tuple[int, ...]:
             for size in range(SHORTEST_PIECE, LONGEST_PIECE + 1)
             for start in range(len(framed) - size + 1)
         ]
-    return tuple(_row(name, rows) for name in names)
+    return [_row(name, rows) for name in names]
 
 
 def _row(name: str, rows: int) -> int:
@@ -110,6 +114,8 @@ class LinearModel:
         about = json.loads(content[len(MAGIC) : end])
         self.version: str = about["version"]
         self.corpus_hash: str = about["corpus_hash"]
+        self.scores: dict[str, dict[str, float]] = about["scores"]
+        """Of each language, on texts it was not trained on."""
         self.rows: int = about["rows"]
         self.heads = {
             name: Head(
@@ -123,70 +129,103 @@ class LinearModel:
         }
         self._columns = sum(len(head.classes) for head in self.heads.values())
         self._table = memoryview(content)[end + 1 :].cast("b")
+        self._own = lru_cache(maxsize=20_000)(self._sum_of_word)
         if len(self._table) != self.rows * self._columns:
             raise ValueError(f"{path.name} is cut short")
 
-    def read(self, words: Sequence[Word], *, explain: bool = True) -> dict[str, Reading]:
-        """Each head's answer. `explain` also works out what each word carried."""
-        features = features_of(words, self.rows)
-        table, width = self._table, self._columns
-        taken = [table[one.row * width : one.row * width + width] for one in features]
-        totals = [sum(column) for column in zip(*taken, strict=True)] or [0] * width
-        readings = {
-            name: self._probabilities(head, totals, len(features))
+    def read(self, words: Sequence[Word], *, explain: int = MOST_EXPLAINED) -> dict[str, Reading]:
+        """Each head's answer, and what the `explain` words that spoke most for it carried."""
+        own = [self._own(word.form) for word in words]
+        pairs = pairs_of(words, self.rows)
+        shared = [self._row(pair.row) for pair in pairs]
+        totals = [
+            sum(column) for column in zip(*(one.sums for one in own), *shared, strict=True)
+        ] or [0] * self._columns
+        number = sum(one.rows for one in own) + len(pairs)
+        touching: list[_Touching] = []
+        if explain:
+            touching = [_Touching(one.rows, [one.sums]) for one in own]
+            for pair, row in zip(pairs, shared, strict=True):
+                for at in pair.words:
+                    touching[at].rows += 1
+                    touching[at].sums.append(row)
+        return {
+            name: self._reading(head, totals, number, touching, explain)
             for name, head in self.heads.items()
         }
-        if not explain:
-            return {name: Reading(found, ()) for name, found in readings.items()}
-        without = self._without_each_word(features, taken, totals, len(words))
-        return {
-            name: Reading(found, self._moved(self.heads[name], found, without))
-            for name, found in readings.items()
-        }
 
-    def _without_each_word(
+    def _row(self, row: int) -> Sequence[int]:
+        return self._table[row * self._columns : (row + 1) * self._columns]
+
+    def _sum_of_word(self, form: str) -> "_Own":
+        rows = rows_of(form, self.rows)
+        return _Own(len(rows), tuple(map(sum, zip(*map(self._row, rows), strict=True))))
+
+    def _reading(
         self,
-        features: list[Feature],
-        taken: list[memoryview],
-        totals: list[int],
-        number_of_words: int,
-    ) -> list[tuple[list[int], int]]:
-        """For each word, the totals and the number of features there would be without it."""
-        touching: list[list[memoryview]] = [[] for _ in range(number_of_words)]
-        for feature, row in zip(features, taken, strict=True):
-            for at in feature.words:
-                touching[at].append(row)
-        return [
-            (
-                [
-                    total - gone
-                    for total, gone in zip(totals, map(sum, zip(*rows, strict=True)), strict=True)
-                ],
-                len(features) - len(rows),
-            )
-            for rows in touching
-        ]
+        head: Head,
+        totals: Sequence[int],
+        number: int,
+        touching: list["_Touching"],
+        explain: int,
+    ) -> Reading:
+        columns = slice(head.first_column, head.first_column + len(head.classes))
+        found = _probabilities(head, totals[columns], number)
+        moved = [0.0] * len(touching)
+        if touching:
+            best, second = _leaders(found)
+            for at in _tried(touching, columns.start + best, columns.start + second, explain):
+                word = touching[at]
+                gone = map(sum, zip(*(sums[columns] for sums in word.sums), strict=True))
+                left = [total - part for total, part in zip(totals[columns], gone, strict=True)]
+                # What it would be if the word were not there.
+                without = _probabilities(head, left, number - word.rows)
+                moved[at] = found[best] - without[best]
+        return Reading(dict(zip(head.classes, found, strict=True)), tuple(moved))
 
-    def _moved(
-        self, head: Head, found: dict[str, float], without: list[tuple[list[int], int]]
-    ) -> tuple[float, ...]:
-        best = max(found, key=lambda name: (found[name], name))
-        return tuple(
-            found[best] - self._probabilities(head, totals, number)[best]
-            for totals, number in without
-        )
 
-    def _probabilities(self, head: Head, totals: list[int], number: int) -> dict[str, float]:
-        """Softmax; dividing by the root of the number of features keeps long and short messages
-        comparable.
-        """
-        size = head.scale / sqrt(number or 1)
-        columns = totals[head.first_column : head.first_column + len(head.classes)]
-        scores = [
-            (total * size + bias) / head.temperature
-            for total, bias in zip(columns, head.bias, strict=True)
-        ]
-        highest = max(scores)
-        powers = [exp(score - highest) for score in scores]
-        whole = sum(powers)
-        return {name: power / whole for name, power in zip(head.classes, powers, strict=True)}
+class _Own(NamedTuple):
+    """What a word adds by itself, whatever stands around it."""
+
+    rows: int
+    sums: tuple[int, ...]
+    """Of its rows, column by column."""
+
+
+@dataclass
+class _Touching:
+    """All that would be gone with a word."""
+
+    rows: int
+    sums: list[Sequence[int]]
+
+
+def _tried(touching: Sequence[_Touching], best: int, second: int, most: int) -> Sequence[int]:
+    """The words that speak most for the best and against the second: only those can have carried
+    the answer.
+    """
+    if len(touching) <= most:
+        return range(len(touching))
+    speaks = [sum(one[best] - one[second] for one in word.sums) for word in touching]
+    return nlargest(most, range(len(speaks)), key=speaks.__getitem__)
+
+
+def _leaders(found: Sequence[float]) -> tuple[int, int]:
+    """Which are the highest and the second; one class alone is both."""
+    ranked = sorted(range(len(found)), key=lambda at: -found[at])
+    return ranked[0], ranked[min(1, len(ranked) - 1)]
+
+
+def _probabilities(head: Head, totals: Sequence[int], number: int) -> list[float]:
+    """Softmax; dividing by the root of the number of features keeps long and short messages
+    comparable.
+    """
+    size = head.scale / sqrt(number or 1)
+    scores = [
+        (total * size + bias) / head.temperature
+        for total, bias in zip(totals, head.bias, strict=True)
+    ]
+    highest = max(scores)
+    powers = [exp(score - highest) for score in scores]
+    whole = sum(powers)
+    return [power / whole for power in powers]

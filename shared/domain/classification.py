@@ -111,6 +111,10 @@ class IntentMeaning(Model):
     description: str
     owes: bool
     """Whether somebody owes the customer something when they say this."""
+    learned_as: frozenset[str] | None = None
+    """What the embedded model calls it, where the company calls it otherwise or takes several as
+    one; nothing where the model never learned it. None: as the company does.
+    """
 
 
 Intents = Mapping[str, IntentMeaning]

@@ -63,8 +63,8 @@ class Move(NamedTuple):
 class Example(NamedTuple):
     touchpoint_id: str
     channel: str
-    excerpt: str | None
-    """Masked; None where there is nothing to mask it with."""
+    excerpt: str
+    """Masked."""
     before: str
     """Why it was so."""
     after: str
@@ -94,7 +94,7 @@ def replay(
     rules: Rules,
     *,
     ledger: Ledger,
-    masker: Masker | None = None,
+    masker: Masker,
     since: datetime | None = None,
     until: datetime | None = None,
     examples: int = 3,
@@ -118,7 +118,7 @@ def replay(
 
 
 def _look(
-    entry: LedgerEntry, rules: Rules, found: Difference, masker: Masker | None, examples: int
+    entry: LedgerEntry, rules: Rules, found: Difference, masker: Masker, examples: int
 ) -> None:
     found.looked_at += 1
     journey = JourneyState.model_validate(entry.outcome) if entry.outcome else None
@@ -158,7 +158,7 @@ def _answer(entry: LedgerEntry, recorded: Classification, rules: Rules) -> Class
 
 
 def _as_recorded(
-    entry: LedgerEntry, journey: JourneyState, current: Policies, masker: Masker | None
+    entry: LedgerEntry, journey: JourneyState, current: Policies, masker: Masker
 ) -> Verdict:
     assert journey.ai_classification is not None
     meant = journey.ai_classification.classification
@@ -196,7 +196,7 @@ def _as_it_would_be(
     journey: JourneyState,
     answer: Classification,
     candidate: Policies,
-    masker: Masker | None,
+    masker: Masker,
 ) -> Verdict:
     at = entry.touchpoint.received_at
     understood = weigh(entry.touchpoint, answer, entry.overrides, candidate)
@@ -225,7 +225,7 @@ def _verdict(
     queue: str,
     priority: str,
     because: str,
-    masker: Masker | None,
+    masker: Masker,
 ) -> Verdict:
     values = {
         "intent": meant.intent,
@@ -248,15 +248,14 @@ def _verdict(
     return Verdict(values, reasons)
 
 
-def _why(meant: Classification, aspect: str, how: str, masker: Masker | None) -> str:
-    """How it was decided, by which rule, and on which words where they can be masked."""
+def _why(meant: Classification, aspect: str, how: str, masker: Masker) -> str:
+    """How it was decided, by which rule, and on which words, masked."""
     found = [one for one in meant.evidence if one.aspect == aspect]
     is_ruled = meant.decided_by == "rules"
     rule = next((one.reason for one in found if one.reason and is_ruled), None)
-    words = ", ".join(word for one in found for word in one.words) if masker is not None else ""
+    words = ", ".join(word for one in found for word in one.words)
     parts = (how, f"by rule {rule}" if rule else "", f"on: {words}" if words else "")
-    told = " ".join(part for part in parts if part) or "nothing spoke for more"
-    return masker(told) if masker is not None else told
+    return masker(" ".join(part for part in parts if part) or "nothing spoke for more")
 
 
 def _decision(about: str, journey: JourneyState) -> Decision | None:
@@ -266,16 +265,13 @@ def _decision(about: str, journey: JourneyState) -> Decision | None:
 
 
 def _example(
-    entry: LedgerEntry, move: Move, before: Verdict, after: Verdict, masker: Masker | None
+    entry: LedgerEntry, move: Move, before: Verdict, after: Verdict, masker: Masker
 ) -> Example:
-    excerpt = None
-    if masker is not None:
-        # Masked as a whole first: a number cut in two would not be known for one.
-        excerpt = " ".join(masker(said(entry.touchpoint)).split())[:EXCERPT]
     return Example(
         touchpoint_id=entry.touchpoint.touchpoint_id,
         channel=str(entry.touchpoint.channel),
-        excerpt=excerpt,
+        # Masked as a whole first: a number cut in two would not be known for one.
+        excerpt=" ".join(masker(said(entry.touchpoint)).split())[:EXCERPT],
         before=before.reasons[move.aspect],
         after=after.reasons[move.aspect],
     )

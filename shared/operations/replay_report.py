@@ -60,7 +60,7 @@ def _examples(move: Move, found: Difference) -> list[str]:
     shown = found.examples[move]
     lines = [f"  {move.aspect}: {move.before} → {move.after}"] if shown else []
     for one in shown:
-        text = f"“{one.excerpt}”" if one.excerpt is not None else "(no text: nothing masks it)"
+        text = f"“{one.excerpt}”"
         lines.append(f"    {one.touchpoint_id}  {one.channel}  {text}")
         lines.append(f"      was:      {one.before}")
         lines.append(f"      would be: {one.after}")

@@ -1,5 +1,6 @@
 """Check all policies: one by one, and what one of them says of another."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
@@ -12,6 +13,16 @@ from shared.policies.reader import FOLDER, NAMES, Policies, PolicyFile
 
 NOTICES: frozenset[str] = frozenset(get_args(NoticeTemplate))
 """Templates that words of a person call for, whatever the follow-ups are."""
+
+MODEL = FOLDER.parent / "adapters" / "models" / "understanding.bin"
+"""The embedded model. Its second line says what it learned."""
+
+
+def learned_intents() -> frozenset[str]:
+    """What the embedded model calls the intents it knows."""
+    with MODEL.open("rb") as file:
+        file.readline()
+        return frozenset(json.loads(file.readline())["heads"]["intent"]["classes"])
 
 
 def check_policies(folder: Path = FOLDER, instead: Mapping[str, Path] | None = None) -> Policies:
@@ -29,6 +40,11 @@ def check_policies(folder: Path = FOLDER, instead: Mapping[str, Path] | None = N
 
 
 def _check_references(policies: Policies, files: dict[str, PolicyFile]) -> None:
+    learned = learned_intents()
+    for name, meaning in policies.intents.items():
+        for unknown in (meaning.learned_as or frozenset()) - learned:
+            reason = f"the embedded model knows no {unknown!r}, only {', '.join(sorted(learned))}"
+            raise files["intents"].wrong((name, "learned_as"), reason)
     for queue, intents in policies.routing.queues.items():
         for position, intent in enumerate(intents):
             if intent not in policies.intents:

@@ -319,14 +319,6 @@ def free_classifier(policies: Policies, model: Path | None = None) -> Classifier
     return build_classifier(None, "", policies, model=model or MODEL)
 
 
-def covering_masker() -> Masker | None:
-    """For whoever shows or keeps a text outside the tables: None while `masker` hides nothing, and
-    then they do not.
-    """
-    found = masker()
-    return None if found is str else found
-
-
 def fetch() -> Fetch:
     from shared.adapters.web import fetch
 

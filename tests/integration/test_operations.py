@@ -11,9 +11,13 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from shared.adapters.ledger import DynamoLedger
+from shared.domain.override import Meant, next_override
+from shared.events.catalogue import ClassificationOverridden
 from shared.operations.__main__ import main
 from shared.policies.reader import read_policies
 from shared.runtime import wiring
+from tests.builders import NOON, classification, journey, observed, whatsapp_message
 
 STACK = "Passerelle"
 
@@ -135,13 +139,37 @@ def test_a_replay_that_is_asked_for_wrongly(wrong: tuple[str, str]) -> None:
 
 
 @pytest.mark.usefixtures("account")
-def test_no_text_is_written_that_nothing_masks(
+def test_what_people_corrected_is_written_masked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    dynamodb = boto3.client("dynamodb")
+    ledger = DynamoLedger(dynamodb, lambda: boto3.client("s3"), "touchpoints", "raws")
+    seen = whatsapp_message("My order is late, call me on +33 6 12 34 56 78")
+    ledger.record([observed(seen)])
+    outcome = journey(seen, understood=classification()).model_dump_json(exclude_none=True)
+    meant = Meant(intent="delivery_problem", reason="it is late")
+    one = next_override(seen.touchpoint_id, meant, (), by="agent:7", now=NOON)
+    entry = ledger.read(seen.touchpoint_id)
+    assert entry is not None
+    ledger.override(
+        entry,
+        (one,),
+        ClassificationOverridden(
+            touchpoint_id=seen.touchpoint_id, attempt=2, override_id=one.override_id, by="agent:7"
+        ),
+    )
+    dynamodb.update_item(
+        TableName="touchpoints",
+        Key={"touchpoint_id": {"S": seen.touchpoint_id}},
+        UpdateExpression="SET outcome = :outcome",
+        ExpressionAttributeValues={":outcome": {"S": outcome}},
+    )
     out = tmp_path / "overrides.jsonl"
-    assert run("overrides", "--stack", STACK, "--out", str(out)) == 1
-    assert "masks" in capsys.readouterr().err
-    assert not out.exists()
+    assert run("overrides", "--stack", STACK, "--out", str(out)) == 0
+    assert capsys.readouterr().out == "1 overrides in overrides.jsonl\n"
+    line = json.loads(out.read_text(encoding="utf-8"))
+    assert line["text"] == "My order is late, call me on [phone]"
+    assert line["person"] == {"intent": "delivery_problem"}
 
 
 @pytest.mark.usefixtures("account")

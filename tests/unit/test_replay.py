@@ -188,14 +188,6 @@ def test_examples_are_few_masked_and_short(house: House) -> None:
         assert example.after == "embedded 0.91 on: [number]"
 
 
-def test_without_a_masker_no_text_and_no_word_is_shown(house: House) -> None:
-    found = again(house, knows={SAID.text: {"intent": "refund"}}, masker=None)
-    (example,) = found.examples[Move("intent", "order_status", "refund")]
-    assert example.excerpt is None
-    assert (example.before, example.after) == ("embedded 0.91", "embedded 0.91")
-    assert "nothing masks it" in as_text(found)
-
-
 def test_no_example_is_an_answer_too(house: House) -> None:
     found = again(house, knows={SAID.text: {"intent": "refund"}}, examples=0)
     assert found.examples[Move("intent", "order_status", "refund")] == []
@@ -231,12 +223,12 @@ def test_a_long_ledger_is_read_page_by_page_and_tells_where_to_go_on() -> None:
     ledger: Any = ReadOnly(house.world.ledger)
     rules = Rules(house.policies, house.policies, FakeClassifier())
     told: list[str] = []
-    whole = replay(rules, ledger=ledger, report=told.append)
+    whole = replay(rules, ledger=ledger, masker=masked, report=told.append)
     assert ledger.pages == [PAGE] * (TELL_EVERY + 1)
     assert whole.looked_at == many
     (line,) = told
     cursor = line.rpartition(" ")[2]
-    rest = replay(rules, ledger=ledger, cursor=cursor)
+    rest = replay(rules, ledger=ledger, masker=masked, cursor=cursor)
     assert rest.looked_at == many - PAGE * TELL_EVERY
 
 

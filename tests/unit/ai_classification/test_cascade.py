@@ -269,7 +269,7 @@ def test_a_correction_that_is_lost_leaves_the_answer_and_the_most_spent(house: H
 
 
 def test_what_is_masked_never_leaves(house: House) -> None:
-    house.classify("The thing about the other thing, call 0612345678")
+    house.classify(f"{UNSURE}, call 0612345678")
     assert "0612345678" not in str(house.model.asked)
     assert "[phone]" in str(house.model.asked)
 

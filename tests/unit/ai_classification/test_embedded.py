@@ -7,11 +7,13 @@ import pytest
 
 from infra.training import evaluation
 from infra.training.grammar import corpus_hash, examples, read_corpora
+from shared.adapters import language_detector
 from shared.adapters.classifier import build_classifier
 from shared.adapters.embedded_classifier import MODEL, EmbeddedClassifier
 from shared.adapters.linear_model import LinearModel
 from shared.adapters.message_words import MOST_WORDS, plain, words_of
-from shared.domain.classification import Classification, Urgency
+from shared.domain.classification import IntentMeaning, Urgency
+from shared.policies.check import learned_intents
 from shared.policies.reader import read_policies
 from shared.ports import Classifier
 
@@ -25,34 +27,53 @@ def classifier() -> Classifier:
 
 
 @pytest.fixture(scope="module")
-def answered(classifier: Classifier) -> list[tuple[evaluation.Case, Classification]]:
-    return evaluation.answers(list(evaluation.cases()), classifier)
+def embedded() -> EmbeddedClassifier:
+    return EmbeddedClassifier(POLICIES.understanding, POLICIES.intents)
 
 
-# Reached on 2026-11-22 (see infra/training/README.md), less a margin of about 0.04.
-@pytest.mark.parametrize(
-    ("source", "texts", "intent", "sentiment"),
-    [
-        ("en", 150, 0.78, 0.83),
-        ("fr", 150, 0.80, 0.79),
-        ("it", 50, 0.77, 0.84),
-        ("es", 50, 0.79, 0.90),
-        ("en_later", 34, 0.74, 0.62),
-        ("fr_later", 34, 0.75, 0.68),
-    ],
-)
-def test_texts_it_has_never_seen(
-    answered: list[tuple[evaluation.Case, Classification]],
-    source: str,
-    texts: int,
-    intent: float,
-    sentiment: float,
+@pytest.fixture(scope="module")
+def answered(embedded: EmbeddedClassifier) -> list[evaluation.Answered]:
+    return evaluation.answers(evaluation.cases("held_out"), embedded)
+
+
+def scores(answered: list[evaluation.Answered], language: str) -> evaluation.Scores:
+    chosen = [one for one in answered if language in {one.case.language, "all"}]
+    return evaluation.score(chosen, POLICIES.understanding.fallback_intent)
+
+
+# Reached on 2026-11-27 (infra/training/README.md), less a margin of about 0.04.
+INTENTS = {"de": 0.68, "en": 0.73, "es": 0.74, "fr": 0.77, "it": 0.72, "pt": 0.76}
+SENTIMENTS = {
+    "am": 0.73, "ar": 0.78, "de": 0.59, "en": 0.64, "es": 0.70, "fr": 0.64, "ha": 0.80,
+    "ig": 0.90, "it": 0.60, "pcm": 0.80, "pt": 0.72, "sw": 0.70, "yo": 0.79,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", INTENTS)
+def test_what_messages_are_about(answered: list[evaluation.Answered], language: str) -> None:
+    found = scores(answered, language)
+    assert found.texts >= 160
+    assert found.intent >= INTENTS[language]
+    assert found.language >= 0.85
+
+
+@pytest.mark.parametrize("language", SENTIMENTS)
+def test_how_messages_feel(answered: list[evaluation.Answered], language: str) -> None:
+    assert scores(answered, language).sentiment >= SENTIMENTS[language]
+
+
+def test_probabilities_mean_what_they_say(answered: list[evaluation.Answered]) -> None:
+    found = scores(answered, "all")
+    assert found.intent_error <= 0.05
+    assert found.sentiment_error <= 0.05
+
+
+def test_what_is_about_nothing_on_the_list_is_no_confident_guess(
+    answered: list[evaluation.Answered],
 ) -> None:
-    found = evaluation.score([one for one in answered if one[0].source == source])
-    assert found.texts >= texts
-    assert found.intent >= intent
-    assert found.sentiment >= sentiment
-    assert found.language >= 0.95
+    found = scores(answered, "all")
+    assert found.out_of_scope >= 0.75
+    assert found.confident <= 0.17
 
 
 @pytest.mark.parametrize(
@@ -79,26 +100,81 @@ def test_whoever_asks_for_a_person_as_the_disclosure_says_is_owed_one(
     assert POLICIES.intents[classifier.classify(text).intent].owes
 
 
-def test_no_held_out_text_is_a_training_text() -> None:
+def test_the_languages_of_short_messages(embedded: EmbeddedClassifier) -> None:
+    given = evaluation.language_cases("held_out")
+    right = [language for language, text in given if embedded.detect(text) == language]
+    taught = {"am", "ar", "de", "en", "es", "fr", "ha", "ig", "it", "pcm", "pt", "sw", "yo"}
+    all_taught = [language for language, _ in given if language in taught]
+    assert len(right) / len(given) >= 0.88
+    assert len([one for one in right if one in taught]) / len(all_taught) >= 0.92
+
+
+def test_no_measuring_text_is_a_training_text() -> None:
     trained = {" ".join(word.form for word in words_of(one.text)) for one in examples()}
-    held_out = {" ".join(word.form for word in words_of(one.text)) for one in evaluation.cases()}
-    short = {text for text in held_out & trained if text.count(" ") < 3}
-    assert held_out & trained == short
-    assert len(short) <= 8
+    measured = {
+        " ".join(word.form for word in words_of(one.text))
+        for part in ("calibration", "held_out")
+        for one in evaluation.cases(part)
+    }
+    # What is said in a word or two is said by everybody.
+    assert not {text for text in measured & trained if text.count(" ") >= 3}
+
+
+def test_the_parts_share_no_text() -> None:
+    one, other = ({case.text for case in evaluation.cases(part)} for part in evaluation.PARTS)
+    assert not {text for text in one & other if " " in text}
+    languages = [set(evaluation.language_cases(part)) for part in evaluation.PARTS]
+    assert not languages[0] & languages[1]
 
 
 def test_the_model_is_the_one_of_this_corpus() -> None:
-    """Changed the corpus or the trainer? `python -m infra.training` makes the model anew."""
-    model = LinearModel(MODEL)
-    assert model.corpus_hash == corpus_hash()
-    assert model.version.endswith(corpus_hash())
-    assert MODEL.stat().st_size < 10_000_000
+    """Changed the corpus or the trainer? `make train` makes the models anew."""
+    for path in (MODEL, language_detector.MODEL):
+        model = LinearModel(path)
+        assert model.corpus_hash == corpus_hash()
+        assert model.version.endswith(corpus_hash())
+
+
+def test_the_models_are_small() -> None:
+    files = (MODEL, language_detector.MODEL, language_detector.IDENTIFIER)
+    assert sum(file.stat().st_size for file in files) <= 10_000_000
+
+
+def test_the_model_says_how_good_it_is(answered: list[evaluation.Answered]) -> None:
+    told = LinearModel(MODEL).scores
+    assert set(told) == {one.case.language for one in answered}
+    for language in INTENTS:
+        assert told[language]["intent"] == round(scores(answered, language).intent, 3)
 
 
 def test_corpus_and_model_know_exactly_the_closed_list() -> None:
+    learned = learned_intents()
     for corpus in read_corpora():
-        assert set(corpus.intents) == set(POLICIES.intents), corpus.language
-    assert set(LinearModel(MODEL).heads["intent"].classes) == set(POLICIES.intents)
+        assert learned.issuperset(corpus.intents), corpus.language
+        assert learned.issuperset(intent for intent, _ in corpus.natural), corpus.language
+    assert learned == set(LinearModel(MODEL).heads["intent"].classes)
+    assert learned == {
+        name for own, one in POLICIES.intents.items() for name in one.learned_as or {own}
+    }
+
+
+def test_a_company_may_rename_join_and_add_intents() -> None:
+    described = IntentMeaning(description="…", owes=True)
+    mine = {
+        "money_back": described.model_copy(
+            update={"learned_as": frozenset({"refund", "billing_or_payment"})}
+        ),
+        "trade_in": described.model_copy(update={"learned_as": frozenset[str]()}),
+        **{
+            name: one
+            for name, one in POLICIES.intents.items()
+            if name not in {"refund", "billing_or_payment"}
+        },
+    }
+    found = EmbeddedClassifier(POLICIES.understanding, mine).classify("I want my money refunded")
+    assert found.intent == "money_back"
+    asked = EmbeddedClassifier(POLICIES.understanding, mine).classify("I'd like a trade in")
+    assert "trade_in" not in {asked.intent, asked.runner_up}
 
 
 @pytest.mark.parametrize(
@@ -183,14 +259,14 @@ def test_a_stated_language_tips_what_is_undecided(classifier: Classifier) -> Non
 
 
 def test_the_words_named_are_words_of_the_message(
-    answered: list[tuple[evaluation.Case, Classification]],
+    answered: list[evaluation.Answered],
 ) -> None:
     for case, found in answered:
         for one in found.evidence:
             assert len(one.words) <= 5
-            if found.decided_by == "embedded" and one.aspect in {"intent", "sentiment"}:
+            if one.words and one.aspect in {"intent", "sentiment"}:
                 assert one.weight is not None and 0 < one.weight <= 1
-                flat = case.text.replace("'", "").replace("’", "")
+                flat = plain(case.text).replace("'", "").replace("’", "")
                 assert all(word in flat for word in one.words), case.text
 
 
