@@ -1,5 +1,5 @@
-"""Training text of the language model: pieces of the corpora, and for languages that have none,
-everyday lines (`corpus/languages/<language>.txt`, one a line).
+"""Training text of the language model: pieces of the corpora, and everyday lines
+(`corpus/languages/<language>.txt`, one a line), half of each where a language has both.
 """
 
 import random
@@ -22,7 +22,7 @@ def language_examples(corpus: list[Example]) -> list[Example]:
     lines = {
         path.stem: path.read_text(encoding="utf-8").splitlines() for path in LINES.glob("*.txt")
     }
-    found = []
+    found: list[Example] = []
     for language in sorted(texts.keys() | lines):
         draw = random.Random(f"{SEED} {language}")
         sources = [one[language] for one in (texts, lines) if language in one]
