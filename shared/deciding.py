@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.domain.classification import Classification, Evidence
+from shared.domain.classification import Classification, Evidence, Urgency
 from shared.domain.decision import Decision
 from shared.domain.override import Override, overridden, standing
 from shared.domain.ticket import Priority
@@ -105,7 +105,8 @@ def decide_obligation(
     understood: Understood, policies: Policies, now: datetime, *, heard: bool = True
 ) -> tuple[bool, Decision]:
     """Whether somebody owes the customer something: a rule or a mark that decided says so itself,
-    else the intent does. A word that was not `heard` brought nothing about, so a person looks.
+    else the intent does. A word that was not `heard` brought nothing about, so a person looks; and
+    at what is critical a person always looks, whatever a word or a model made of it.
     """
     intent = understood.classification.intent
     owed, by, source = policies.intents[intent].owes, "policy:intents", "intent"
@@ -115,6 +116,8 @@ def decide_obligation(
             owed, by, source = decider.owes, "policy:understanding", decider.name
     if not heard:
         owed, by, source = True, UNHEARD, "a word that was not acted upon,"
+    if understood.classification.urgency is Urgency.CRITICAL:
+        owed, by, source = True, "policy:understanding", "critical, whatever it is about,"
     decision = Decision(
         about="obligation",
         outcome=OWED if owed else NOTHING_OWED,

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 from functions.agent_api.logic import ai_uses as logic
 from functions.agent_api.logic.ai_uses import AiUseView, SwitchChange
 from functions.agent_api.logic.paging import Listing
-from functions.agent_api.ports import Agent, AiUsesPort, ClockPort, CompanyPolicies
+from functions.agent_api.ports import AiUsesPort, ClockPort, CompanyPolicies, Person
 
 router = Router()
 TAGS = ["ai-uses"]
@@ -63,13 +63,13 @@ def switch_ai_use(
     policies: CompanyPolicies,
     ai_uses: AiUsesPort,
     clock: ClockPort,
-    agent: Agent,
+    person: Person,
 ) -> AiUseView:
     return logic.switch_ai_use(
         ai_use,
         body,
         register=policies.ai_register,
         ai_uses=ai_uses,
-        by=agent,
+        by=person,
         now=clock.now(),
     )

@@ -56,6 +56,7 @@ PROBLEM = {
 ERRORS: dict[HTTPStatus, str] = {
     HTTPStatus.BAD_REQUEST: "The request cannot be read, or a parameter says nothing",
     HTTPStatus.UNAUTHORIZED: "No token, or not a valid one",
+    HTTPStatus.FORBIDDEN: "Only a person may do this, and the token is a client's own",
     HTTPStatus.NOT_FOUND: "Nothing has that id",
     HTTPStatus.CONFLICT: "It contradicts the current state; read again",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large",
@@ -74,6 +75,8 @@ WITH_BODY = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
+OF_PERSONS = frozenset({"switch_ai_use", "override", "release_override"})
+"""Operations that no machine's token may ask for."""
 NOT_OURS = ("HTTPValidationError", "ValidationError", "ResponseValidationError")
 """What Powertools describes and our errors replace."""
 
@@ -92,6 +95,8 @@ def describe(app: APIGatewayHttpResolver) -> dict[str, Any]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             _name_errors(operation, has_id="{" in path or "requestBody" in operation)
+            if operation["operationId"] in OF_PERSONS:
+                operation["responses"]["403"] = {"$ref": "#/components/responses/forbidden"}
             if method == "delete":
                 operation["responses"]["409"] = {"$ref": "#/components/responses/conflict"}
     return document

@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from functions.agent_api.logic import overrides as logic
 from functions.agent_api.logic.overrides import ATTEMPT, NewOverride
 from functions.agent_api.parameters import PathId
-from functions.agent_api.ports import Agent, ClockPort, CompanyPolicies, LedgerPort
+from functions.agent_api.ports import ClockPort, CompanyPolicies, LedgerPort, Person
 from shared.domain.model import TouchpointId
 from shared.domain.override import Override, OverrideId
 
@@ -52,7 +52,7 @@ Attempt = Annotated[int | None, Query(ge=1, description=ATTEMPT)]
 def override(
     touchpoint_id: PathId,
     said: OverrideBody,
-    agent: Agent,
+    person: Person,
     ledger: LedgerPort,
     policies: CompanyPolicies,
     clock: ClockPort,
@@ -60,7 +60,7 @@ def override(
     made = logic.override(
         TouchpointId(touchpoint_id),
         said,
-        agent=agent,
+        agent=person,
         ledger=ledger,
         policies=policies,
         clock=clock,
@@ -81,7 +81,7 @@ def override(
 def release_override(
     touchpoint_id: PathId,
     override_id: OverridePath,
-    agent: Agent,
+    person: Person,
     ledger: LedgerPort,
     clock: ClockPort,
     attempt: Attempt = None,
@@ -90,7 +90,7 @@ def release_override(
         TouchpointId(touchpoint_id),
         OverrideId(override_id),
         attempt=attempt,
-        agent=agent,
+        agent=person,
         ledger=ledger,
         clock=clock,
     )

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Request
 from aws_lambda_powertools.event_handler.depends import Depends
 
+from shared.domain.errors import Forbidden
 from shared.policies.reader import Policies, read_policies
 from shared.ports import (
     AiUses,
@@ -83,6 +84,15 @@ def caller_is_machine(request: Request) -> bool:
     return bool(claims["sub"] == claims.get("client_id"))
 
 
+def person(request: Request) -> str:
+    """The subject of the token of somebody who signed in. Raises Forbidden for a machine's: it
+    neither corrects what machines said nor lifts what people stopped.
+    """
+    if caller_is_machine(request):
+        raise Forbidden("only a person may do this: this token is a client's own")
+    return agent(request)
+
+
 LedgerPort = Annotated[Ledger, Depends(ledger)]
 ProfilesPort = Annotated[ProfileStore, Depends(profiles)]
 ConsentsPort = Annotated[ConsentStore, Depends(consents)]
@@ -96,4 +106,5 @@ IdentifierFormsPort = Annotated[IdentifierForms, Depends(wiring.identifier_forms
 ClockPort = Annotated[Clock, Depends(wiring.clock)]
 CompanyPolicies = Annotated[Policies, Depends(policies)]
 Agent = Annotated[str, Depends(agent)]
+Person = Annotated[str, Depends(person)]
 CallerIsMachine = Annotated[bool, Depends(caller_is_machine)]

@@ -24,6 +24,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+from shared.adapters.linear_model import pairs_of, rows_of
+from shared.adapters.message_words import plain, words_of
+
 CORPUS = Path(__file__).parent / "corpus"
 NATURAL = CORPUS / "natural"
 SEED = 20261122
@@ -35,6 +38,8 @@ PER_NATURAL = 4
 """Examples made of one text that was written whole."""
 FEELINGS = {"-": "negative", "=": "neutral", "+": "positive", "~": None}
 MIXED = "mixed"
+OUT_OF_SCOPE = "other"
+"""What the corpus calls a message about nothing on its list."""
 AROUND = frozenset({"greeting", "closing", "context", "negative", "positive", "neutral"})
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -73,8 +78,8 @@ def read_corpora() -> list[Corpus]:
 
 
 def corpus_hash() -> str:
-    """Of what the models follow from: the corpus, the texts they are calibrated on, and the code
-    that unfolds and learns them.
+    """Of what the models follow from: the corpus, the texts they are calibrated on, the code that
+    unfolds and learns them, and what the function will see of a text.
     """
     digest = sha256()
     here = Path(__file__).parent
@@ -83,6 +88,10 @@ def corpus_hash() -> str:
     for path in sorted((*texts, *code)):
         name = path.relative_to(here).as_posix()
         digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in sorted(NATURAL.glob("*.tsv")):
+        words = words_of(plain(path.read_text(encoding="utf-8")))
+        rows = [rows_of(word.form, 2**20) for word in words]
+        digest.update(repr((rows, pairs_of(words, 2**20))).encode())
     return digest.hexdigest()[:12]
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from infra.training.grammar import CORPUS, SEED, Example
 
 LINES = CORPUS / "languages"
+ROWS = 2**16
+COST = 0.5
 PER_LANGUAGE = 1500
 LONGEST_PIECE = 8
 """Words of a piece: what is long is told by every identifier."""

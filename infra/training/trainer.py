@@ -21,6 +21,8 @@ from infra.training.grammar import SEED, Example
 from shared.adapters.linear_model import MAGIC, pairs_of, rows_of
 from shared.adapters.message_words import plain, words_of
 
+ROWS = 2**18
+COST = 0.7
 Array = npt.NDArray[np.float64]
 
 
@@ -40,7 +42,9 @@ class Trained:
         return slice(first, first + len(self.heads[head]))
 
 
-def train(examples: Sequence[Example], heads: Sequence[str], rows: int, *, cost: float) -> Trained:
+def train(
+    examples: Sequence[Example], heads: Sequence[str], rows: int = ROWS, *, cost: float = COST
+) -> Trained:
     """Each head learns from the examples that bear its label, all classes alike.
 
     `cost` is what an example on the wrong side costs: the higher, the closer to the texts.

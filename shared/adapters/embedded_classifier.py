@@ -133,7 +133,9 @@ class EmbeddedClassifier:
         return _Chosen(fallback, dict(ranked).get(fallback, 0.0), best, confidence, by_model=False)
 
     def _closed(self, probabilities: Mapping[str, float]) -> list[tuple[str, float]]:
-        """Best first, in the company's names; what it removed from its list is never answered."""
+        """Best first, in the company's names. What it removed from its list is never answered: that
+        probability is the fallback's.
+        """
         known = {
             name: sum(
                 probabilities.get(one, 0.0)
@@ -141,10 +143,9 @@ class EmbeddedClassifier:
             )
             for name, meaning in self._intents.items()
         }
-        whole = sum(known.values()) or 1.0
+        known[self._policy.fallback_intent] += max(0.0, 1 - sum(known.values()))
         return sorted(
-            ((name, one / whole) for name, one in known.items() if one),
-            key=lambda one: (-one[1], one[0]),
+            ((name, one) for name, one in known.items() if one), key=lambda one: (-one[1], one[0])
         )
 
 

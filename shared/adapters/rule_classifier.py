@@ -6,6 +6,7 @@ from datetime import datetime
 
 from shared.adapters.message_words import find_phrase, folded_words, plain
 from shared.adapters.text_facts import TextFacts
+from shared.adapters.urgency_rules import judge_urgency
 from shared.domain.classification import (
     UNKNOWN_LANGUAGE,
     Classification,
@@ -55,7 +56,7 @@ class RuleClassifier:
             found = self._whole_message(rule, folded) or self._within(rule, folded)
             if found is not None:
                 words, languages = found
-                decided = self._decided(rule, words, languages, language)
+                decided = self._decided(rule, words, languages, language, text)
                 return self._facts.complete(decided, text, channel=channel, at=at, names=names)
         return None
 
@@ -80,11 +81,15 @@ class RuleClassifier:
         return None
 
     def _decided(
-        self, rule: WordRule, words: str, languages: list[str], hint: str | None
+        self, rule: WordRule, words: str, languages: list[str], hint: str | None, text: str
     ) -> Classification:
+        """Words that decide are calm, unless the company's urgency phrases stand beside them."""
         stated = hint.replace("_", "-").split("-")[0].lower() if hint else None
         certain = len(languages) == 1
         language = languages[0] if certain else stated if stated in languages else UNKNOWN_LANGUAGE
+        judged = judge_urgency(
+            plain(text), self._policy, language=language, intents=(rule.intent,), score=0.0
+        )
         return Classification(
             language=language,
             language_confidence=0.9 if certain else 0.5 if language != UNKNOWN_LANGUAGE else 0.0,
@@ -93,9 +98,11 @@ class RuleClassifier:
             sentiment=Sentiment.NEUTRAL,
             sentiment_score=0.0,
             sentiment_confidence=0.0,
-            urgency=Urgency.LOW,
+            urgency=judged.urgency if judged.reasons else Urgency.LOW,
+            urgency_reasons=judged.reasons,
             evidence=(
                 Evidence(aspect="intent", words=(words[:60],), weight=1.0, reason=rule.name),
+                *judged.evidence,
             ),
             decided_by="rules",
             version=self._policy.rules_version,

@@ -43,6 +43,10 @@ class Unlisted(InvalidInput):
     """A value is not on the company's closed list; the message names what is."""
 
 
+class Forbidden(PasserelleError):
+    """Who asks is known, and may not do this."""
+
+
 class NotFound(PasserelleError):
     """Nothing has that id."""
 

@@ -40,11 +40,7 @@ def check_policies(folder: Path = FOLDER, instead: Mapping[str, Path] | None = N
 
 
 def _check_references(policies: Policies, files: dict[str, PolicyFile]) -> None:
-    learned = learned_intents()
-    for name, meaning in policies.intents.items():
-        for unknown in (meaning.learned_as or frozenset()) - learned:
-            reason = f"the embedded model knows no {unknown!r}, only {', '.join(sorted(learned))}"
-            raise files["intents"].wrong((name, "learned_as"), reason)
+    _check_learned(policies, files["intents"])
     for queue, intents in policies.routing.queues.items():
         for position, intent in enumerate(intents):
             if intent not in policies.intents:
@@ -125,3 +121,20 @@ def _check_disclosure(policies: Policies, file: PolicyFile) -> None:
         if wording.variables or text != text.strip() or not any(map(str.isalpha, text)):
             reason = "it must be plain words, without variables or blanks around them"
             raise file.wrong((*where, language, "text"), reason)
+
+
+def _check_learned(policies: Policies, file: PolicyFile) -> None:
+    """Each intent says what the embedded model calls it, and no two claim the same."""
+    learned = learned_intents()
+    claimed: dict[str, str] = {}
+    for name, meaning in policies.intents.items():
+        for one in sorted(meaning.learned_as if meaning.learned_as is not None else {name}):
+            if one not in learned:
+                reason = f"the embedded model knows no {one!r}, only {', '.join(sorted(learned))}"
+                if meaning.learned_as is None:
+                    reason += "; learned_as says what it calls it, or [] that it never learned it"
+                raise file.wrong((name, "learned_as"), reason)
+            if one in claimed:
+                reason = f"{one!r} is learned_as of {claimed[one]!r} already"
+                raise file.wrong((name, "learned_as"), reason)
+            claimed[one] = name

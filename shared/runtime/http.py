@@ -15,6 +15,7 @@ STATUS: dict[type[errors.PasserelleError], HTTPStatus] = {
     errors.UnknownProvider: HTTPStatus.NOT_FOUND,
     errors.MissingSecret: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Unauthentic: HTTPStatus.UNAUTHORIZED,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.MalformedPayload: HTTPStatus.BAD_REQUEST,
     errors.InvalidInput: HTTPStatus.BAD_REQUEST,

@@ -46,7 +46,7 @@ OPENINGS = (
     "Hello, I ordered the blue coat ten days ago (order {n}) and it still has not arrived. "
     "Where is my parcel?",
     "Mon colis {n} est arrivé cassé, la boîte était ouverte et il manque une pièce. Que faire ?",
-    "I was charged twice for order {n}. Please refund the second payment as soon as possible.",
+    "Order {n} came with a broken zip. Please refund it as soon as possible.",
 )
 JOININGS = (
     "Toujours rien pour la commande {n}, personne ne m'a répondu. Avez-vous une date ?",

@@ -86,3 +86,13 @@ def test_a_wrong_switch_changes_nothing(
 def test_what_is_no_use_of_ai(client: Client) -> None:
     assert client.get("/v1/ai-uses/mind_reading").status == 404
     assert client.put("/v1/ai-uses/mind_reading/switch", on=False, reason="x").status == 404
+
+
+def test_a_machine_lifts_nothing_that_people_stopped(client: Client, world: World) -> None:
+    client.put(f"{EMBEDDED}/switch", on=False, reason="it errs")
+    client.claims = {"sub": "bot-1", "client_id": "bot-1"}
+    answer = client.put(f"{EMBEDDED}/switch", on=True, reason="I am fine")
+    assert answer.status == 403
+    assert "person" in answer.body["detail"]
+    assert client.get(EMBEDDED).body["on"] is False
+    assert len(world.happened(AiUseSwitched)) == 1

@@ -168,3 +168,13 @@ def test_nobody_has_that_touchpoint_or_that_override(client: Client) -> None:
     assert client.post("/v1/touchpoints/nothing/overrides", REFUND).status == 404
     assert client.call("DELETE", f"{TOUCHPOINT}/overrides/nothing").status == 404
     assert client.call("DELETE", "/v1/touchpoints/nothing/overrides/x").status == 404
+
+
+def test_a_machine_does_not_pass_for_the_person_who_corrects(world: World, client: Client) -> None:
+    made = override(client).body
+    ended(world)
+    client.claims = {"sub": "bot-1", "client_id": "bot-1"}
+    assert override(client, intent="praise").status == 403
+    assert client.call("DELETE", f"{TOUCHPOINT}/overrides/{made['override_id']}").status == 403
+    assert len(world.happened(ClassificationOverridden)) == 1
+    assert world.happened(OverrideReleased) == []

@@ -340,3 +340,12 @@ def test_a_file_that_is_no_model_is_refused(tmp_path_factory: pytest.TempPathFac
         LinearModel(wrong)
     with pytest.raises(ValueError, match=r"short\.bin is cut short"):
         LinearModel(short)
+
+
+def test_what_the_company_took_off_its_list_is_the_fallback_s() -> None:
+    """And not somebody else's, who would be sure of it."""
+    fewer = {name: one for name, one in POLICIES.intents.items() if name != "appointment"}
+    text = "Je voudrais prendre rendez-vous mardi à 10 h"
+    before = EmbeddedClassifier(POLICIES.understanding, POLICIES.intents).classify(text)
+    after = EmbeddedClassifier(POLICIES.understanding, fewer).classify(text)
+    assert (before.intent, after.intent) == ("appointment", POLICIES.understanding.fallback_intent)

@@ -344,3 +344,25 @@ def test_what_could_identify_somebody_is_never_shown() -> None:
 def test_words_are_cut_and_folded_alike() -> None:
     forms = [word.form for word in words_of(plain("Sooooo ANGRY!!! I didn’t get it 😡 <b>ok</b>"))]
     assert forms == ["soo", "angry", "!!", "i", "didnt", "get", "it", "😡", "ok"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Unsubscribe me. Your heater caught fire and burned my hand",
+        "Please stop texting me, your heater caught fire and my daughter is injured",
+        "Ne plus recevoir vos SMS : votre radiateur a pris feu",
+        "Merci de ne pas répondre à ce message automatique: votre radiateur a pris feu",
+    ],
+)
+def test_a_word_that_decides_silences_no_danger(rules: RuleClassifier, text: str) -> None:
+    found = rules.classify(text)
+    assert found is not None and found.decided_by == "rules"
+    assert (found.urgency, found.urgency_reasons[0]) == (Urgency.CRITICAL, "safety")
+    assert "safety" in {one.reason for one in found.evidence if one.aspect == "urgency"}
+
+
+def test_a_plain_stop_is_as_calm_as_ever(rules: RuleClassifier) -> None:
+    found = rules.classify("STOP")
+    assert found is not None
+    assert (found.urgency, found.urgency_reasons) == (Urgency.LOW, ())

@@ -366,3 +366,24 @@ def test_every_intent_has_its_words_in_six_languages() -> None:
     for intent, phrases in words.items():
         assert set(phrases) == {"en", "fr", "it", "es", "pt", "de"}, intent
         assert all(phrases.values()), intent
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ("refund: {", "reimbursement: {", "the embedded model knows no 'reimbursement'"),
+        ("refund: {", "refund: {learned_as: [money], ", "the embedded model knows no 'money'"),
+        (
+            "praise: {",
+            "thanks: {learned_as: [refund], owes: false, description: Thanks}\npraise: {",
+            "'refund' is learned_as of 'refund' already",
+        ),
+    ],
+)
+def test_an_intent_says_what_the_model_calls_it(
+    folder: Path, edit: Edit, before: str, after: str, reason: str
+) -> None:
+    edit("intents", before, after)
+    found = problem(folder)
+    assert found.startswith("intents.yaml, line ")
+    assert reason in found
