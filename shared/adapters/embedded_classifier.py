@@ -19,7 +19,7 @@ from shared.domain.understanding import UnderstandingPolicy
 MODEL = Path(__file__).parent / "models" / "understanding.bin"
 MOST_EVIDENCE = 5
 WORTH_NAMING = 0.01
-"""Probability a word must have carried to be named; and a tenth of what the strongest carried."""
+"""Probability a word must have carried to be named; and a quarter of what the strongest carried."""
 
 
 class _Chosen(NamedTuple):
@@ -159,7 +159,7 @@ def _evidence(aspect: str, words: Sequence[Word], reading: Reading) -> Evidence 
     strongest = sorted(shares.items(), key=lambda one: (-one[1], one[0]))[:MOST_EVIDENCE]
     if not strongest:
         return None
-    enough = strongest[0][1] / 10
+    enough = strongest[0][1] / 4
     return Evidence.model_validate(
         {
             "aspect": aspect,
