@@ -197,7 +197,7 @@ def _signs(language: str) -> re.Pattern[str]:
     """One look that most texts without a date pass over."""
     words = _LANGUAGES[language]
     said = [*words.days, *words.weekdays]
-    said += [rf"{words.on} \d", rf"\d+ (?:{words.day}|{words.week})"]
+    said += [rf"{words.on} \d", rf"\d{{1,3}} (?:{words.day}|{words.week})"]
     said += [rf"\d[^\W\d_.º°]{{0,2}}[.º°]? (?:de |of )?(?:{'|'.join(words.months)})"]
     if language == "en":
         said += [rf"(?:{'|'.join(words.months)})\.? \d"]

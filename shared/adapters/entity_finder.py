@@ -3,6 +3,7 @@ lists, and never what is personal.
 """
 
 import re
+from bisect import bisect
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -42,12 +43,15 @@ class EntityFinder:
         """In the order of the text, each once, `MOST` of them. `personal` is what must not be
         named; relative dates are counted from `at`.
         """
-        taken = [(one.start, one.end) for one in personal]
+        taken = sorted((one.start, one.end) for one in personal)
         found: list[_Seen] = []
         for one in self._candidates(text, language, at.date() if at else None):
-            free = all(one.end <= start or end <= one.start for start, end in taken)
-            if free and one.end - one.start <= LONGEST:
-                taken.append((one.start, one.end))
+            place = bisect(taken, (one.start, one.end))
+            is_free = (place == 0 or taken[place - 1][1] <= one.start) and (
+                place == len(taken) or one.end <= taken[place][0]
+            )
+            if is_free and one.end - one.start <= LONGEST:
+                taken.insert(place, (one.start, one.end))
                 found.append(one)
         entities: dict[tuple[str, str], Entity] = {}
         for one in sorted(found, key=lambda one: one.start):
@@ -98,7 +102,7 @@ class EntityFinder:
     def _amount(self) -> re.Pattern[str]:
         written = sorted(map(folded_letters, self._policy.currencies), key=len, reverse=True)
         unit = "|".join(map(re.escape, written)) or "(?!)"
-        number = r"\d{1,3}(?:[ .,'_]\d{3})+(?:[.,]\d{1,2})?|\d{1,9}(?:[.,]\d{1,2})?"
+        number = r"\d{1,3}(?:[ .,'_]\d{3}){1,4}(?:[.,]\d{1,2})?|\d{1,9}(?:[.,]\d{1,2})?"
         return re.compile(
             rf"(?<!\w)(?P<before>{unit})\.? ?(?P<after_it>{number})(?![\w]|[.,]\d)"
             rf"|(?<![\w.,#/-])(?P<before_it>{number}) ?(?P<after>{unit})(?!\w)"

@@ -19,7 +19,7 @@ _TAGS = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^<>]{1,2000}>",
 _STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
 _WORD = re.compile(
     r"(?P<link>https?://\S+|www\.\S+)"
-    r"|(?P<mail>[\w.+-]+@[\w-]+\.[\w.]+)"
+    r"|(?P<mail>[\w.+-]{1,64}@[\w-]+\.[\w.]+)"
     r"|(?P<amount>[€$£]\s?\d[\d.,]*|\d[\d.,]*\s?(?:€|\$|£|euros?\b|eur\b|dollars?\b|usd\b|gbp\b|quid\b))"
     r"|(?P<number>[#+]?\d[\d.,:/\-]*\d|\d)"
     r"|(?P<word>[^\W\d_]+)"
@@ -41,10 +41,17 @@ class Word(NamedTuple):
 
 def plain(text: str) -> str:
     """Without invisible characters and markup, cut to a bounded length."""
-    if len(text) > LONGEST_TEXT:
-        text = f"{text[: LONGEST_TEXT * 3 // 4]} {text[-LONGEST_TEXT // 4 :]}"
-    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+    # NFKC may write eighteen characters for one (U+FDFA).
+    text = _cut(unicodedata.normalize("NFKC", _cut(text)))
+    text = _INVISIBLE.sub("", text)
     return _TAGS.sub(" ", text) if "<" in text else text
+
+
+def _cut(text: str) -> str:
+    """The beginning and the end of what is too long."""
+    if len(text) <= LONGEST_TEXT:
+        return text
+    return f"{text[: LONGEST_TEXT * 3 // 4]} {text[-LONGEST_TEXT // 4 :]}"
 
 
 def fold(text: str) -> str:

@@ -5,6 +5,7 @@ hiding: what is hidden for nothing costs a reader a look at the message.
 """
 
 import re
+from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from shared.adapters.personal_numbers import (
 )
 from shared.adapters.personal_words import (
     BIRTH_WORDS,
+    SPELLED_AT,
     births,
     mail_addresses,
     names_known,
@@ -55,8 +57,14 @@ MASKS = {
 """What stands for each kind in a masked text."""
 
 _HIDDEN = "\ufffc"
-"""In what is searched, stands for what is found or masked: nothing reaches across it."""
+"""In what is searched, stands for one thing that is found or masked: nothing reaches across it."""
 _MASKED = re.compile("|".join(map(re.escape, MASKS.values())))
+MOST_SEARCHES = 6
+"""Of one text. What is found may lay bare what stood beside it, and people write few such chains:
+a text in which there is still more to find after these was made to have no end of it.
+"""
+_WITH_DIGITS = re.compile(r"(?<![^\s\ufffc])[^\s\ufffc\d@]*[\d@][^\s\ufffc]*")
+_SHOWN = re.compile(r"[^\ufffc]+")
 
 
 def _any(_: str) -> bool:
@@ -81,7 +89,7 @@ def _may_hold_id(text: str) -> bool:
 
 
 def _has_at(text: str) -> bool:
-    return "@" in text or "(" in text or "[" in text
+    return "@" in text or "(" in text or "[" in text or SPELLED_AT.search(text) is not None
 
 
 def _speaks_of_birth(text: str) -> bool:
@@ -95,9 +103,9 @@ def _has_colons_or_points(text: str) -> bool:
 
 _DIGIT = re.compile(r"\d")
 
-_FINDERS: Sequence[
-    tuple[PersonalDataKind, Callable[[str], bool], Callable[[str], Iterator[Span]]]
-] = (
+Finder = tuple[PersonalDataKind, Callable[[str], bool], Callable[[str], Iterator[Span]]]
+
+FINDERS: Sequence[Finder] = (
     (Kind.EMAIL, _has_at, mail_addresses),
     (Kind.BANK_ACCOUNT, _has_many_digits, bank_accounts),
     (Kind.PAYMENT_CARD, _has_many_digits, cards),
@@ -114,15 +122,26 @@ do not see.
 
 
 class PersonalDataFinder:
+    def __init__(self, finders: Sequence[Finder] = FINDERS) -> None:
+        self._finders = finders
+
     def find(self, text: str, names: Iterable[str] = ()) -> list[Found]:
-        """In the order of the text, never overlapping. `names` is what the person is called."""
-        seen, found = _as_searched(text), []
-        names = tuple(names)
-        while new := [one for one in _pass(seen, names) if one.end > one.start]:
-            found += new
-            for one in new:
-                seen = _hide(seen, one.start, one.end)
-        return sorted(found, key=lambda one: one.start)
+        """In the order of the text, never overlapping. `names` is what the person is called.
+
+        The work is bounded: after `MOST_SEARCHES` every word with a digit counts as an id, and
+        after as many again the whole rest does.
+        """
+        searched, finders, known = _Searched(text), self._finders, tuple(names)
+        if known:
+            finders = (*finders, (Kind.NAME, _any, lambda text: names_known(text, known)))
+        for searches in range(2 * MOST_SEARCHES):
+            if searches == MOST_SEARCHES:
+                searched.hide_each(Kind.NATIONAL_ID, _WITH_DIGITS)
+            if not searched.search(finders):
+                break
+        else:
+            searched.hide_each(Kind.NATIONAL_ID, _SHOWN)
+        return sorted(searched.found, key=lambda one: one.start)
 
     def mask(self, text: str, names: Iterable[str] = ()) -> str:
         """The text with `[phone]`, `[email]`, … in the place of what was found. In a masked text
@@ -140,26 +159,51 @@ def masked(text: str, found: Iterable[Found]) -> str:
     return "".join([*parts, text[at:]])
 
 
-def _pass(seen: str, names: Sequence[str]) -> Iterator[Found]:
-    finders = list(_FINDERS)
-    if names:
-        finders.append((Kind.NAME, _any, lambda text: names_known(text, names)))
-    for kind, is_worth, spans in finders:
-        if not is_worth(seen):
-            continue
-        for start, end in list(spans(seen)):
-            if _HIDDEN not in seen[start:end]:
-                yield Found(kind, start, end)
-                seen = _hide(seen, start, end)
+class _Searched:
+    """A text as it is searched: one `_HIDDEN` for each thing found or masked, however long. So a
+    text and the same text masked are searched alike, and in the latter nothing is found.
+    """
 
+    def __init__(self, text: str) -> None:
+        self._text = plain_letters(text)
+        self._places = list(range(len(text)))
+        """Where each character stands in the text itself."""
+        self.found: list[Found] = []
+        if "[" in self._text:
+            self._replace([found.span() for found in _MASKED.finditer(self._text)])
 
-def _hide(text: str, start: int, end: int) -> str:
-    return f"{text[:start]}{_HIDDEN * (end - start)}{text[end:]}"
+    def search(self, finders: Sequence[Finder]) -> bool:
+        """Once by each of them; whether anything was found."""
+        before = len(self.found)
+        for kind, is_worth, spans in finders:
+            if is_worth(self._text):
+                self._hide(kind, spans(self._text))
+        return len(self.found) > before
 
+    def hide_each(self, kind: PersonalDataKind, pattern: re.Pattern[str]) -> None:
+        self._hide(kind, (found.span() for found in pattern.finditer(self._text)))
 
-def _as_searched(text: str) -> str:
-    """As long as the text itself."""
-    plain = plain_letters(text)
-    if "[" not in plain:
-        return plain
-    return _MASKED.sub(lambda found: _HIDDEN * len(found[0]), plain)
+    def _hide(self, kind: PersonalDataKind, spans: Iterable[Span]) -> None:
+        """All that one finder found, at once: of two that overlap the earlier found one."""
+        taken: list[Span] = []
+        for start, end in spans:
+            at = bisect(taken, (start, end))
+            overlaps = (at > 0 and taken[at - 1][1] > start) or (
+                at < len(taken) and taken[at][0] < end
+            )
+            if end > start and not overlaps and _HIDDEN not in self._text[start:end]:
+                taken.insert(at, (start, end))
+        for start, end in taken:
+            self.found.append(Found(kind, self._places[start], self._places[end - 1] + 1))
+        self._replace(taken)
+
+    def _replace(self, spans: Sequence[Span]) -> None:
+        if not spans:
+            return
+        texts, places, at = [], [], 0
+        for start, end in spans:
+            texts += [self._text[at:start], _HIDDEN]
+            places += self._places[at : start + 1]
+            at = end
+        self._text = "".join([*texts, self._text[at:]])
+        self._places = places + self._places[at:]

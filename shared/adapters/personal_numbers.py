@@ -5,8 +5,10 @@ order is taken for a phone only where it is grouped like one, or a word before i
 """
 
 import re
-from collections.abc import Iterator
+from bisect import bisect, bisect_left
+from collections.abc import Iterator, Sequence
 from importlib import import_module
+from itertools import accumulate, islice
 from typing import NamedTuple
 
 Span = tuple[int, int]
@@ -39,7 +41,9 @@ def _within(text: str, words: str, start: int) -> bool:
 
 # Payment cards
 
-_CARD = re.compile(r"(?<![\w.,/#-])\d(?:[ -]?\d){12,18}(?![\w-]|[.,]\d)")
+_CARD_RUN = re.compile(r"\d+(?:(?:[ \t]{1,3}| ?- ?)\d+)*")
+_DOTTED_RUN = re.compile(r"(?<!\d)\d{3,}(?:\.\d{3,})+")
+_DIGITS = re.compile(r"\d+")
 _ISSUERS = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
     r"|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}"  # Mastercard
@@ -52,19 +56,66 @@ _ISSUERS = re.compile(
     r"|(?:60|65|81|82|508)\d{14}"  # RuPay, Elo and Hipercard
 )
 """Issuer prefixes and lengths, as ISO/IEC 7812 registers them."""
+_CARD_LENGTHS = 13, 19
 
 
 def cards(text: str) -> Iterator[Span]:
-    for found in _CARD.finditer(text):
-        digits = re.sub(r"\D", "", found[0])
-        if _ISSUERS.fullmatch(digits) and _is_valid("luhn", digits):
-            yield found.span()
+    """Whatever stands around them: an expiry date, a CVV, the brand's name glued on.
+
+    A card begins and ends with a group of digits. In the middle of a longer row it is written in
+    groups as on cards, not in pairs: those are phones in a row.
+    """
+    for pattern in (_CARD_RUN, _DOTTED_RUN):
+        for run in pattern.finditer(text):
+            groups = [found.span() for found in _DIGITS.finditer(text, *run.span())]
+            digits = "".join(text[start:end] for start, end in groups)
+            if len(digits) >= _CARD_LENGTHS[0]:
+                yield from _cards_of(digits, groups)
+
+
+def _cards_of(digits: str, groups: Sequence[Span]) -> Iterator[Span]:
+    """`groups` are where the `digits` stand. The longest card at each place, a step for each group
+    it may end with.
+    """
+    shortest, longest = _CARD_LENGTHS
+    before = list(accumulate((end - start for start, end in groups), initial=0))
+    first = 0
+    while first < len(groups):
+        last = bisect(before, before[first] + longest) - 1
+        ends = range(last, bisect_left(before, before[first] + shortest) - 1, -1)
+        for end in ends:
+            if _is_card(digits, before[first], before[end]) and (
+                first == 0 or _is_grouped(groups[first:end])
+            ):
+                yield groups[first][0], groups[end - 1][1]
+                first = end - 1
+                break
+        else:
+            if _has_more_glued_on(digits[before[first] : before[first + 1]]):
+                yield groups[first]
+        first += 1
+
+
+def _is_grouped(groups: Sequence[Span]) -> bool:
+    sizes = {end - start for start, end in groups}
+    return min(sizes) >= 3 or sizes == {1}
+
+
+def _has_more_glued_on(number: str) -> bool:
+    """Whether a CVV, an expiry date or both follow a card without a gap."""
+    lengths = (len(number) - more for more in (3, 4, 7))
+    return any(_is_card(number, 0, length) for length in lengths if 15 <= length <= 16)
+
+
+def _is_card(digits: str, start: int, end: int) -> bool:
+    found = _ISSUERS.fullmatch(digits, start, end)
+    return found is not None and _is_valid("luhn", found[0])
 
 
 # Bank accounts
 
-_IBAN = re.compile(r"(?<![\w-])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}(?!\w)", re.I)
-_PART_ENDS = re.compile(r"(?<=\w)(?=[ -]|$)")
+_IBAN = re.compile(r"(?<![\w-])[A-Z]{2}\d{2}(?:[ .-]{0,2}[A-Z0-9]){11,30}(?!\w)", re.I)
+_PART_ENDS = re.compile(r"(?<=\w)(?=[ .-]|$)")
 
 
 def bank_accounts(text: str) -> Iterator[Span]:
@@ -90,7 +141,8 @@ class _Id(NamedTuple):
 
 def _shape(pattern: str) -> str:
     # Here and below `re` compiles what a first text needs: a cold start pays for few of them.
-    return rf"(?i)(?<![\w#/-])(?<!\d[.,]){pattern}(?![\w/]|[-.,]\d)"
+    # What ends with a letter ends there, whatever follows: an id does not block its neighbour.
+    return rf"(?i)(?<![\w#/-])(?<!\d[.,]){pattern}(?!\w|(?<=\d)(?:/|[-.,]\d))"
 
 
 def _words(*words: str) -> str:
@@ -101,6 +153,15 @@ _IDS = (
     _Id(
         _shape(r"[12][ .]?\d\d[ .]?\d\d[ .]?(?:\d\d|2[AB])[ .]?\d{3}[ .]?\d{3}[ .-]?\d\d"),
         "fr.nir",
+    ),
+    # However it is grouped, and mistyped, where it is called one.
+    _Id(
+        r"(?<!\d)[12](?:[ .-]{0,2}\d){4}(?:[ .-]{0,2}[\dAB]){2}(?:[ .-]{0,2}\d){6,8}(?!\w)",
+        None,
+        _words(
+            "nir", "s[ée]cu", "s[ée]curit[ée] sociale", "num[ée]ro ss", "n° ss",
+            "social security(?: number)?", "carte vitale",
+        ),
     ),
     _Id(_shape(r"[A-Z]{6}[0-9LMNP-V]{2}[A-EHLMPRST][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z]"),
         "it.codicefiscale"),
@@ -170,9 +231,13 @@ _CANDIDATE = re.compile(
     r"(?![\w@]|[-./:]\w)",
     re.I,
 )
+MOST_SPANS = 28
+"""Of one row of digits that are looked at as a phone: one of seven groups has as many parts, and
+whoever writes a phone in more writes little beside it.
+"""
 _CHAT_LINK = re.compile(r"(?<=wa\.me/)\+?\d{7,15}(?!\d)", re.I)
 _DATE = re.compile(
-    r"(?<![\d.])(?:\d{1,2}([./-])\d{1,2}\1(?:19|20)?\d\d|(?:19|20)\d\d([./-])\d\d\2\d\d)"
+    r"(?<![\d.])(?<!\d[/-])(?:\d{1,2}([./-])\d{1,2}\1(?:19|20)?\d\d|(?:19|20)\d\d([./-])\d\d\2\d\d)"
     r"(?![.\-/]?\d)"
 )
 _MONEY_AFTER = re.compile(
@@ -200,6 +265,17 @@ _OTHER_WORDS = _words(
     "postcode", "code postal", "siren", "vat", "tva", "imei", "booking", "reservation",
     "r[ée]servation", "meter", "compteur", "طلب\\w*",
 )  # fmt: skip
+
+
+_BETWEEN_TWO = re.compile(r"(?<=\d)[/,](?=\+?\d(?:[ .-]?\d){7})")
+_ONE_OF_TWO = re.compile(r"\d(?:[ .-]?\d){7,}\Z")
+_LONGEST_PHONE = 32
+
+
+def _parted(found: re.Match[str]) -> str:
+    """What stands between two whole numbers (0612345678/0698765432) belongs to neither."""
+    before = found.string[max(0, found.start() - _LONGEST_PHONE) : found.start()]
+    return "|" if _ONE_OF_TWO.search(before) else found[0]
 
 
 class _National(NamedTuple):
@@ -244,9 +320,13 @@ _COUNTRIES = (
 )
 
 
+_OF_ANY_COUNTRY = "|".join(dict.fromkeys(one.digits for one in _COUNTRIES))
+
+
 def phones(text: str) -> Iterator[Span]:
     for link in _CHAT_LINK.finditer(text):
         yield link.span()
+    text = _BETWEEN_TWO.sub(_parted, text)
     # A date is three numbers that a phone may have as well.
     text = _DATE.sub(lambda found: "_" * len(found[0]), text)
     for found in _CANDIDATE.finditer(text):
@@ -255,8 +335,8 @@ def phones(text: str) -> Iterator[Span]:
         ):
             continue
         number = found[0]
-        for start, end in _groups(number):
-            if _is_phone(number[start:end], _said_before(text, found.start() + start)):
+        for start, end in islice(_groups(number), MOST_SPANS):
+            if _is_phone(number[start:end], text, found.start() + start):
                 yield found.start() + start, found.start() + end
                 break
 
@@ -277,25 +357,29 @@ def _said_before(text: str, start: int) -> str:
 
 
 def _groups(number: str) -> Iterator[Span]:
-    """The whole candidate, then parts of it between spaces, the longest first: an order number may
+    """The whole candidate, then parts of it between spaces, fewer and fewer: an order number may
     stand before a phone.
     """
-    starts = [0, *(one.end() for one in re.finditer(r" +", number))]
-    ends = [*(one.start() for one in re.finditer(r" +", number)), len(number)]
-    spans = [(start, end) for start in starts for end in ends if end - start >= 9]
-    spans += [] if (0, len(number)) in spans else [(0, len(number))]
-    return iter(sorted(spans, key=lambda one: (one[0] - one[1], one[0])))
+    groups = [found.span() for found in re.finditer(r"[^ ]+", number)]
+    for left_out in range(len(groups)):
+        for first in range(left_out + 1):
+            start, end = groups[first][0], groups[first + len(groups) - left_out - 1][1]
+            if left_out == 0 or end - start >= 9:
+                yield start, end
 
 
-def _is_phone(number: str, said: str) -> bool:
+def _is_phone(number: str, text: str, start: int) -> bool:
+    """Whether the `number` that begins at `start` of the `text` is one."""
     digits = re.sub(r"\D", "", number)
     if not 7 <= len(digits) <= 15:
         return False
     if number.startswith("+"):
         return _is_known(f"+{digits}", None)
     if digits.startswith("00"):
-        return said != "else" and _is_known(f"+{digits[2:]}", None)
-    parts = len(re.findall(r"\d+", number))
+        return _said_before(text, start) != "else" and _is_known(f"+{digits[2:]}", None)
+    if not re.fullmatch(_OF_ANY_COUNTRY, digits):
+        return False
+    said, parts = _said_before(text, start), len(re.findall(r"\d+", number))
     for country in _COUNTRIES:
         if not re.fullmatch(country.digits, digits):
             continue

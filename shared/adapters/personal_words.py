@@ -18,8 +18,35 @@ _MAIL = re.compile(
 )
 
 
+SPELLED_AT = re.compile(
+    r" @|@ |[(\[]@"
+    r"|(?i: (?:at|arobase|chiocciola|arroba|kwa) {1,2}\w[\w-]{1,15}(?: ?\.| (?:do|po|pu|nu)))"
+)
+_ENDINGS = (
+    "com|net|org|info|biz|edu|gov|eu|io|co|app|dev|me|africa|fr|be|ch|lu|mc|de|at|it|es|pt|nl|uk|ie|"
+    "us|ca|mx|br|ar|cl|pe|ma|dz|tn|eg|sn|ci|cm|bj|tg|ml|ng|gh|ke|tz|ug|rw|za|et|ao|mz|in|cn|jp|au|pl|"
+    "se|no|dk|fi|gr|ro|cz|hu|tr|ru|ua|ae|sa"
+)
+_MAIL_HOSTS = (
+    "gmail|googlemail|hotmail|outlook|live|msn|yahoo|ymail|icloud|me|aol|gmx|web|proton|protonmail|"
+    "orange|wanadoo|free|sfr|laposte|bbox|libero|virgilio|tiscali|alice|t-online|freenet|sapo|uol|"
+    "bol|terra|telefonica|bluewin|skynet|btinternet|yandex|zoho|fastmail"
+)
+_DOT = r"(?: ?\. ?| (?:dot|point|punto|ponto|punkt|nukta) )"
+_SPACED_MAIL = (
+    r"(?i)(?<![\w.+%'-])[\w+%'-][\w.+%'-]{0,63}"
+    # With an at sign any domain that looks like one, in words only where people have their mail.
+    rf"(?: {{0,3}}[(\[]?@[)\]]? {{0,3}}(?:[\w-]{{1,63}}\.){{1,4}}(?:{_ENDINGS})"
+    rf"|(?:{_DOT}[\w+%'-]{{1,63}}){{0,2}} {{1,2}}(?:at|@|arobase|chiocciola|arroba|kwa) {{1,2}}"
+    rf"(?:{_MAIL_HOSTS}){_DOT}(?:(?:co|com){_DOT})?(?:{_ENDINGS}))(?!\w)"
+)
+
+
 def mail_addresses(text: str) -> Iterator[Span]:
     for found in _MAIL.finditer(text):
+        yield found.span()
+    # Compiled by `re` when a first text may hold one.
+    for found in re.finditer(_SPACED_MAIL, text) if SPELLED_AT.search(text) else ():
         yield found.span()
 
 

@@ -1,14 +1,16 @@
 """What identifies somebody is found, and hidden; what only looks like it is left."""
 
+import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.adapters.personal_data_finder import MASKS, PersonalDataFinder
+from shared.adapters.personal_data_finder import FINDERS, MASKS, MOST_SEARCHES, PersonalDataFinder
 from shared.domain.classification import PersonalDataKind as Kind
 from tests.personal_data_cases import SETS, Case, cases, score, table
 
@@ -144,3 +146,104 @@ def test_a_message_without_any_loads_no_library() -> None:
         "assert 'stdnum' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("4111 1111 1111 1111 12/27 123", "[card] 12/27 123"),
+        ("4111111111111111 12/27", "[card] 12/27"),
+        ("4111 1111 1111 1111 123", "[card] 123"),
+        ("2 cards 5 4111 1111 1111 1111", "2 cards 5 [card]"),
+        ("#4111111111111111, visa4111111111111111-", "#[card], visa[card]-"),
+        ("4111.1111.1111.1111 or 4111  1111  1111  1111", "[card] or [card]"),
+        ("41111111111111111227123", "[card]"),
+        ("4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1", "[card]"),
+        ("5 4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1", "5 [card]"),
+        ("0612345678/0698765432", "[phone]/[phone]"),
+        ("06 12 34 56 78,+33698765432", "[phone],[phone]"),
+        ("tel 06/12/34/56/78", "tel [phone]"),
+        ("FR76.3000.6000.0112.3456.7890.189", "[bank account]"),
+        ("fr76  3000 6000 0112 3456 7890 189", "[bank account]"),
+        ("jean.dupont @ gmail.com, a[@]b.fr", "[email], [email]"),
+        ("jean at gmail dot com", "[email]"),
+        ("jean point dupont arobase orange point fr", "[email]"),
+        ("nir: 1850578006084 36", "nir: [national id]"),
+        ("NIR 1 85 05 78 006 084 36", "NIR [national id]"),
+        ("12345678Z.12345678Z,12345678Z", "[national id].[national id],[national id]"),
+    ],
+)
+def test_however_it_is_written(text: str, hidden: str) -> None:
+    assert FINDER.mask(text) == hidden
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tracking 9400 1000 0000 0000 0000 00",
+        "colis 1Z9991111111111111",
+        "commande 4512 4513 4514 4515 4516",
+        "réf 2026-11-27 2026-11-28",
+        "du 30.06.2026 12.05.26 au 06/12/2026, 12/12/26",
+        "total 1 234 567 890 123 €",
+        "look at amazon.com, 2 items @ 3.50 each",
+        "I bought it at amazon dot com",
+        "orders 4512345678/4598765432",
+    ],
+)
+def test_orders_parcels_dates_amounts_and_shops_stay(text: str) -> None:
+    assert FINDER.mask(text) == text
+
+
+LONG = (
+    "12345678Z.",
+    "12345678Z-",
+    "born 12/03/1985 ",
+    "AB123456C AB123456C.",
+    "Mr Mr ",
+    "4111111111111111/",
+    "a@b.co/12345678Z.",
+    "1 ",
+    "06 12 34 56 78/",
+)
+
+
+def any_text(_: str) -> bool:
+    return True
+
+
+@pytest.mark.parametrize("piece", LONG)
+def test_a_text_is_gone_through_a_few_times_whatever_it_chains(piece: str) -> None:
+    searches = []
+
+    def counted(text: str) -> Iterator[tuple[int, int]]:
+        searches.append(text)
+        return iter(())
+
+    finder = PersonalDataFinder([*FINDERS, (Kind.NAME, any_text, counted)])
+    hidden = finder.mask(piece * (6_000 // len(piece)))
+    assert len(searches) <= 3
+    assert FINDER.find(hidden) == []
+
+
+def first(pattern: str) -> Callable[[str], Iterator[tuple[int, int]]]:
+    """A finder that never finds more than one at a time."""
+    return lambda text: (one.span() for one in [*re.finditer(pattern, text)][:1])
+
+
+def test_a_chain_without_an_end_is_cut_short_on_the_safe_side() -> None:
+    finder = PersonalDataFinder([(Kind.PHONE, any_text, first(r"\d"))])
+    hidden = finder.mask("one 1111111111 two a1b2 three")
+    assert hidden == f"one {'[phone]' * MOST_SEARCHES}[national id] two [national id] three"
+    finder = PersonalDataFinder([(Kind.NAME, any_text, first("[a-z]"))])
+    text = "abcdefghijklmnopqrstuvwxyz"
+    hidden = finder.mask(text)
+    assert hidden == f"{'[name]' * 2 * MOST_SEARCHES}[national id]"
+    assert finder.mask(hidden) == hidden
+
+
+def test_what_is_hidden_brings_nothing_nearer() -> None:
+    """A mask is shorter or longer than what it hides: neither makes anything else be found."""
+    name = "Maximiliana Konstantinopolitanskaya Featherstonehaugh"
+    hidden = FINDER.mask(f"tel {name} 612345678", [name])
+    assert FINDER.mask(hidden, [name]) == hidden
