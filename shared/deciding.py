@@ -50,8 +50,13 @@ def ask(classifier: Classifier, touchpoint: Touchpoint) -> Classification:
         language=touchpoint.language,
         channel=touchpoint.channel,
         at=touchpoint.occurred_at,
-        names=(touchpoint.name,) if touchpoint.name else (),
+        names=names_of(touchpoint),
     )
+
+
+def names_of(touchpoint: Touchpoint) -> tuple[str, ...]:
+    """What the touchpoint itself calls the person."""
+    return (touchpoint.name,) if touchpoint.name else ()
 
 
 def weigh(

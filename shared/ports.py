@@ -553,8 +553,10 @@ class Classifier(Protocol):
 
 
 class Masker(Protocol):
-    def __call__(self, text: str, /) -> str:
-        """`text` with a placeholder of its kind (`[phone]`) for each piece of personal data."""
+    def __call__(self, text: str, names: Sequence[str] = (), /) -> str:
+        """What is read of `text`, with a placeholder of its kind (`[phone]`) for each piece of
+        personal data. `names` is what the person is called.
+        """
 
 
 class AiUses(Protocol):

@@ -6,7 +6,8 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.htm
 
 import json
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Annotated, Any, NamedTuple
 
@@ -15,7 +16,6 @@ from botocore.parsers import ResponseParserError
 from pydantic import Field, ValidationError
 
 from shared.adapters.bedrock_prompt import (
-    LONGEST_SUMMARY,
     MOST_ENTITIES,
     PROMPT_VERSION,
     TOOL,
@@ -25,6 +25,7 @@ from shared.adapters.bedrock_prompt import (
     weak_signals,
 )
 from shared.adapters.message_words import fold, plain
+from shared.adapters.text_facts import without, words_in
 from shared.domain.ai_use import Tokens
 from shared.domain.classification import (
     Classification,
@@ -45,7 +46,14 @@ FRAME_TOKENS = 1_000
 """What Bedrock adds around a request with a tool, at the most: Claude's is 350 to 500 tokens.
 https://docs.claude.com/en/docs/agents-and-tools/tool-use/overview#pricing
 """
-_LINK = re.compile(r"://|www\.|\S+@\S+", re.I)
+_LINK = re.compile(
+    r"://|www\.|\S+@\S+"
+    r"|\w\s?[.。]\s?(?:com|net|org|info|biz|io|co|app|dev|me|xyz|top|site|online|shop|click|link)(?!\w)"
+    r"|[\w-]{2,}[.。][^\W\d_]{2,}|\w\[\.\]\w"
+    r"|\w (?:dot|point|punto|ponto|punkt) (?:com|net|org)(?!\w)",
+    re.I,
+)
+"""Or what somebody reads as one: a domain without its scheme, as most are typed."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Words = Annotated[tuple[Annotated[str, Field(max_length=60)], ...], Field(max_length=8)]
 
@@ -70,6 +78,22 @@ class Answered(NamedTuple):
     classification: Classification
     tokens: Tokens | None
     """What is billed; None where the service did not say."""
+
+
+class Question(NamedTuple):
+    said: str
+    """The `plain` text."""
+    shown: str
+    """What the model reads of it."""
+    hidden: set[str]
+    """Folded words that nobody may read in the answer."""
+    names: tuple[str, ...]
+    """What the person is called."""
+
+
+def as_written(text: str, names: Sequence[str] = (), /) -> str:
+    """A masker that hides nothing."""
+    return text
 
 
 class _Words(Model):
@@ -108,7 +132,8 @@ class _Answer(Model):
 class BedrockClassifier:
     """`client` makes a bedrock-runtime client, on first use; its timeouts are the wiring's.
 
-    What `mask` hides the model never reads.
+    What `mask` hides stands nowhere in an answer, and the model never reads it either unless it is
+    `shows_all`.
     """
 
     def __init__(
@@ -117,26 +142,35 @@ class BedrockClassifier:
         model_id: str,
         policy: UnderstandingPolicy,
         intents: Intents,
-        mask: Masker = str,
+        mask: Masker = as_written,
+        *,
+        shows_all: bool = False,
     ) -> None:
         self._make_client = client
         self._model_id = model_id
         self._policy = policy
         self._intents = intents
         self._mask = mask
+        self._shows_all = shows_all
 
     @cached_property
     def _client(self) -> Any:
         return self._make_client()
 
-    def ask(self, text: str) -> Answered:
+    def question(self, text: str, names: Sequence[str] = ()) -> Question:
+        """Of a message in which the person may be called by `names`."""
+        text, names = plain(text), tuple(names)
+        masked = self._mask(text, names)
+        shown = text if self._shows_all else masked
+        return Question(text, shown, _hidden(text, masked), names)
+
+    def ask(self, question: Question) -> Answered:
         """Raises ModelUnavailable, and AnswerRefused where it answered in vain.
 
         A throttled or failed request is not billed; one that timed out may be.
         """
-        text = plain(text)
         try:
-            response = self._client.converse(**self.request(text))
+            response = self._client.converse(**self.request(question))
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "unknown")
             raise ModelUnavailable(f"Bedrock refused: {code}", Tokens(0, 0)) from None
@@ -144,12 +178,12 @@ class BedrockClassifier:
             raise ModelUnavailable(f"Bedrock did not answer: {type(error).__name__}") from None
         tokens = _tokens(response)
         try:
-            return Answered(self._classification(self._answer(response), text), tokens)
+            return Answered(self._classification(self._answer(response), question), tokens)
         except AnswerRefused as refused:
             refused.tokens = tokens
             raise
 
-    def request(self, text: str) -> dict[str, Any]:
+    def request(self, asked: Question) -> dict[str, Any]:
         """What Converse is asked."""
         tool = {
             "name": TOOL,
@@ -159,14 +193,14 @@ class BedrockClassifier:
         return {
             "modelId": self._model_id,
             "system": [{"text": instructions(self._intents, self._policy)}],
-            "messages": [{"role": "user", "content": [{"text": question(self._mask(text))}]}],
+            "messages": [{"role": "user", "content": [{"text": question(asked.shown)}]}],
             "toolConfig": {"tools": [{"toolSpec": tool}], "toolChoice": {"any": {}}},
             "inferenceConfig": {"maxTokens": MOST_TOKENS, "temperature": 0.0},
         }
 
-    def most_tokens(self, text: str) -> Tokens:
+    def most_tokens(self, question: Question) -> Tokens:
         """What asking can cost at the most: a token is one byte of UTF-8 or longer."""
-        request = json.dumps(self.request(plain(text)), ensure_ascii=False)
+        request = json.dumps(self.request(question), ensure_ascii=False)
         return Tokens(len(request.encode()) + FRAME_TOKENS, MOST_TOKENS)
 
     def _answer(self, response: dict[str, Any]) -> _Answer:
@@ -190,28 +224,35 @@ class BedrockClassifier:
                 raise AnswerRefused(f"the model's {what} is not in the closed list")
         return answer
 
-    def _classification(self, answer: _Answer, text: str) -> Classification:
-        folded = fold(text)
+    def _classification(self, answer: _Answer, asked: Question) -> Classification:
+        folded = fold(asked.said)
         return Classification(
             **answer.model_dump(exclude={"evidence", "summary", "entities"}),
-            summary=self._summary(answer.summary),
+            summary=self._summary(answer.summary, asked.names),
             entities=tuple(
                 Entity(kind=one.kind, text=one.text)
                 for one in answer.entities[:MOST_ENTITIES]
-                if fold(one.text) in folded
+                if fold(one.text) in folded and not words_in([one.text]) & asked.hidden
             ),
-            evidence=_evidence(answer, folded),
+            evidence=_evidence(answer, folded, asked.hidden),
             decided_by="bedrock",
             version=f"bedrock:{self._model_id}/{PROMPT_VERSION}",
             threshold=self._policy.thresholds.intent,
         )
 
-    def _summary(self, text: str) -> str:
+    def _summary(self, text: str, names: Sequence[str]) -> str:
         """One line without personal data. One with a link or an address is left out: an agent
         reads it, and who wrote the message may have dictated it.
         """
         line = " ".join(plain(text).split())
-        return "" if _LINK.search(line) else self._mask(line)[:LONGEST_SUMMARY]
+        if _LINK.search(line):
+            return ""
+        from shared.adapters.summary import cut
+
+        # A number that is cut may look like another kind of number.
+        while (hidden := cut(self._mask(line, names))) != line:
+            line = hidden
+        return line
 
 
 def _tokens(response: dict[str, Any]) -> Tokens | None:
@@ -221,11 +262,18 @@ def _tokens(response: dict[str, Any]) -> Tokens | None:
     return Tokens(usage["inputTokens"], usage["outputTokens"])
 
 
-def _evidence(answer: _Answer, folded: str) -> tuple[Evidence, ...]:
+def _hidden(text: str, masked: str) -> set[str]:
+    """The words of which at least one is hidden."""
+    said, shown = (Counter(re.findall(r"\w+", fold(one))) for one in (text, masked))
+    return set(said - shown)
+
+
+def _evidence(answer: _Answer, folded: str, hidden: set[str]) -> tuple[Evidence, ...]:
     """Only words that the message holds: a model may invent its reasons, the record may not."""
     found = []
     for aspect, words in answer.evidence.model_dump().items():
         said = tuple(word for word in words if fold(word) in folded)[:5]
         if said:
-            found.append(Evidence.model_validate({"aspect": aspect, "words": said}))
-    return tuple(found)
+            one = Evidence.model_validate({"aspect": aspect, "words": said})
+            found.append(without(one, hidden))
+    return tuple(one for one in found if one.words)

@@ -7,7 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from shared.adapters.bedrock_classifier import AnswerRefused, BedrockClassifier, ModelUnavailable
+from shared.adapters.bedrock_classifier import (
+    AnswerRefused,
+    BedrockClassifier,
+    ModelUnavailable,
+    as_written,
+)
 from shared.adapters.clock import SystemClock
 from shared.adapters.embedded_classifier import MODEL, EmbeddedClassifier
 from shared.adapters.metered_classifier import UNREACHABLE, MeteredClassifier
@@ -81,7 +86,7 @@ class CascadingClassifier:
         if states is None:
             return _instead(embedded, "whether AI is switched off could not be read")
         try:
-            answer = self._bedrock.ask(text, states[BEDROCK])
+            answer = self._bedrock.ask(text, names, states[BEDROCK])
         except AnswerRefused as refused:
             self._tell(BEDROCK, str(refused))
             return _instead(embedded, str(refused))
@@ -143,7 +148,7 @@ def build_classifier(
     model: Path = MODEL,
     ai_uses: AiUses | None = None,
     clock: Callable[[], Clock] = SystemClock,
-    mask: Masker = str,
+    mask: Masker = as_written,
     tell: Callable[[AiUseName, str], None] = tell_refused,
 ) -> Classifier:
     """`bedrock` makes the client when it is first needed; None: no model is ever called.
@@ -158,8 +163,9 @@ def build_classifier(
         paid = policies.ai_register[BEDROCK].paid
         if paid is None or ai_uses is None:
             raise ValueError("a paid model needs a budget, and somebody who keeps it")
-        hide = mask if paid.mask_personal_data else str
-        asked = BedrockClassifier(bedrock, model_id, policy, intents, hide)
+        asked = BedrockClassifier(
+            bedrock, model_id, policy, intents, mask, shows_all=not paid.mask_personal_data
+        )
         metered = MeteredClassifier(asked, ai_uses, paid, lambda: clock().now())
     return CascadingClassifier(
         RuleClassifier(policy),

@@ -4,7 +4,7 @@ Money is set aside before the call and put right after it. Whatever is lost in b
 its answer or the correction, leaves the most it could cost spent: never too little.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -32,9 +32,10 @@ class MeteredClassifier:
         self._paid = paid
         self._now = now
 
-    def ask(self, text: str, state: AiUseState) -> Classification:
+    def ask(self, text: str, names: Sequence[str], state: AiUseState) -> Classification:
         """`state` is the one just read. Raises ModelUnavailable, and AnswerRefused."""
-        most = self._paid.price.cost(self._bedrock.most_tokens(text))
+        question = self._bedrock.question(text, names)
+        most = self._paid.price.cost(self._bedrock.most_tokens(question))
         try:
             reservation = self._ai_uses.reserve(state, most, self._paid, self._now())
         except UNREACHABLE:
@@ -42,7 +43,7 @@ class MeteredClassifier:
         if isinstance(reservation, Refusal):
             raise ModelUnavailable(f"{state.ai_use}: {reservation}")
         try:
-            answered = self._bedrock.ask(text)
+            answered = self._bedrock.ask(question)
         except ModelUnavailable as unavailable:
             # Whoever writes nonsense to us must not be able to open the breaker for the others.
             failed = not isinstance(unavailable, AnswerRefused)

@@ -49,10 +49,8 @@ class TextFacts:
 
         finder, names = PersonalDataFinder(), tuple(names)
         found = finder.find(text, names)
-        personal = {
-            word for one in found for word in _WORDS.findall(fold(text[one.start : one.end]))
-        }
-        evidence = tuple(_without(one, personal) for one in classification.evidence)
+        personal = words_in(text[one.start : one.end] for one in found)
+        evidence = tuple(without(one, personal) for one in classification.evidence)
         summary = summarise(masked(text, found), evidence, has_subject=channel is Channel.EMAIL)
         # A number that is cut may look like another kind of number.
         while (hidden := cut(finder.mask(summary, names))) != summary:
@@ -68,7 +66,11 @@ class TextFacts:
         return classification.model_copy(update=changes)
 
 
-def _without(evidence: Evidence, personal: set[str]) -> Evidence:
+def words_in(texts: Iterable[str]) -> set[str]:
+    return {word for text in texts for word in _WORDS.findall(fold(text))}
+
+
+def without(evidence: Evidence, personal: set[str]) -> Evidence:
     """A phrase may reach over a name or a number; a single word that is one goes altogether."""
     if not personal:
         return evidence

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from shared.deciding import said
+from shared.deciding import names_of, said
 from shared.domain.classification import Classification
 from shared.domain.journey import JourneyState
 from shared.domain.model import isoformat
@@ -43,7 +43,7 @@ def _line(entry: LedgerEntry, masker: Masker, since: datetime | None) -> dict[st
     machine = step.machine_classification or step.classification
     person = {aspect: one.aspects[aspect] for aspect, one in wins.items()}
     return {
-        "text": masker(said(entry.touchpoint)),
+        "text": masker(said(entry.touchpoint), names_of(entry.touchpoint)),
         "language": person.get("language", machine.language),
         "channel": str(entry.touchpoint.channel),
         "machine": _told(machine),

@@ -17,6 +17,7 @@ from shared.deciding import (
     ask,
     decide_obligation,
     decide_priority,
+    names_of,
     said,
     weigh,
 )
@@ -34,6 +35,10 @@ TELL_EVERY = 5
 EXCERPT = 80
 NONE = "-"
 """The queue and the priority of what is owed nothing."""
+
+
+Hide = Callable[[str], str]
+"""A masker that knows what one person is called."""
 
 
 class Rules(NamedTuple):
@@ -125,6 +130,11 @@ def _look(
     if journey is None or journey.ai_classification is None:
         return
     found.understood += 1
+    names = names_of(entry.touchpoint)
+
+    def hide(text: str) -> str:
+        return masker(text, names)
+
     if entry.state is TouchpointState.RECEIVED:
         found.in_flight += 1
         return
@@ -132,8 +142,8 @@ def _look(
     found.overridden += machine is not None
     answer = _answer(entry, machine or journey.ai_classification.classification, rules)
     found.kept += answer.decided_by == "bedrock"
-    before = _as_recorded(entry, journey, rules.current, masker)
-    after = _as_it_would_be(entry, journey, answer, rules.candidate, masker)
+    before = _as_recorded(entry, journey, rules.current, hide)
+    after = _as_it_would_be(entry, journey, answer, rules.candidate, hide)
     moves = [
         Move(aspect, before.values[aspect], after.values[aspect])
         for aspect in ASPECTS
@@ -146,7 +156,7 @@ def _look(
         found.moves[move] += 1
         shown = found.examples.setdefault(move, [])
         if len(shown) < examples:
-            shown.append(_example(entry, move, before, after, masker))
+            shown.append(_example(entry, move, before, after, hide))
 
 
 def _answer(entry: LedgerEntry, recorded: Classification, rules: Rules) -> Classification:
@@ -158,7 +168,7 @@ def _answer(entry: LedgerEntry, recorded: Classification, rules: Rules) -> Class
 
 
 def _as_recorded(
-    entry: LedgerEntry, journey: JourneyState, current: Policies, masker: Masker
+    entry: LedgerEntry, journey: JourneyState, current: Policies, hide: Hide
 ) -> Verdict:
     assert journey.ai_classification is not None
     meant = journey.ai_classification.classification
@@ -180,7 +190,7 @@ def _as_recorded(
         queue=queue if is_owed else NONE,
         priority=priority.outcome if is_owed else NONE,
         because=priority.reason,
-        masker=masker,
+        hide=hide,
     )
 
 
@@ -196,7 +206,7 @@ def _as_it_would_be(
     journey: JourneyState,
     answer: Classification,
     candidate: Policies,
-    masker: Masker,
+    hide: Hide,
 ) -> Verdict:
     at = entry.touchpoint.received_at
     understood = weigh(entry.touchpoint, answer, entry.overrides, candidate)
@@ -213,7 +223,7 @@ def _as_it_would_be(
         queue=candidate.routing.queue_for(meant.intent) if is_owed else NONE,
         priority=priority if is_owed else NONE,
         because=because.reason,
-        masker=masker,
+        hide=hide,
     )
 
 
@@ -225,7 +235,7 @@ def _verdict(
     queue: str,
     priority: str,
     because: str,
-    masker: Masker,
+    hide: Hide,
 ) -> Verdict:
     values = {
         "intent": meant.intent,
@@ -236,11 +246,9 @@ def _verdict(
         "priority": str(priority),
     }
     reasons = {
-        "intent": _why(
-            meant, "intent", f"{meant.decided_by} {meant.intent_confidence:.2f}", masker
-        ),
-        "sentiment": _why(meant, "sentiment", f"score {meant.sentiment_score:+.2f}", masker),
-        "urgency": _why(meant, "urgency", ", ".join(meant.urgency_reasons), masker),
+        "intent": _why(meant, "intent", f"{meant.decided_by} {meant.intent_confidence:.2f}", hide),
+        "sentiment": _why(meant, "sentiment", f"score {meant.sentiment_score:+.2f}", hide),
+        "urgency": _why(meant, "urgency", ", ".join(meant.urgency_reasons), hide),
         "owes": because_owes,
         "queue": because_owes if queue == NONE else f"the queue of {meant.intent}",
         "priority": because_owes if priority == NONE else because,
@@ -248,14 +256,14 @@ def _verdict(
     return Verdict(values, reasons)
 
 
-def _why(meant: Classification, aspect: str, how: str, masker: Masker) -> str:
+def _why(meant: Classification, aspect: str, how: str, hide: Hide) -> str:
     """How it was decided, by which rule, and on which words, masked."""
     found = [one for one in meant.evidence if one.aspect == aspect]
     is_ruled = meant.decided_by == "rules"
     rule = next((one.reason for one in found if one.reason and is_ruled), None)
     words = ", ".join(word for one in found for word in one.words)
     parts = (how, f"by rule {rule}" if rule else "", f"on: {words}" if words else "")
-    return masker(" ".join(part for part in parts if part) or "nothing spoke for more")
+    return hide(" ".join(part for part in parts if part) or "nothing spoke for more")
 
 
 def _decision(about: str, journey: JourneyState) -> Decision | None:
@@ -265,13 +273,13 @@ def _decision(about: str, journey: JourneyState) -> Decision | None:
 
 
 def _example(
-    entry: LedgerEntry, move: Move, before: Verdict, after: Verdict, masker: Masker
+    entry: LedgerEntry, move: Move, before: Verdict, after: Verdict, hide: Hide
 ) -> Example:
     return Example(
         touchpoint_id=entry.touchpoint.touchpoint_id,
         channel=str(entry.touchpoint.channel),
         # Masked as a whole first: a number cut in two would not be known for one.
-        excerpt=" ".join(masker(said(entry.touchpoint)).split())[:EXCERPT],
+        excerpt=" ".join(hide(said(entry.touchpoint)).split())[:EXCERPT],
         before=before.reasons[move.aspect],
         after=after.reasons[move.aspect],
     )

@@ -1,6 +1,7 @@
 """The difference that a replay found, for people and for machines."""
 
 import json
+import unicodedata
 from typing import Any
 
 from shared.operations.replay import ASPECTS, Difference, Move
@@ -14,6 +15,9 @@ COUNTS = (
     ("unchanged", "unchanged"),
     ("changed", "changed"),
 )
+
+_OBEYED = frozenset({"Cc", "Cf", "Cs"})
+"""Controls, formats (as what turns the direction of writing) and halves of characters."""
 
 
 def as_text(found: Difference) -> str:
@@ -64,4 +68,9 @@ def _examples(move: Move, found: Difference) -> list[str]:
         lines.append(f"    {one.touchpoint_id}  {one.channel}  {text}")
         lines.append(f"      was:      {one.before}")
         lines.append(f"      would be: {one.after}")
-    return lines
+    return [_printed(line) for line in lines]
+
+
+def _printed(line: str) -> str:
+    """Without what a terminal obeys: customers wrote parts of it."""
+    return "".join(one for one in line if unicodedata.category(one) not in _OBEYED)

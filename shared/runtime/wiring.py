@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from functools import cache, partial
 from pathlib import Path
@@ -280,12 +280,16 @@ def ai_uses(settings: AiUsesSettings) -> AiUses:
 
 
 def masker() -> Masker:
-    """What hides personal data before a text leaves the account; imported for the first one."""
+    """What hides personal data before a text leaves the account; imported for the first one.
 
-    def mask(text: str) -> str:
+    Of a text longer than any classifier reads the rest is left out: its cost is bounded.
+    """
+
+    def mask(text: str, names: Sequence[str] = (), /) -> str:
+        from shared.adapters.message_words import plain
         from shared.adapters.personal_data_finder import PersonalDataFinder
 
-        return PersonalDataFinder().mask(text)
+        return PersonalDataFinder().mask(plain(text), names)
 
     return mask
 

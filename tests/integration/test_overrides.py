@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shared.adapters.bedrock_classifier import as_written
 from shared.deciding import said
 from shared.domain.errors import Conflict, Contention
 from shared.domain.override import Meant, Override, next_override, released
@@ -241,8 +242,10 @@ def test_a_replay_reads_the_ledger_page_by_page_and_makes_no_other_call(stores: 
     knows = {said(sayings[0]): classification(intent="refund")}
     rules = Rules(policies(), policies(), FakeClassifier(knows))
     with recorded(stores.client) as calls:
-        found = replay(rules, masker=str, ledger=stores.ledger)
-        late = replay(rules, masker=str, ledger=stores.ledger, since=NOON + timedelta(minutes=240))
+        found = replay(rules, masker=as_written, ledger=stores.ledger)
+        late = replay(
+            rules, masker=as_written, ledger=stores.ledger, since=NOON + timedelta(minutes=240)
+        )
     assert set(calls) == {"Scan"}
     assert len(calls) >= 4
     assert (found.looked_at, found.understood, found.changed) == (250, 3, 1)

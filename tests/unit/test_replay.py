@@ -1,6 +1,8 @@
 """What other policies would have decided, without a write."""
 
 import json
+import unicodedata
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,9 @@ def house() -> House:
     return made
 
 
-def masked(text: str) -> str:
+def masked(text: str, names: Sequence[str] = (), /) -> str:
+    for name in names:
+        text = text.replace(name, "[name]")
     return text.replace("4512", "[number]")
 
 
@@ -232,6 +236,30 @@ def test_a_long_ledger_is_read_page_by_page_and_tells_where_to_go_on() -> None:
     assert rest.looked_at == many - PAGE * TELL_EVERY
 
 
+def test_whoever_the_touchpoint_names_is_named_nowhere() -> None:
+    house = House()
+    seen = whatsapp_message("Lea Moreau here, where is it?").model_copy(
+        update={"name": "Lea Moreau"}
+    )
+    evidence = (Evidence(aspect="intent", words=("Lea Moreau",)),)
+    house.receive(seen)
+    found = again(house, knows={seen.text: {"intent": "refund", "evidence": evidence}})
+    assert "[name] here, where is it?" in as_text(found)
+    assert "on: [name]" in as_text(found)
+    assert "Moreau" not in as_text(found) + as_json(found)
+
+
+def test_a_terminal_obeys_nobody_who_wrote_to_us() -> None:
+    house = House()
+    seen = whatsapp_message("\x1b]0;owned\x07\x1b[2J where is \u202e it?\u200b")
+    evidence = (Evidence(aspect="intent", words=("\x1b[2J",)),)
+    house.receive(seen)
+    found = again(house, knows={seen.text: {"intent": "refund", "evidence": evidence}})
+    text = as_text(found)
+    assert "“]0;owned[2J where is  it?”" in text
+    assert not [one for one in text if unicodedata.category(one) in {"Cc", "Cf"} and one != "\n"]
+
+
 def test_the_report_for_people_and_for_machines(house: House) -> None:
     meant = {"intent": "refund", "sentiment": Sentiment.NEGATIVE, "sentiment_score": -0.7}
     found = again(house, knows={SAID.text: meant})
@@ -305,6 +333,13 @@ class TestLabelledData:
             "person": {"intent": "refund", "urgency": "high"},
             "at": "2026-11-23T12:00:00.000000Z",
         }
+
+    def test_nor_the_name_the_touchpoint_itself_gives(self) -> None:
+        house = House()
+        seen = whatsapp_message("Lea Moreau here").model_copy(update={"name": "Lea Moreau"})
+        house.receive(seen)
+        house.override(seen, intent="refund")
+        assert [one["text"] for one in self.lines(house)] == ["[name] here"]
 
     def test_what_was_released_or_came_before_is_left_out(self, house: House) -> None:
         house.override(SAID, language="it")

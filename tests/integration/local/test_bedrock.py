@@ -59,7 +59,8 @@ def asking(cloud: LocalCloud, seconds: float = 5) -> BedrockClassifier:
 
 
 def test_it_answers_out_of_the_closed_lists(cloud: LocalCloud) -> None:
-    found = asking(cloud).ask("I would like my money back for order 45120")
+    model = asking(cloud)
+    found = model.ask(model.question("I would like my money back for order 45120"))
     assert found.classification.intent == "refund"
     assert found.classification.version == f"bedrock:{MODEL}/{PROMPT_VERSION}"
     assert [one.text for one in found.classification.entities] == ["45120"]
@@ -79,16 +80,18 @@ def test_it_answers_out_of_the_closed_lists(cloud: LocalCloud) -> None:
 )
 def test_each_way_to_fail(cloud: LocalCloud, behaviour: str, why: str) -> None:
     assert tell(cloud, behaviour)[0] == 200
+    model = asking(cloud)
     with pytest.raises(ModelUnavailable, match=why) as failed:
-        asking(cloud).ask(UNSURE)
+        model.ask(model.question(UNSURE))
     answered = behaviour in {"outside", "text", "broken"}
     assert isinstance(failed.value, AnswerRefused) == answered
 
 
 def test_a_slow_model_is_not_waited_for(cloud: LocalCloud) -> None:
     tell(cloud, "slow")
+    model = asking(cloud, seconds=0.2)
     with pytest.raises(ModelUnavailable, match="ReadTimeoutError") as failed:
-        asking(cloud, seconds=0.2).ask(UNSURE)
+        model.ask(model.question(UNSURE))
     assert failed.value.tokens is None
 
 

@@ -1,7 +1,7 @@
 """Who is asked when: switch, budget, breaker, and every way in which a model can fail."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from shared.domain.classification import Classification, Urgency
 from shared.domain.errors import Contention
 from shared.events.catalogue import AiUseSwitched
 from shared.policies.reader import read_policies
-from shared.ports import Classifier
+from shared.ports import Classifier, Masker
 from tests.builders import NOON
 from tests.fake_ai_uses import FakeAiUses
 from tests.fakes import FakeClock
@@ -62,8 +62,12 @@ class Model:
         return response | ({"usage": self.usage} if self.usage else {})
 
 
+def without_phone(text: str, names: Sequence[str] = (), /) -> str:
+    return text.replace("0612345678", "[phone]")
+
+
 class House:
-    def __init__(self) -> None:
+    def __init__(self, mask: Masker = without_phone) -> None:
         self.model = Model()
         self.ai_uses = FakeAiUses()
         self.clock = FakeClock()
@@ -74,7 +78,7 @@ class House:
             POLICIES,
             ai_uses=self.ai_uses,
             clock=lambda: self.clock,
-            mask=lambda text: text.replace("0612345678", "[phone]"),
+            mask=mask,
             tell=lambda ai_use, reason: self.told.append((ai_use, reason)),
         )
 
@@ -284,3 +288,27 @@ def test_without_a_model_only_one_switch_is_read() -> None:
     found = build_classifier(None, "", POLICIES, ai_uses=ai_uses).classify(UNSURE)
     assert (found.decided_by, found.fell_back_because) == ("embedded", None)
     assert ai_uses.reads == 1
+
+
+def hiding(text: str, names: Sequence[str] = (), /) -> str:
+    for one in (*names, "0612345678"):
+        text = text.replace(one, "[hidden]")
+    return text
+
+
+def test_a_paid_model_does_not_read_the_name_that_the_touchpoint_gives() -> None:
+    house = House(hiding)
+    house.classifier.classify(f"{UNSURE}. Lea Moreau", names=("Lea Moreau",))
+    assert "[hidden]" in str(house.model.asked)
+    assert "Moreau" not in str(house.model.asked)
+
+
+def test_a_message_is_masked_once() -> None:
+    texts = []
+
+    def counted(text: str, names: Sequence[str] = (), /) -> str:
+        texts.append(text)
+        return text
+
+    House(counted).classify()
+    assert texts.count(UNSURE) == 1

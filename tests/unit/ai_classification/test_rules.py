@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.message_words import find_phrase, fold, folded_words, plain, words_of
+from shared.adapters.message_words import (
+    LONGEST_TEXT,
+    find_phrase,
+    fold,
+    folded_words,
+    plain,
+    words_of,
+)
 from shared.adapters.rule_classifier import RuleClassifier
 from shared.adapters.urgency_rules import judge_urgency
 from shared.domain.classification import Urgency
@@ -366,3 +373,19 @@ def test_a_plain_stop_is_as_calm_as_ever(rules: RuleClassifier) -> None:
     found = rules.classify("STOP")
     assert found is not None
     assert (found.urgency, found.urgency_reasons) == (Urgency.LOW, ())
+
+
+@pytest.mark.parametrize("character", ["\u33c2", "\ufdfa", "\u2488", "a", "\ufb03"])
+def test_a_text_is_as_short_as_it_must_be_once_it_is_written_out(character: str) -> None:
+    """NFKC makes eighteen characters of one."""
+    for length in (1_000, LONGEST_TEXT, 3 * LONGEST_TEXT):
+        assert len(plain(character * length)) <= LONGEST_TEXT + 1
+    text = plain(f"begin {character * LONGEST_TEXT} end")
+    assert text.startswith("begin ") and text.endswith(" end")
+    assert plain(text) == text
+
+
+def test_an_address_is_one_word_whatever_stands_around() -> None:
+    long = "a" * 64
+    said = words_of(f"<{long}@x.example> a+b.c-d@mail.example.org €5.30-jean@x.example")
+    assert [one.form for one in said] == ["<mail>", "<mail>", "<amount>", "<mail>"]

@@ -173,7 +173,7 @@ def test_what_bedrock_failed_with_is_counted_by_kind(
         lambda: Client(act), "a.model", POLICIES.understanding, POLICIES.intents
     )
     with pytest.raises(ModelUnavailable) as failed:
-        model.ask("Where is it?")
+        model.ask(model.question("Where is it?"))
     assert reason(str(failed.value)) == counted_as
 
 

@@ -31,3 +31,8 @@ def test_a_link_to_a_file_is_signed_for_the_region_of_its_bucket(
 
 def test_what_leaves_the_account_names_nobody() -> None:
     assert wiring.masker()("Call 06 12 34 56 78, a@b.io") == "Call [phone], [email]"
+    assert wiring.masker()("Awa Diop here", ("Awa Diop",)) == "[name] here"
+
+
+def test_of_a_long_text_no_more_is_masked_than_is_read() -> None:
+    assert len(wiring.masker()("06 12 34 56 78 " * 10_000)) < 6_000
