@@ -213,3 +213,9 @@ def test_whatever_is_named_stands_in_the_text(text: str, language: str) -> None:
     for one in FINDER.find(text, language=language, at=AT):
         assert one.text in text
         assert 0 < len(one.text) <= 80
+
+
+def test_a_row_of_digit_groups_is_no_amount_without_end() -> None:
+    """No number has more than five groups of three: each place is looked at for a bounded time."""
+    row = "111 " * 1_500
+    assert [one.text for one in FINDER.find(f"{row}€", language="en")] == ["111 111 111 111 111 €"]

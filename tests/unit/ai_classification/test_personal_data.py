@@ -226,6 +226,30 @@ def test_a_text_is_gone_through_a_few_times_whatever_it_chains(piece: str) -> No
     assert FINDER.find(hidden) == []
 
 
+def calls(text: str) -> int:
+    """How many functions a search of the text calls: what it costs, on any machine."""
+    counted = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal counted
+        counted += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        FINDER.find(text)
+    finally:
+        sys.setprofile(before)
+    return counted
+
+
+@pytest.mark.parametrize("piece", [*LONG, "111 ", "4 ", "123 456 ", "4111 1111 1111 1111 "])
+def test_twice_the_text_is_twice_the_work(piece: str) -> None:
+    FINDER.find(piece * 10)  # what is imported and compiled once
+    once, twice = (calls(piece * (length // len(piece))) for length in (3_000, 6_000))
+    assert twice < 2.5 * once + 500
+
+
 def first(pattern: str) -> Callable[[str], Iterator[tuple[int, int]]]:
     """A finder that never finds more than one at a time."""
     return lambda text: (one.span() for one in [*re.finditer(pattern, text)][:1])
