@@ -304,14 +304,15 @@ class ProfileStore(Protocol):
     def learn(
         self,
         profile_id: ProfileId,
+        touchpoint_id: TouchpointId,
         language: LearnedLanguage | None,
         mood: Mood | None,
         event: Event | None = None,
     ) -> None:
-        """Keep what one message taught: the language of the latest one, the latest moods.
+        """Keep what one message taught: the latest languages and moods.
 
-        `event` is stated where that makes another language of theirs, or another mood of a message
-        that was known. Raises Contention.
+        None takes back what the same message taught before. `event` is stated where that makes
+        another language of theirs, or another mood of a message that was known. Raises Contention.
         """
 
     def record(self, profile_id: ProfileId, key: str) -> StoredRecord | None:

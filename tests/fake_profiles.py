@@ -39,6 +39,7 @@ class FakeProfileStore:
         self._ledger = ledger
         self._profiles: dict[ProfileId, Profile] = {}
         self._graphs: dict[str, StoredGraph] = {}
+        self._learned: dict[ProfileId, Learned] = {}
         self._attached: set[TouchpointId] = set()
         self._records: dict[tuple[ProfileId, str], StoredRecord] = {}
         self._suggestions: dict[tuple[ProfileId, ProfileId], MergeSuggestion] = {}
@@ -144,6 +145,7 @@ class FakeProfileStore:
     def learn(
         self,
         profile_id: ProfileId,
+        touchpoint_id: TouchpointId,
         language: LearnedLanguage | None,
         mood: Mood | None,
         event: Event | None = None,
@@ -151,8 +153,8 @@ class FakeProfileStore:
         profile = self._profiles.get(profile_id)
         if profile is None:
             return
-        known = Learned(language=profile.learned_language, moods=profile.moods)
-        taught = known.after(language, mood)
+        known = self._learned.get(profile_id, Learned())
+        taught = self._learned[profile_id] = known.after(touchpoint_id, language, mood)
         before, after = (one.language and one.language.language for one in (known, taught))
         if event is not None and (before != after or taught.corrects(known)):
             self.events.append(event)
@@ -226,10 +228,13 @@ class FakeProfileStore:
     def put(self, profile: Profile) -> None:
         """A profile that is there already."""
         self._profiles[profile.profile_id] = profile
+        languages = () if profile.learned_language is None else (profile.learned_language,)
+        self._learned[profile.profile_id] = Learned(languages=languages, moods=profile.moods)
 
     def forget(self, profile_id: ProfileId) -> None:
         """As an erasure does, on its way."""
         del self._profiles[profile_id]
+        self._learned.pop(profile_id, None)
 
     def put_graph(self, graph: IdentityGraph) -> None:
         key = min(graph.identifiers)

@@ -117,6 +117,7 @@ def _learn(
     speaks = speaks or any(one.sentiment is not None for one in entry.overrides)
     profiles.learn(
         profile_id,
+        id_,
         language if is_sure else None,
         mood if speaks else None,
         ProfileUpdated(

@@ -3,6 +3,7 @@
 It is written after the journey's other writes, so it stays out of their transaction.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from shared.adapters import dynamo
 from shared.adapters.contact_counts import profile_key
 from shared.domain.errors import Contention
 from shared.domain.learning import Learned
-from shared.domain.model import ProfileId
+from shared.domain.model import ProfileId, TouchpointId
 from shared.domain.profile import LearnedLanguage, Mood
 from shared.events.envelope import Event
 
@@ -30,6 +31,7 @@ def learn(
     client: Any,
     table: str,
     profile_id: ProfileId,
+    touchpoint_id: TouchpointId,
     language: LearnedLanguage | None,
     mood: Mood | None,
     event: Event | None = None,
@@ -46,7 +48,7 @@ def learn(
             return
         found = [item for item in items if "learned" in item]
         known = learned_of(found[0]) if found else Learned()
-        learned = known.after(language, mood)
+        learned = known.after(touchpoint_id, language, mood)
         is_told = _language(learned) != _language(known) or learned.corrects(known)
         told = event if is_told else None
         if learned == known or _write(client, table, profile_id, learned, found, told):
@@ -86,4 +88,8 @@ def _write(
 
 
 def learned_of(item: Mapping[str, Any]) -> Learned:
-    return Learned.model_validate_json(dynamo.decompressed(item["learned"]))
+    """Items written before several languages were kept hold one, or none, as `language`."""
+    stored = json.loads(dynamo.decompressed(item["learned"]))
+    if (only := stored.pop("language", None)) is not None:
+        stored["languages"] = [only]
+    return Learned.model_validate(stored)

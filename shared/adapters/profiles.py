@@ -210,11 +210,12 @@ class DynamoProfileStore:
     def learn(
         self,
         profile_id: ProfileId,
+        touchpoint_id: TouchpointId,
         language: LearnedLanguage | None,
         mood: Mood | None,
         event: Event | None = None,
     ) -> None:
-        learn(self._client, self._table, profile_id, language, mood, event)
+        learn(self._client, self._table, profile_id, touchpoint_id, language, mood, event)
 
     # Records
 

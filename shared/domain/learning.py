@@ -1,42 +1,58 @@
 """What understanding their messages teaches of a person: the language they write, how they feel."""
 
-from shared.domain.model import Model
+from collections.abc import Sequence
+from typing import TypeVar
+
+from shared.domain.model import Model, TouchpointId
 from shared.domain.profile import MOST_MOODS, LearnedLanguage, Mood
+
+MOST_LANGUAGES = 5
+"""So many of the latest may be taken back, and the one before still counts."""
+
+Lesson = TypeVar("Lesson", LearnedLanguage, Mood)
 
 
 class Learned(Model):
     """A fold over understood messages, the same in whatever order they come."""
 
-    language: LearnedLanguage | None = None
+    languages: tuple[LearnedLanguage, ...] = ()
+    """Of the latest messages that left no doubt, newest first, one a touchpoint."""
     moods: tuple[Mood, ...] = ()
     """The latest, newest first, one a touchpoint."""
 
-    def after(self, language: LearnedLanguage | None, mood: Mood | None) -> "Learned":
+    @property
+    def language(self) -> LearnedLanguage | None:
+        """The one that counts: of the latest message."""
+        return self.languages[0] if self.languages else None
+
+    def after(
+        self, touchpoint_id: TouchpointId, language: LearnedLanguage | None, mood: Mood | None
+    ) -> "Learned":
         """Taught by one more message; equal to itself where that is nothing new.
 
-        A message that was understood anew replaces what it taught before.
+        A message that was understood anew replaces what it taught before, or takes it back where it
+        teaches nothing any more: what a person released is as if it had never been said.
         """
-        known = {one.touchpoint_id: one for one in self.moods}
-        if mood is not None:
-            known[mood.touchpoint_id] = mood
-        newest = sorted(known.values(), key=_place, reverse=True)[:MOST_MOODS]
-        return Learned(language=self._language_after(language), moods=tuple(newest))
+        return Learned(
+            languages=_latest(self.languages, touchpoint_id, language, MOST_LANGUAGES),
+            moods=_latest(self.moods, touchpoint_id, mood, MOST_MOODS),
+        )
 
     def corrects(self, before: "Learned") -> bool:
-        """Whether a message that was known before now teaches another mood."""
+        """Whether a message that was known before now teaches another mood, or none."""
         felt = {one.touchpoint_id: one.sentiment for one in before.moods}
-        return any(
+        return len(self.moods) < len(before.moods) or any(
             felt.get(one.touchpoint_id, one.sentiment) != one.sentiment for one in self.moods
         )
 
-    def _language_after(self, language: LearnedLanguage | None) -> LearnedLanguage | None:
-        known = self.language
-        if known is None or language is None:
-            return known or language
-        if known.touchpoint_id and known.touchpoint_id == language.touchpoint_id:
-            return language
-        return max(known, language, key=lambda one: (one.at, one.language))
+
+def _latest(
+    known: Sequence[Lesson], touchpoint_id: TouchpointId, lesson: Lesson | None, most: int
+) -> tuple[Lesson, ...]:
+    others = [one for one in known if one.touchpoint_id != touchpoint_id]
+    taught = [*others, lesson] if lesson is not None else others
+    return tuple(sorted(taught, key=_place, reverse=True)[:most])
 
 
-def _place(mood: Mood) -> tuple[object, str]:
-    return mood.at, mood.touchpoint_id
+def _place(one: LearnedLanguage | Mood) -> tuple[object, str]:
+    return one.at, one.touchpoint_id

@@ -164,7 +164,7 @@ def _with(one: Profile, other: Profile) -> Profile:
         open_records=one.open_records | other.open_records,
         learned_language=max(
             _there(one.learned_language, other.learned_language),
-            key=lambda learned: (learned.at, learned.language),
+            key=lambda learned: (learned.at, learned.touchpoint_id, learned.language),
             default=None,
         ),
         learned_time_zone=one.learned_time_zone or other.learned_time_zone,

@@ -196,7 +196,7 @@ def test_a_corrected_mood_is_told_and_the_same_again_is_not(stores: Stores) -> N
         id_ = SAID.touchpoint_id
         mood = Mood(touchpoint_id=id_, at=NOON, score=0, sentiment=sentiment)
         learned = LearnedLanguage(touchpoint_id=id_, language=language, at=NOON)
-        stores.profiles.learn(profile_id(), learned, mood, event)
+        stores.profiles.learn(profile_id(), id_, learned, mood, event)
         item = stores.client.get_item(TableName=stores.names["profiles"], Key=key)["Item"]
         stores.client.update_item(
             TableName=stores.names["profiles"], Key=key, UpdateExpression="REMOVE event"

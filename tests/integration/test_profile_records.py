@@ -1,5 +1,6 @@
 """Records and computed attributes on real tables: versions in any order, sums that count once."""
 
+import json
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 
 from functions.profile_update.logic import update_profile
+from shared.adapters import dynamo
 from shared.adapters.dynamo import write_cursor
+from shared.adapters.learned import learned_key
 from shared.adapters.profiles import DynamoProfileStore
 from shared.domain.computed import Origin, Preference, time_zone
 from shared.domain.errors import Contention, InvalidInput
@@ -270,12 +273,15 @@ def test_an_ordinary_person_is_one_write_unit(stores: Stores) -> None:
     for one in everything:
         update(stores, one)
     for n in range(MOST_MOODS + 5):
+        id_ = whatsapp_message(str(n)).touchpoint_id
+        at = NOON + timedelta(hours=7 * n, seconds=n)
         stores.profiles.learn(
             BY_PHONE.profile_id,
-            LearnedLanguage(language="fr", at=NOON),
+            id_,
+            LearnedLanguage(touchpoint_id=id_, language="fr" if n % 2 else "wo", at=at),
             Mood(
-                touchpoint_id=whatsapp_message(str(n)).touchpoint_id,
-                at=NOON + timedelta(hours=7 * n, seconds=n),
+                touchpoint_id=id_,
+                at=at,
                 score=round(-0.97 + n / 13, 2),
                 sentiment="negative",
             ),
@@ -308,23 +314,63 @@ class TestLearning:
             sentiment="negative",
         )
 
+    def language(self, code: str, number: int) -> LearnedLanguage:
+        at = NOON + timedelta(minutes=number)
+        id_ = TouchpointId(f"touchpoint-{number}")
+        return LearnedLanguage(touchpoint_id=id_, language=code, at=at)
+
+    def learn(
+        self, stores: Stores, number: int, language: str | None = None, *, feels: bool = True
+    ) -> None:
+        stores.profiles.learn(
+            BY_PHONE.profile_id,
+            TouchpointId(f"touchpoint-{number}"),
+            self.language(language, number) if language else None,
+            self.mood(number) if feels else None,
+        )
+
     def test_what_is_known_is_not_written_again(self, stores: Stores) -> None:
-        french = LearnedLanguage(language="fr", at=NOON)
         update(stores, whatsapp_message())
         calls: list[str] = []
-        stores.profiles.learn(BY_PHONE.profile_id, french, self.mood(1))
+        self.learn(stores, 1, "fr")
         stores.client.meta.events.register(
             "before-call.dynamodb", lambda model, **_: calls.append(model.name)
         )
-        stores.profiles.learn(BY_PHONE.profile_id, french, self.mood(1))
-        earlier = LearnedLanguage(language="it", at=NOON - timedelta(days=1))
-        stores.profiles.learn(BY_PHONE.profile_id, earlier, None)
+        self.learn(stores, 1, "fr")
+        self.learn(stores, 2, feels=False)
         assert calls == ["BatchGetItem"] * 2
         found = person(stores, BY_PHONE)
-        assert (found.learned_language, found.moods) == (french, (self.mood(1),))
+        assert found.learned_language == self.language("fr", 1)
+        assert found.moods == (self.mood(1),)
+
+    def test_what_is_taken_back_leaves_what_was_known_before(self, stores: Stores) -> None:
+        update(stores, whatsapp_message())
+        self.learn(stores, 1, "fr")
+        self.learn(stores, 2, "it")
+        assert person(stores, BY_PHONE).language == "it"
+        self.learn(stores, 2, feels=False)
+        found = person(stores, BY_PHONE)
+        assert found.learned_language == self.language("fr", 1)
+        assert found.moods == (self.mood(1),)
+        self.learn(stores, 1, feels=False)
+        assert person(stores, BY_PHONE).language is None
+
+    def test_an_item_of_the_time_of_one_language_is_read(self, stores: Stores) -> None:
+        update(stores, whatsapp_message())
+        stored = {"language": {"language": "fr", "at": "2026-11-23T12:00:00Z"}}
+        item = {
+            **learned_key(BY_PHONE.profile_id),
+            "learned": dynamo.compressed(json.dumps(stored)),
+            "version": 1,
+        }
+        stores.client.put_item(TableName=stores.names["profiles"], Item=dynamo.attributes(item))
+        assert person(stores, BY_PHONE).language == "fr"
+        self.learn(stores, 1, "it")
+        self.learn(stores, 1)
+        assert person(stores, BY_PHONE).language == "fr"
 
     def test_nothing_is_kept_of_somebody_who_is_gone(self, stores: Stores) -> None:
-        stores.profiles.learn(BY_PHONE.profile_id, None, self.mood(1))
+        self.learn(stores, 1)
         assert items(stores) == []
 
     def test_moods_of_one_moment_are_all_kept(self, real_stores: Stores) -> None:
@@ -333,7 +379,7 @@ class TestLearning:
         def learn(number: int) -> None:
             for _ in range(50):
                 try:
-                    return real_stores.profiles.learn(BY_PHONE.profile_id, None, self.mood(number))
+                    return self.learn(real_stores, number)
                 except Contention:
                     continue
             raise AssertionError("never got through")

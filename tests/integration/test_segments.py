@@ -177,8 +177,9 @@ def test_another_language_carries_its_event_and_the_same_again_none(stores: Stor
     stores.client.put_item(TableName=stores.names["profiles"], Item=dynamo.attributes(profile))
 
     def told(hour: int, language: str) -> bool:
-        learned = LearnedLanguage(language=language, at=NOON + hour * HOUR)
-        stores.profiles.learn(AWA, learned, None, event)
+        id_ = TouchpointId(f"hour-{hour}")
+        learned = LearnedLanguage(touchpoint_id=id_, language=language, at=NOON + hour * HOUR)
+        stores.profiles.learn(AWA, id_, learned, None, event)
         key = dynamo.attributes({"pk": f"profile#{AWA}", "sk": "learned"})
         found = stores.client.get_item(TableName=stores.names["profiles"], Key=key)
         carried = dynamo.plain(found["Item"]).get("event")

@@ -11,7 +11,7 @@ from shared.domain.follow_up import FollowUp, FollowUpState
 from shared.domain.identity import Identifier, IdentifierType
 from shared.domain.identity_graph import IdentityGraph, settled, united
 from shared.domain.identity_tie import TieKind, tie
-from shared.domain.model import ProfileId
+from shared.domain.model import ProfileId, TouchpointId
 from shared.domain.profile import LearnedLanguage, MergeSuggestion, Trait
 from shared.domain.ticket import Priority, Ticket, TicketStatus
 from shared.domain.touchpoint import (
@@ -299,13 +299,14 @@ class TestProfiles:
         seen = whatsapp_message()
         stores.ledger.record([observed(seen)])
         attach(stores, seen)
-        stores.profiles.learn(profile_id(), LearnedLanguage(language="fr", at=NOON), None)
-        stores.profiles.learn(
-            profile_id(), LearnedLanguage(language="en", at=NOON - timedelta(hours=1)), None
-        )
+        french = LearnedLanguage(touchpoint_id=seen.touchpoint_id, language="fr", at=NOON)
+        before = TouchpointId("an hour before")
+        english = LearnedLanguage(touchpoint_id=before, language="en", at=NOON - timedelta(hours=1))
+        stores.profiles.learn(profile_id(), seen.touchpoint_id, french, None)
+        stores.profiles.learn(profile_id(), before, english, None)
         profile = stores.profiles.read(profile_id())
         assert profile is not None and profile.language == "fr"
-        stores.profiles.learn(ProfileId("nobody"), LearnedLanguage(language="fr", at=NOON), None)
+        stores.profiles.learn(ProfileId("nobody"), seen.touchpoint_id, french, None)
         assert stores.profiles.read(ProfileId("nobody")) is None
 
     def test_a_suggestion_is_kept_once_until_somebody_decides(self, stores: Stores) -> None:

@@ -340,6 +340,26 @@ class TestNothingIsDoubled:
         assert [(one.sentiment, one.score) for one in person.moods] == [("neutral", -0.1)]
         assert person.learned_language.language == "fr"
 
+    def test_what_was_released_is_taken_back_from_the_profile(self, house: House) -> None:
+        """The machine is unsure, or an earlier message had taught another language."""
+        doubtful = whatsapp_message("hm", at=NOON + timedelta(minutes=2))
+        house.world.classifier.known["hm"] = classification(language="und", language_confidence=0.2)
+
+        def language() -> str | None:
+            person = house.world.profiles.read(profile_id())
+            assert person is not None
+            return person.language
+
+        house.receive(doubtful)
+        assert language() is None
+        house.override(doubtful, language="it")
+        assert language() == "it"
+        house.receive(SAID)
+        house.release(doubtful, house.entry(doubtful).overrides[0])
+        assert language() == "fr"
+        house.override(SAID, language="und")
+        assert language() is None
+
     def test_what_a_word_brought_about_is_neither_repeated_nor_undone(self, house: House) -> None:
         stop = sms("STOP")
         evidence = (Evidence(aspect="intent", words=("stop",), reason="opt_out_keyword"),)

@@ -55,7 +55,7 @@ def tell(world: World, content: Content, hours: int) -> None:
 
 def test_computed_attributes(known: World, client: Client) -> None:
     mood = Mood(at=NOON, score=-0.5, sentiment="negative")
-    known.profiles.learn(WHOSE, None, mood)
+    known.profiles.learn(WHOSE, mood.touchpoint_id, None, mood)
     body = client.get(PATH).body
     assert body["first_contact_at"] == "2026-11-23T12:00:00Z"
     assert body["last_contact_at"] == "2026-11-23T13:00:00Z"
