@@ -19,6 +19,8 @@ from shared.ports import Classifier
 
 
 class Understood(NamedTuple):
+    answer: Classification
+    """What the classifiers say, before the mark."""
     machine: Classification
     """What the classifiers and the mark say."""
     classification: Classification
@@ -31,6 +33,12 @@ class Understood(NamedTuple):
     @property
     def is_overridden(self) -> bool:
         return self.classification != self.machine
+
+    @property
+    def paid_answer(self) -> Classification | None:
+        """What was paid for, where the mark says otherwise: a replay cannot ask it again."""
+        is_paid = self.answer.decided_by == "bedrock"
+        return self.answer if is_paid and self.answer != self.machine else None
 
 
 def said(touchpoint: Touchpoint) -> str:
@@ -70,9 +78,9 @@ def weigh(
     machine = answer if mark is None else _weigh_mark(answer, mark, policies)
     classification = overridden(machine, overrides, policies.intents)
     if "intent" in standing(overrides, policies.intents):
-        return Understood(machine, classification, None, None)
+        return Understood(answer, machine, classification, None, None)
     rule = policies.understanding.word_rule(_deciding_rule(machine))
-    return Understood(machine, classification, rule, mark)
+    return Understood(answer, machine, classification, rule, mark)
 
 
 def _weigh_mark(

@@ -70,6 +70,7 @@ def understand(
     return ClassificationStep(
         classification=classification,
         machine_classification=understood.machine if understood.is_overridden else None,
+        paid_classification=understood.paid_answer,
         next_step="ticket_creation" if goes_on else "nothing",
         decisions=(
             _classification_decision(understood.machine, now),
@@ -89,7 +90,7 @@ def _answer_before(entry: LedgerEntry, policies: Policies) -> Classification | N
     step = JourneyState.model_validate(before).ai_classification if before else None
     if step is None:
         return None
-    answer = step.machine_classification or step.classification
+    answer = step.answer
     return answer if answer.intent in policies.intents else None
 
 

@@ -26,7 +26,7 @@ from shared.adapters.bedrock_prompt import (
 )
 from shared.adapters.message_words import fold, plain
 from shared.adapters.text_facts import without, words_in
-from shared.domain.ai_use import Tokens
+from shared.domain.ai_use import Tokens, Unavailable
 from shared.domain.classification import (
     Classification,
     Entity,
@@ -65,13 +65,17 @@ class ModelUnavailable(Exception):
     nobody knows.
     """
 
-    def __init__(self, reason: str, tokens: Tokens | None = None) -> None:
+    def __init__(self, reason: str, why: Unavailable, tokens: Tokens | None = None) -> None:
         super().__init__(reason)
+        self.why = why
         self.tokens = tokens
 
 
 class AnswerRefused(ModelUnavailable):
     """The model answered, with something that the closed lists do not hold."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, Unavailable.ANSWER_REFUSED)
 
 
 class Answered(NamedTuple):
@@ -173,9 +177,11 @@ class BedrockClassifier:
             response = self._client.converse(**self.request(question))
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "unknown")
-            raise ModelUnavailable(f"Bedrock refused: {code}", Tokens(0, 0)) from None
+            reason = f"Bedrock refused: {code}"
+            raise ModelUnavailable(reason, Unavailable.SERVICE_REFUSED, Tokens(0, 0)) from None
         except (BotoCoreError, ResponseParserError) as error:
-            raise ModelUnavailable(f"Bedrock did not answer: {type(error).__name__}") from None
+            reason = f"Bedrock did not answer: {type(error).__name__}"
+            raise ModelUnavailable(reason, Unavailable.NO_ANSWER) from None
         tokens = _tokens(response)
         try:
             return Answered(self._classification(self._answer(response), question), tokens)

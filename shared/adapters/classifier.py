@@ -19,8 +19,8 @@ from shared.adapters.metered_classifier import UNREACHABLE, MeteredClassifier
 from shared.adapters.rule_classifier import RuleClassifier
 from shared.adapters.urgency_rules import RANK
 from shared.adapters.words_classifier import WordsClassifier
-from shared.domain.ai_use import AiUseName, AiUseState, Refusal
-from shared.domain.classification import Classification, Urgency
+from shared.domain.ai_use import AiUseName, AiUseState, Refusal, Unavailable
+from shared.domain.classification import Classification, FellBack, Urgency
 from shared.domain.touchpoint import Channel
 from shared.policies.reader import Policies, read_policies
 from shared.ports import AiUses, Classifier, Clock, Masker
@@ -77,21 +77,24 @@ class CascadingClassifier:
             said = self._words.classify(
                 text, language=language, channel=channel, at=at, names=names
             )
-            return _instead(said, f"{EMBEDDED}: {Refusal.SWITCHED_OFF}")
+            return _instead(
+                said, f"{EMBEDDED}: {Refusal.SWITCHED_OFF}", EMBEDDED, Unavailable.SWITCHED_OFF
+            )
         embedded = self._embedded.classify(
             text, language=language, channel=channel, at=at, names=names
         )
         if self._bedrock is None or not _worth_asking(embedded):
             return embedded
         if states is None:
-            return _instead(embedded, "whether AI is switched off could not be read")
+            reason = "whether AI is switched off could not be read"
+            return _instead(embedded, reason, BEDROCK, Unavailable.SWITCH_UNREAD)
         try:
             answer = self._bedrock.ask(text, names, states[BEDROCK])
         except AnswerRefused as refused:
             self._tell(BEDROCK, str(refused))
-            return _instead(embedded, str(refused))
+            return _instead(embedded, str(refused), BEDROCK, refused.why)
         except ModelUnavailable as unavailable:
-            return _instead(embedded, str(unavailable))
+            return _instead(embedded, str(unavailable), BEDROCK, unavailable.why)
         # Which kinds of personal data there are is no matter of opinion, and the model saw none.
         answer = answer.model_copy(
             update={
@@ -117,8 +120,11 @@ class CascadingClassifier:
             return None
 
 
-def _instead(classification: Classification, reason: str) -> Classification:
-    return classification.model_copy(update={"fell_back_because": reason})
+def _instead(
+    classification: Classification, reason: str, wanted: AiUseName, why: Unavailable
+) -> Classification:
+    fell_back = FellBack(ai_use=wanted, why=why)
+    return classification.model_copy(update={"fell_back_because": reason, "fell_back": fell_back})
 
 
 def _worth_asking(embedded: Classification) -> bool:

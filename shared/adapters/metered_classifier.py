@@ -10,7 +10,14 @@ from datetime import datetime
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.adapters.bedrock_classifier import AnswerRefused, BedrockClassifier, ModelUnavailable
-from shared.domain.ai_use import AiUseState, PaidModel, Refusal, Reservation, Tokens
+from shared.domain.ai_use import (
+    AiUseState,
+    PaidModel,
+    Refusal,
+    Reservation,
+    Tokens,
+    Unavailable,
+)
 from shared.domain.classification import Classification
 from shared.domain.errors import Contention
 from shared.ports import AiUses
@@ -39,9 +46,11 @@ class MeteredClassifier:
         try:
             reservation = self._ai_uses.reserve(state, most, self._paid, self._now())
         except UNREACHABLE:
-            raise ModelUnavailable("the budget could not be asked") from None
+            reason = "the budget could not be asked"
+            raise ModelUnavailable(reason, Unavailable.BUDGET_UNREAD) from None
         if isinstance(reservation, Refusal):
-            raise ModelUnavailable(f"{state.ai_use}: {reservation}")
+            why = Unavailable[reservation.name]
+            raise ModelUnavailable(f"{state.ai_use}: {reservation}", why)
         try:
             answered = self._bedrock.ask(question)
         except ModelUnavailable as unavailable:

@@ -178,6 +178,22 @@ class Refusal(StrEnum):
     BREAKER_OPEN = "its breaker is open"
 
 
+class Unavailable(StrEnum):
+    """Why a use that was wanted could not be had, as it is counted. The first three are what
+    `Refusal` says.
+    """
+
+    SWITCHED_OFF = "switched_off"
+    OVER_BUDGET = "over_budget"
+    BREAKER_OPEN = "breaker_open"
+    SWITCH_UNREAD = "switch_unread"
+    BUDGET_UNREAD = "budget_unread"
+    SERVICE_REFUSED = "service_refused"
+    NO_ANSWER = "no_answer"
+    ANSWER_REFUSED = "answer_refused"
+    """It answered, with something that the closed lists do not hold."""
+
+
 class Reservation(NamedTuple):
     """Money set aside for one call. If its end is never told, it stays spent: the safe side."""
 

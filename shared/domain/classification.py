@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from shared.domain.ai_use import AiUseName, Unavailable
 from shared.domain.model import Model
 
 UNKNOWN_LANGUAGE = "und"
@@ -70,6 +71,13 @@ class PersonalDataKind(StrEnum):
     IP_ADDRESS = "ip_address"
 
 
+class FellBack(Model):
+    """A use of AI that was wanted and could not be had."""
+
+    ai_use: AiUseName
+    why: Unavailable
+
+
 class Classification(Model):
     """Language, intent, sentiment and urgency, each with its confidence, and who decided."""
 
@@ -102,7 +110,9 @@ class Classification(Model):
     threshold: float | None = None
     """The confidence below which the next classifier would have been asked."""
     fell_back_because: str | None = None
-    """Set when a better classifier was wanted and could not be had."""
+    """Set when a better classifier was wanted and could not be had; for readers."""
+    fell_back: FellBack | None = None
+    """The same for counting: which one, whoever decided instead, and why."""
 
 
 class IntentMeaning(Model):

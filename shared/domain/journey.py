@@ -28,7 +28,9 @@ class ClassificationStep(Model):
 
     classification: Classification
     machine_classification: Classification | None = None
-    """What the classifiers said, where a person said otherwise."""
+    """What the classifiers and the mark said, where a person said otherwise."""
+    paid_classification: Classification | None = None
+    """What Bedrock had answered, where the touchpoint's mark said otherwise."""
     next_step: Literal["ticket_creation", "nothing"]
     decisions: tuple[Decision, ...] = ()
 
@@ -42,6 +44,18 @@ class ClassificationStep(Model):
             if value or name not in facts
         }
         return state
+
+    @property
+    def machine(self) -> Classification:
+        """What counts where no person said otherwise."""
+        return self.machine_classification or self.classification
+
+    @property
+    def answer(self) -> Classification:
+        """What is weighed again with the mark and with what people say; a mark that was weighed
+        already changes nothing the second time.
+        """
+        return self.paid_classification or self.machine
 
 
 class TicketOutcome(StrEnum):

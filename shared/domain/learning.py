@@ -9,7 +9,7 @@ from shared.domain.profile import MOST_MOODS, LearnedLanguage, Mood
 MOST_LANGUAGES = 5
 """So many of the latest may be taken back, and the one before still counts."""
 
-Lesson = TypeVar("Lesson", LearnedLanguage, Mood)
+Lesson = TypeVar("Lesson", bound=LearnedLanguage | Mood)
 
 
 class Learned(Model):

@@ -24,6 +24,7 @@ BESIDE: Mapping[Aspect, Mapping[str, object]] = {
         "runner_up": None,
         "runner_up_confidence": None,
         "fell_back_because": None,
+        "fell_back": None,
     },
     "urgency": {"urgency_reasons": ()},
     "language": {"language_confidence": 1.0},

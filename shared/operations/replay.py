@@ -140,7 +140,7 @@ def _look(
         return
     machine = journey.ai_classification.machine_classification
     found.overridden += machine is not None
-    answer = _answer(entry, machine or journey.ai_classification.classification, rules)
+    answer = _answer(entry, journey.ai_classification.answer, rules)
     found.kept += answer.decided_by == "bedrock"
     before = _as_recorded(entry, journey, rules.current, hide)
     after = _as_it_would_be(entry, journey, answer, rules.candidate, hide)

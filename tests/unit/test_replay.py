@@ -153,6 +153,30 @@ def test_new_words_decide_before_bedrock_would_be_asked(by_bedrock: House) -> No
     assert example.after == "rules 0.91 by rule order_word on: commande"
 
 
+@pytest.mark.parametrize("is_overridden", [False, True])
+def test_what_bedrock_answered_beside_a_mark_is_kept(is_overridden: bool) -> None:
+    """The mark is weighed again, by the candidate's rules: without one Bedrock's intent is back."""
+    house = House()
+    text = "It was all right until it was not"
+    house.world.classifier.known[text] = classification(
+        intent="praise", decided_by="bedrock", version="bedrock:x/1"
+    )
+    seen = touchpoint(Review(rating=1, text=text), key="review", endpoint=None)
+    house.receive(seen)
+    if is_overridden:
+        house.override(seen, urgency="high")
+    other = {text: {"intent": "refund"}}
+    found = again(house, knows=other)
+    assert (found.kept, found.unchanged) == (1, 1)
+    understanding = house.policies.understanding
+    marks = understanding.marks.model_copy(update={"rules": ()})
+    unmarked = understanding.model_copy(update={"marks": marks})
+    found = again(house, house.policies._replace(understanding=unmarked), knows=other)
+    assert found.kept == 1
+    assert found.moves[Move("intent", "complaint", "praise")] == 1
+    assert again(house, knows=other, without_bedrock=True).kept == 0
+
+
 def test_nor_is_an_answer_kept_that_left_the_list(by_bedrock: House) -> None:
     intents = {k: v for k, v in policies().intents.items() if k != "refund"}
     assert again(by_bedrock, policies()._replace(intents=intents)).kept == 0

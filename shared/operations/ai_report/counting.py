@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from shared.domain.ai_use import Refusal
 from shared.domain.classification import Classification, Sentiment
 from shared.domain.journey import JourneyState
 from shared.domain.override import ASPECTS, Aspect, Standing, standing
@@ -17,22 +16,9 @@ from shared.policies.reader import Policies
 from shared.ports import LedgerEntry
 
 UNLISTED = "unlisted"
-REFUSED_ANSWER = "its answer was refused"
-ANOTHER_REASON = "another reason"
-REASONS = (
-    ("could not be read", "its switch could not be read"),
-    ("could not be asked", "its budget could not be read"),
-    (Refusal.SWITCHED_OFF, "switched off"),
-    (Refusal.OVER_BUDGET, "the budget of the day was spent"),
-    (Refusal.BREAKER_OPEN, "its breaker was open"),
-    ("Bedrock refused", "the service refused"),
-    ("Bedrock did not answer", "the service did not answer"),
-    ("the model", REFUSED_ANSWER),
-)
-"""A part of `fell_back_because`, and how it is counted; the first that is found."""
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
-_VERSION = re.compile(r"(rules|words|embedded|bedrock)[-:][A-Za-z0-9.:/_-]{1,100}")
+_VERSION = re.compile(r"(rules|embedded|bedrock)[-:][A-Za-z0-9.:/_-]{1,100}")
 
 
 class Lists(NamedTuple):
@@ -56,8 +42,7 @@ def count(entry: LedgerEntry, counts: Counts, known: Lists) -> None:
         counts.waiting += entry.touchpoint.needs_understanding
         return
     step = journey.ai_classification
-    machine = step.machine_classification or step.classification
-    _count_answer(machine, entry, counts, known)
+    _count_answer(step.machine, entry, counts, known)
 
 
 def _writer(touchpoint: Touchpoint) -> str | None:
@@ -65,12 +50,6 @@ def _writer(touchpoint: Touchpoint) -> str | None:
     writer = getattr(touchpoint.content, "written_by", None)
     is_told = touchpoint.direction is Direction.OUTBOUND and isinstance(writer, StrEnum)
     return str(writer) if is_told else None
-
-
-def reason(fell_back_because: str) -> str:
-    """One of a few: the recorded words may name a service's error."""
-    found = (name for part, name in REASONS if part in fell_back_because)
-    return next(found, ANOTHER_REASON)
 
 
 def _count_answer(
@@ -90,8 +69,8 @@ def _count_answer(
         negative=machine.sentiment is Sentiment.NEGATIVE,
         changed=bool(corrections),
     )
-    if machine.fell_back_because is not None:
-        counts.fell_back[decider, reason(machine.fell_back_because)] += 1
+    if machine.fell_back is not None:
+        counts.fell_back[machine.fell_back.ai_use, machine.fell_back.why] += 1
     for one in corrections:
         counts.changed[decider, one.aspect] += 1
         counts.corrections[one] += 1

@@ -34,10 +34,6 @@ class Share(Model):
     low: float | None = None
     high: float | None = None
 
-    @property
-    def is_enough(self) -> bool:
-        return self.of >= FEWEST
-
 
 class Mean(Model):
     """Of confidences; `low` and `high` as of a share, by the normal distribution."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from shared.domain.ai_use import AiUseName, Unavailable
 from shared.domain.override import Aspect
 
 DECILES = 10
@@ -91,8 +92,8 @@ class Counts:
     confirmed: int = 0
     """Of these, all that a person said the machine had said too."""
     tallies: dict[Slice, Tally] = field(default_factory=dict)
-    fell_back: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By who answered instead, and why."""
+    fell_back: Counter[tuple[AiUseName, Unavailable]] = field(default_factory=Counter)
+    """By the use that was wanted, and why it could not be had."""
     changed: Counter[tuple[str, Aspect]] = field(default_factory=Counter)
     """By who had decided, and the aspect that a person changed."""
     corrections: Counter[Correction] = field(default_factory=Counter)

@@ -13,10 +13,10 @@ from shared.domain.ai_use import (
     AiUseState,
     Measure,
     RiskClass,
+    Unavailable,
 )
 from shared.domain.model import Instant, Model
 from shared.domain.override import ASPECTS, Aspect
-from shared.operations.ai_report.counting import REFUSED_ANSWER
 from shared.operations.ai_report.statistics import (
     FEWEST,
     Mean,
@@ -27,11 +27,17 @@ from shared.operations.ai_report.statistics import (
 from shared.operations.ai_report.tally import Counts
 
 DECIDER_OF_USE = {use: decider for decider, use in USE_OF_DECIDER.items()}
-ANSWERS_INSTEAD = {
-    AiUseName.EMBEDDED_CLASSIFICATION: "rules",
-    AiUseName.BEDROCK_CLASSIFICATION: "embedded",
+BECAUSE: Mapping[Unavailable, str] = {
+    Unavailable.SWITCHED_OFF: "switched off",
+    Unavailable.OVER_BUDGET: "the budget of the day was spent",
+    Unavailable.BREAKER_OPEN: "its breaker was open",
+    Unavailable.SWITCH_UNREAD: "its switch could not be read",
+    Unavailable.BUDGET_UNREAD: "its budget could not be read",
+    Unavailable.SERVICE_REFUSED: "the service refused",
+    Unavailable.NO_ANSWER: "the service did not answer",
+    Unavailable.ANSWER_REFUSED: "its answer was refused",
 }
-"""Whose record says in `fell_back_because` that this use was wanted and not to be had."""
+"""In words."""
 
 Verdict = Literal["ok", "missed", "too_few", "not_counted"]
 
@@ -140,9 +146,8 @@ def _report(
 def _answers(name: AiUseName, now: Counts, before: Counts) -> Answers:
     decider = DECIDER_OF_USE[name]
     tally = now.of([decider])
-    instead = ANSWERS_INSTEAD[name]
-    because = {why: n for (who, why), n in sorted(now.fell_back.items()) if who == instead}
-    missing, refused = sum(because.values()), because.get(REFUSED_ANSWER, 0)
+    because = {why: n for (wanted, why), n in sorted(now.fell_back.items()) if wanted is name}
+    missing, refused = sum(because.values()), because.get(Unavailable.ANSWER_REFUSED, 0)
     return Answers(
         decided=tally.n,
         decided_before=before.of([decider]).n,
@@ -150,7 +155,7 @@ def _answers(name: AiUseName, now: Counts, before: Counts) -> Answers:
         deciles=tuple(tally.deciles),
         below=share(tally.below, tally.n),
         fell_back=share(missing, missing + tally.n),
-        fell_back_because=because,
+        fell_back_because={BECAUSE[why]: n for why, n in because.items()},
         refused=share(refused, refused + tally.n),
         overridden=share(tally.changed, tally.n),
         overridden_by_aspect={

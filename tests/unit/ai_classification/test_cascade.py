@@ -10,8 +10,15 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 
 from shared.adapters.bedrock_prompt import TOOL
 from shared.adapters.classifier import build_classifier, tell_refused
-from shared.domain.ai_use import AiUseName, AiUseState, PaidModel, Switch, Tokens
-from shared.domain.classification import Classification, Urgency
+from shared.domain.ai_use import (
+    AiUseName,
+    AiUseState,
+    PaidModel,
+    Switch,
+    Tokens,
+    Unavailable,
+)
+from shared.domain.classification import Classification, FellBack, Urgency
 from shared.domain.errors import Contention
 from shared.events.catalogue import AiUseSwitched
 from shared.policies.reader import read_policies
@@ -123,6 +130,7 @@ def test_with_the_embedded_model_off_the_words_answer_and_nothing_is_paid(house:
     found = house.classify(SURE)
     assert (found.decided_by, found.intent) == ("rules", "order_status")
     assert found.fell_back_because == "embedded_classification: switched off"
+    assert found.fell_back == FellBack(ai_use=EMBEDDED, why=Unavailable.SWITCHED_OFF)
     assert house.classify(UNSURE).intent == "other"
     assert not house.model.asked
     house.turn(EMBEDDED, on=True)
@@ -134,15 +142,16 @@ def test_with_bedrock_off_the_embedded_answer_stands(house: House) -> None:
     found = house.classify()
     assert found.decided_by == "embedded"
     assert found.fell_back_because == "bedrock_classification: switched off"
+    assert found.fell_back == FellBack(ai_use=BEDROCK, why=Unavailable.SWITCHED_OFF)
     assert not house.model.asked
 
 
 def test_a_spent_budget_asks_nobody_until_tomorrow(house: House) -> None:
     day = house.clock.now().date()
     house.ai_uses.put(AiUseState(ai_use=BEDROCK, day=day, spent=paid().daily_budget))
-    assert house.classify().fell_back_because == (
-        "bedrock_classification: the budget of the day is spent"
-    )
+    found = house.classify()
+    assert found.fell_back_because == "bedrock_classification: the budget of the day is spent"
+    assert found.fell_back == FellBack(ai_use=BEDROCK, why=Unavailable.OVER_BUDGET)
     house.clock.advance(timedelta(days=1))
     assert house.classify().decided_by == "bedrock"
 
@@ -160,19 +169,26 @@ def test_one_call_never_costs_more_than_was_set_aside(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "why"),
+    ("fault", "why", "code"),
     [
-        (THROTTLED, "Bedrock refused: ThrottlingException"),
-        (TIMED_OUT, "Bedrock did not answer: ReadTimeoutError"),
-        (EndpointConnectionError(endpoint_url="x"), "Bedrock did not answer"),
+        (THROTTLED, "Bedrock refused: ThrottlingException", Unavailable.SERVICE_REFUSED),
+        (TIMED_OUT, "Bedrock did not answer: ReadTimeoutError", Unavailable.NO_ANSWER),
+        (
+            EndpointConnectionError(endpoint_url="x"),
+            "Bedrock did not answer",
+            Unavailable.NO_ANSWER,
+        ),
     ],
 )
-def test_a_fault_leaves_the_embedded_answer(house: House, fault: Exception, why: str) -> None:
+def test_a_fault_leaves_the_embedded_answer(
+    house: House, fault: Exception, why: str, code: Unavailable
+) -> None:
     house.model.fault = fault
     found = house.classify()
     assert found.decided_by == "embedded"
     assert found.fell_back_because is not None
     assert why in found.fell_back_because
+    assert found.fell_back == FellBack(ai_use=BEDROCK, why=code)
     assert house.bedrock.failures == 1
     assert not house.told, "nothing was answered that could be refused"
 
@@ -191,7 +207,9 @@ def test_faults_in_a_row_open_the_breaker_and_one_call_closes_it(house: House) -
     for _ in range(paid().breaker.failures):
         house.classify()
     asked = len(house.model.asked)
-    assert house.classify().fell_back_because == "bedrock_classification: its breaker is open"
+    found = house.classify()
+    assert found.fell_back_because == "bedrock_classification: its breaker is open"
+    assert found.fell_back == FellBack(ai_use=BEDROCK, why=Unavailable.BREAKER_OPEN)
     assert len(house.model.asked) == asked
     house.clock.advance(paid().breaker.open_for)
     house.model.fault = None
@@ -219,6 +237,7 @@ def test_a_refused_answer_is_told_paid_and_no_fault_of_the_service(
         assert found.decided_by == "embedded"
         assert found.fell_back_because is not None
         assert why in found.fell_back_because
+        assert found.fell_back == FellBack(ai_use=BEDROCK, why=Unavailable.ANSWER_REFUSED)
     assert {ai_use for ai_use, _ in house.told} == {BEDROCK}
     assert len(house.told) == paid().breaker.failures + 1
     assert "+33612345678" not in str(house.told)
@@ -235,6 +254,7 @@ def test_where_the_states_cannot_be_read_the_embedded_model_answers_unpaid(
     found = house.classify(UNSURE)
     assert found.decided_by == "embedded"
     assert found.fell_back_because == "whether AI is switched off could not be read"
+    assert found.fell_back == FellBack(ai_use=BEDROCK, why=Unavailable.SWITCH_UNREAD)
     assert not house.model.asked
 
 
@@ -262,7 +282,9 @@ def _break(house: House, when: str) -> None:
 
 def test_what_cannot_be_set_aside_is_not_asked(house: House) -> None:
     _break(house, "reserve")
-    assert house.classify().fell_back_because == "the budget could not be asked"
+    found = house.classify()
+    assert found.fell_back_because == "the budget could not be asked"
+    assert found.fell_back == FellBack(ai_use=BEDROCK, why=Unavailable.BUDGET_UNREAD)
     assert not house.model.asked
 
 

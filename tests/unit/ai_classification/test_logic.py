@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from functions.ai_classification.logic import understand
-from shared.domain.classification import Classification, Evidence, Sentiment, Urgency
+from shared.domain.ai_use import AiUseName, Unavailable
+from shared.domain.classification import Classification, Evidence, FellBack, Sentiment, Urgency
 from shared.domain.errors import NotFound
 from shared.domain.journey import ClassificationStep, JourneyState
 from shared.domain.model import TouchpointId
@@ -359,6 +360,21 @@ def test_a_bad_mark_leaves_a_precise_intent_and_colours_it(world: World) -> None
     assert (found.intent, found.sentiment) == ("delivery_problem", Sentiment.NEGATIVE)
     assert found.decided_by == "embedded"
     assert ("sentiment", "bad_review") in [(one.aspect, one.reason) for one in found.evidence]
+
+
+def test_a_mark_decides_and_what_could_not_be_had_stays_on_the_record(world: World) -> None:
+    missed = FellBack(ai_use=AiUseName.BEDROCK_CLASSIFICATION, why=Unavailable.SERVICE_REFUSED)
+    knows(world, "hm", intent="other", fell_back_because="Bedrock refused", fell_back=missed)
+    step = step_for(world, of(Review(rating=1, text="hm")))
+    assert (step.classification.decided_by, step.classification.fell_back) == ("rules", missed)
+    assert step.paid_classification is None, "what costs nothing can be asked again"
+
+
+def test_what_was_paid_for_is_kept_where_the_mark_says_otherwise(world: World) -> None:
+    knows(world, "hm", intent="praise", decided_by="bedrock")
+    paid = step_for(world, of(Review(rating=1, text="hm"))).paid_classification
+    assert paid is not None and (paid.intent, paid.decided_by) == ("praise", "bedrock")
+    assert step_for(world, of(Message(text="hm"), key="2")).paid_classification is None
 
 
 def test_a_good_mark_does_not_excuse_what_is_owed(world: World) -> None:

@@ -10,15 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.adapters.bedrock_classifier import BedrockClassifier, ModelUnavailable
-from shared.domain.ai_use import AiUseName, Refusal
-from shared.domain.classification import Sentiment, Urgency
+from shared.domain.ai_use import AiUseName, Refusal, Unavailable
+from shared.domain.classification import FellBack, Sentiment, Urgency
 from shared.domain.override import Override, Released
 from shared.domain.touchpoint import Automation, Channel, Direction, Message
-from shared.operations.ai_report.counting import ANOTHER_REASON, REFUSED_ANSWER, UNLISTED, reason
+from shared.operations.ai_report.counting import UNLISTED
 from shared.operations.ai_report.tally import Correction, Counts, Slice
+from shared.operations.ai_report.uses import BECAUSE
 from shared.ports import LedgerEntry
 from tests.builders import NOON
 from tests.unit.ai_report.records import LISTS, POLICIES, counted, entry, override
+
+UNREAD = FellBack(ai_use=AiUseName.BEDROCK_CLASSIFICATION, why=Unavailable.BUDGET_UNREAD)
 
 
 def test_the_machine_and_the_person_are_kept_apart() -> None:
@@ -161,35 +164,33 @@ def talking() -> Any:
 @pytest.mark.parametrize(
     ("act", "counted_as"),
     [
-        (throttled, "the service refused"),
-        (silent, "the service did not answer"),
-        (talking, REFUSED_ANSWER),
+        (throttled, Unavailable.SERVICE_REFUSED),
+        (silent, Unavailable.NO_ANSWER),
+        (talking, Unavailable.ANSWER_REFUSED),
     ],
 )
 def test_what_bedrock_failed_with_is_counted_by_kind(
-    act: Callable[[], Any], counted_as: str
+    act: Callable[[], Any], counted_as: Unavailable
 ) -> None:
     model = BedrockClassifier(
         lambda: Client(act), "a.model", POLICIES.understanding, POLICIES.intents
     )
     with pytest.raises(ModelUnavailable) as failed:
         model.ask(model.question("Where is it?"))
-    assert reason(str(failed.value)) == counted_as
+    assert failed.value.why is counted_as
 
 
-@pytest.mark.parametrize(
-    ("recorded", "counted_as"),
-    [
-        *((f"{AiUseName.BEDROCK_CLASSIFICATION}: {one}", None) for one in Refusal),
-        ("whether AI is switched off could not be read", "its switch could not be read"),
-        ("the budget could not be asked", "its budget could not be read"),
-        ("Awa Diop, +33612345678", ANOTHER_REASON),
-    ],
-)
-def test_a_reason_is_one_of_a_few(recorded: str, counted_as: str | None) -> None:
-    found = reason(recorded)
-    assert found == counted_as if counted_as else found != ANOTHER_REASON
-    assert counted(entry(fell_back_because=recorded)).fell_back == {("embedded", found): 1}
+def test_every_refusal_is_counted_as_what_it_is() -> None:
+    assert {one.name for one in Refusal} <= {one.name for one in Unavailable}
+    assert set(BECAUSE) == set(Unavailable)
+
+
+@pytest.mark.parametrize("decider", ["rules", "embedded"])
+def test_what_could_not_be_had_is_counted_under_the_use_that_was_wanted(decider: str) -> None:
+    """Also where a mark decided instead of what Bedrock could not say; words are not read."""
+    one = entry(decided_by=decider, fell_back=UNREAD, fell_back_because="Awa Diop, +33612345678")
+    assert counted(one).fell_back == {(UNREAD.ai_use, UNREAD.why): 1}
+    assert not counted(entry(fell_back_because="the budget could not be asked")).fell_back
 
 
 # Laws
@@ -214,7 +215,7 @@ def entries(draw: st.DrawFn) -> LedgerEntry:
         intent_confidence=draw(st.floats(0, 1)),
         sentiment=draw(st.sampled_from(Sentiment)),
         decided_by=draw(st.sampled_from(["rules", "embedded", "bedrock"])),
-        fell_back_because=draw(st.sampled_from([None, "the budget could not be asked"])),
+        fell_back=draw(st.sampled_from([None, UNREAD])),
     )
     is_understood = draw(st.booleans())
     return one if is_understood else one.model_copy(update={"outcome": None})

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.ai_use import AiUse, AiUseName, AiUseState, Switch
-from shared.domain.classification import Sentiment
+from shared.domain.ai_use import AiUse, AiUseName, AiUseState, Switch, Unavailable
+from shared.domain.classification import FellBack, Sentiment
 from shared.domain.touchpoint import Channel
 from shared.operations.ai_report.drift import drifts, versions
 from shared.operations.ai_report.slices import slices
@@ -211,20 +211,30 @@ def test_of_too_few_a_kpi_is_neither_kept_nor_missed() -> None:
     assert judge(0, 0, at_least=0.7) == ("too_few", False)
 
 
+def missed(ai_use: AiUseName, why: Unavailable) -> FellBack:
+    return FellBack(ai_use=ai_use, why=why)
+
+
 def test_each_use_stands_with_what_it_did() -> None:
     now = counted(
         *many(60, decided_by="embedded"),
         *[entry(override(intent="refund"), decided_by="bedrock")] * 40,
-        *many(5, decided_by="embedded", fell_back_because="the model did not use its tool once"),
-        *many(5, decided_by="embedded", fell_back_because="Bedrock refused: Throttling"),
-        *many(2, decided_by="rules", fell_back_because=f"{EMBEDDED}: switched off"),
+        *many(5, decided_by="embedded", fell_back=missed(BEDROCK, Unavailable.ANSWER_REFUSED)),
+        *many(4, decided_by="embedded", fell_back=missed(BEDROCK, Unavailable.SERVICE_REFUSED)),
+        # A mark decided.
+        *many(1, decided_by="rules", fell_back=missed(BEDROCK, Unavailable.SERVICE_REFUSED)),
+        *many(2, decided_by="rules", fell_back=missed(EMBEDDED, Unavailable.SWITCHED_OFF)),
     )
     uses = {one.ai_use: one for one in use_reports(REGISTER, None, now, counted(entry()), NOON)}
     assert list(uses) == list(AiUseName)
     embedded, bedrock = uses[EMBEDDED].answers, uses[BEDROCK].answers
     assert embedded is not None and bedrock is not None
-    assert (embedded.decided, embedded.decided_before) == (70, 1)
+    assert (embedded.decided, embedded.decided_before) == (69, 1)
     assert embedded.fell_back_because == {"switched off": 2}
+    assert bedrock.fell_back_because == {
+        "its answer was refused": 5,
+        "the service refused": 5,
+    }
     assert (bedrock.fell_back.count, bedrock.fell_back.of) == (10, 50)
     assert (bedrock.refused.count, bedrock.refused.of) == (5, 45)
     assert bedrock.overridden_by_aspect["intent"].count == 40

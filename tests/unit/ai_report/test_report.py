@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from shared.domain.ai_use import AiUseName, AiUseState, Switch
+from shared.domain.ai_use import AiUseName, AiUseState, Switch, Unavailable
+from shared.domain.classification import FellBack
 from shared.domain.errors import InvalidInput
 from shared.domain.touchpoint import Channel, Endpoint, Message
 from shared.operations.ai_report.page import as_html, headlines
@@ -128,6 +129,9 @@ class Read(HTMLParser):
             assert self.open.pop() == tag
 
 
+REFUSED = FellBack(ai_use=AiUseName.BEDROCK_CLASSIFICATION, why=Unavailable.ANSWER_REFUSED)
+
+
 def busy() -> list[LedgerEntry]:
     """Something for every section of the page."""
     corrected = [entry(override(intent="refund"), language="wo", intent_confidence=0.2)] * 40
@@ -135,7 +139,7 @@ def busy() -> list[LedgerEntry]:
     then = NOON - timedelta(days=1)
     return [
         *many(200, intent_confidence=0.9, **new),
-        *many(3, fell_back_because="the model did not use its tool once"),
+        *many(3, fell_back=REFUSED),
         *corrected,
         *many(100, at=then, version="embedded-1"),
     ]

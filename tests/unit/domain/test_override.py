@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared.domain.classification import Classification, Evidence, Sentiment, Urgency
+from shared.domain.ai_use import AiUseName, Unavailable
+from shared.domain.classification import Classification, Evidence, FellBack, Sentiment, Urgency
 from shared.domain.model import TouchpointId
 from shared.domain.override import (
     ASPECTS,
@@ -29,6 +30,7 @@ MACHINE = classification(
     urgency=Urgency.HIGH,
     urgency_reasons=("deadline",),
     fell_back_because="Bedrock did not answer",
+    fell_back=FellBack(ai_use=AiUseName.BEDROCK_CLASSIFICATION, why=Unavailable.NO_ANSWER),
     evidence=(
         Evidence(aspect="intent", words=("commande",), weight=0.4),
         Evidence(aspect="urgency", words=("demain",), reason="deadline"),
@@ -136,7 +138,7 @@ def test_each_aspect_is_sure_and_says_who_and_why() -> None:
     found = overridden(MACHINE, [said])
     assert (found.intent, found.intent_confidence) == ("refund", 1.0)
     assert (found.runner_up, found.runner_up_confidence) == (None, None)
-    assert found.fell_back_because is None
+    assert (found.fell_back_because, found.fell_back) == (None, None)
     assert (found.sentiment, found.sentiment_score) == (Sentiment.NEGATIVE, -1.0)
     assert (found.language, found.language_confidence) == ("it", 1.0)
     assert (found.urgency, found.urgency_reasons) == (Urgency.CRITICAL, ())
