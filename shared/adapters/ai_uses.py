@@ -1,11 +1,12 @@
 """The state of the AI uses on DynamoDB: one item for each, in a table without personal data.
 
-Every write holds under the condition that made it right, so that many functions at once spend no
-more than the budget and let one call through an open breaker. A use without an item is on and has
-spent nothing. A switch carries its event; what is spent leaves in silence.
+Every write is what the rules of the domain make of what was read, on condition that it still holds:
+many functions at once spend no more than the budget and let one call through an open breaker. A use
+without an item is on and has spent nothing. A switch carries its event; what is spent leaves in
+silence.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any, cast
@@ -21,6 +22,8 @@ from shared.domain.ai_use import (
     Reservation,
     Switch,
     reserved,
+    settled,
+    switched,
 )
 from shared.domain.errors import Contention
 from shared.domain.model import isoformat
@@ -28,6 +31,8 @@ from shared.events.envelope import Event
 
 _ATTEMPTS = 8
 _IS_ON = "(attribute_not_exists(#on) OR #on = :yes)"
+_KEPT = ("day", "failures", "open_until", "opened_at")
+"""Of a state, beside the switch and what was spent."""
 
 
 class DynamoAiUses:
@@ -50,24 +55,24 @@ class DynamoAiUses:
         return {one: found.get(one, AiUseState(ai_use=one)) for one in ai_uses}
 
     def switch(self, ai_use: AiUseName, switch: Switch, event: Event) -> AiUseState:
-        written, before = _update(
-            self._client,
-            dynamo.update(
+        """Done twice, because the first answer was lost, it finds itself done."""
+        state = self.states([ai_use])[ai_use]
+        for _ in range(_ATTEMPTS):
+            after = switched(state, switch)
+            if after is state:
+                return state
+            parameters = dynamo.update(
                 {"ai_use": ai_use},
                 table=self._table,
-                set_={
-                    "on": switch.on,
-                    "by": switch.by,
-                    "at": isoformat(switch.at),
-                    "because": switch.because,
-                    "event": event.carried(),
-                },
-                condition="#on = :no" if switch.on else _IS_ON,
-                values={"no": False} if switch.on else {"yes": True},
-            ),
-        )
-        item = written or before
-        return _state(item) if item else AiUseState(ai_use=ai_use)
+                set_={**_turned(switch), "event": event.carried()},
+                condition=_unchanged("on", state.switch),
+                values={"was_on": state.is_on} if state.switch else None,
+            )
+            written, before = _update(self._client, parameters)
+            if written is not None:
+                return _state(written)
+            state = _found(ai_use, before)
+        raise Contention("others keep turning the same switch")
 
     def reserve(
         self, state: AiUseState, cost: int, paid: PaidModel, now: datetime
@@ -77,46 +82,19 @@ class DynamoAiUses:
             if isinstance(decided, Refusal):
                 return decided
             after, reservation = decided
-            written, before = _update(self._once, self._spending(state, after, cost, paid))
+            room = paid.daily_budget - cost if state.day == after.day else None
+            written, before = _update(self._once, self._spending(state, after, room))
             if written is not None:
                 return reservation
             # Somebody came first. What it has become tells whether there is still room.
-            state = _state(before) if before else AiUseState(ai_use=state.ai_use)
+            state = _found(state.ai_use, before)
         raise Contention("others keep spending the same budget")
 
-    def _spending(
-        self, before: AiUseState, after: AiUseState, cost: int, paid: PaidModel
-    ) -> dict[str, Any]:
-        """One update, on condition that what it was decided on still holds.
-
-        What others spend on the same day does not disturb it while there is room.
-        """
-        assert after.day is not None
-        conditions = [_IS_ON]
-        values: dict[str, object] = {"yes": True}
-        set_: dict[str, object] = {}
-        add: dict[str, object] = {}
-        if before.day == after.day:
-            conditions.append("#day = :day AND #spent <= :room")
-            values |= {"day": after.day.isoformat(), "room": paid.daily_budget - cost}
-            add["spent"] = cost
-        else:
-            conditions.append(_unchanged("day", before.day))
-            values |= {"was_day": before.day.isoformat()} if before.day else {}
-            set_ |= {"day": after.day.isoformat(), "spent": cost}
-        conditions.append(_unchanged("open_until", before.open_until))
-        if before.open_until is not None and after.open_until is not None:
-            values["was_open_until"] = isoformat(before.open_until)
-            set_["open_until"] = isoformat(after.open_until)
-        return dynamo.update(
-            {"ai_use": before.ai_use},
-            table=self._table,
-            set_=set_,
-            add=add,
-            remove=["event"],
-            condition=" AND ".join(conditions),
-            values=values,
-        )
+    def _spending(self, before: AiUseState, after: AiUseState, room: int | None) -> dict[str, Any]:
+        """On condition that the switch is on, and that there is room beside what others spent."""
+        condition = _IS_ON if room is None else f"{_IS_ON} AND #spent <= :room"
+        values: dict[str, object] = {"yes": True} | ({} if room is None else {"room": room})
+        return self._change(before, after, ("day", "open_until"), condition, values)
 
     def settle(
         self,
@@ -127,38 +105,52 @@ class DynamoAiUses:
         *,
         failed: bool,
     ) -> None:
-        """If the second write of a failure is lost, the next failure opens the breaker."""
-        correction = {"spent": cost - reservation.cost}
-        ends: dict[str, Any] = {"add": {}, "remove": ["event", "failures", "open_until"]}
-        if failed:
-            ends = {"add": {"failures": 1}, "remove": ["event"]}
-        key = {"ai_use": reservation.ai_use}
-        written, before = _update(
-            self._once,
-            dynamo.update(
-                key,
-                table=self._table,
-                add=ends["add"] | correction,
-                remove=ends["remove"],
-                condition="#day = :day",
-                values={"day": reservation.day.isoformat()},
-            ),
+        """Where others were quicker every time, they have told how the service is: only the money
+        is put right then.
+        """
+        state = reservation.left
+        for _ in range(_ATTEMPTS):
+            after = settled(state, reservation, cost, paid, now, failed=failed)
+            if after == state:
+                return
+            change = self._change(state, after, ("day", "failures", "open_until"))
+            written, before = _update(self._once, change)
+            if written is not None:
+                return
+            state = _found(reservation.ai_use, before)
+        after = settled(state, reservation, cost, paid, now, failed=failed)
+        put_right = state.model_copy(update={"spent": after.spent})
+        if put_right != state:
+            # Refused where another day has begun: there is nothing to put right then.
+            _update(self._once, self._change(state, put_right, ("day",)))
+
+    def _change(
+        self,
+        before: AiUseState,
+        after: AiUseState,
+        read: Sequence[str],
+        condition: str = "",
+        values: Mapping[str, object] | None = None,
+    ) -> dict[str, Any]:
+        """One update from one state to the other, on condition that what was `read` still holds.
+
+        What is spent on the same day is added, so that calls which only spend never meet.
+        """
+        is_same_day = before.day == after.day
+        changed = [one for one in _KEPT if getattr(before, one) != getattr(after, one)]
+        new = {one: _stored(getattr(after, one)) for one in changed}
+        was = {f"was_{one}": _stored(getattr(before, one)) for one in read}
+        holds = [_unchanged(one, getattr(before, one)) for one in read]
+        spent = after.spent - before.spent if is_same_day else 0
+        return dynamo.update(
+            {"ai_use": before.ai_use},
+            table=self._table,
+            set_=new if is_same_day else {**new, "spent": after.spent},
+            add={"spent": spent} if spent else None,
+            remove=["event", *(one for one in changed if new[one] is None)],
+            condition=" AND ".join([*holds, *([condition] if condition else [])]),
+            values={**(values or {}), **{one: value for one, value in was.items() if value}},
         )
-        if written is None and before is not None:
-            # Another day has begun, and the sum of the one it was reserved on is gone.
-            written, _ = _update(self._once, dynamo.update(key, table=self._table, **ends))
-        if failed and written and written["failures"] >= paid.breaker.failures:
-            _update(
-                self._once,
-                dynamo.update(
-                    key,
-                    table=self._table,
-                    set_={"open_until": isoformat(now + paid.breaker.open_for)},
-                    remove=["event"],
-                    condition="#failures >= :limit",
-                    values={"limit": paid.breaker.failures},
-                ),
-            )
 
 
 def _update(
@@ -177,8 +169,28 @@ def _update(
     return dynamo.plain(answer["Attributes"]), None
 
 
-def _unchanged(name: str, before: date | datetime | None) -> str:
-    return f"attribute_not_exists(#{name})" if before is None else f"#{name} = :was_{name}"
+def _unchanged(name: str, before: object) -> str:
+    return f"#{name} = :was_{name}" if before else f"attribute_not_exists(#{name})"
+
+
+def _stored(value: date | datetime | int | None) -> str | int | None:
+    """None for what stands in no attribute: nothing, and no failure."""
+    if isinstance(value, datetime):
+        return isoformat(value)
+    return value.isoformat() if isinstance(value, date) else value or None
+
+
+def _turned(switch: Switch) -> dict[str, object]:
+    return {
+        "on": switch.on,
+        "by": switch.by,
+        "at": isoformat(switch.at),
+        "because": switch.because,
+    }
+
+
+def _found(ai_use: AiUseName, item: dict[str, Any] | None) -> AiUseState:
+    return _state(item) if item else AiUseState(ai_use=ai_use)
 
 
 def _state(item: dict[str, Any]) -> AiUseState:

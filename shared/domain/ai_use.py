@@ -1,8 +1,8 @@
 """What AI the house uses, what is promised of each use, and what people and money allow it now.
 
 Two parts: the register, which the company writes (`policies/ai_register.yaml`), and a use's state,
-which agents and calls change (`AiUses`). The rules between them are pure, so that every store of
-the state keeps the same ones.
+which agents and calls change (`AiUses`). The rules between them are pure: a store only writes what
+`switched`, `reserved` and `settled` make of what it read, while that still holds.
 """
 
 from collections.abc import Mapping
@@ -161,6 +161,8 @@ class AiUseState(Model):
     """In a row."""
     open_until: Instant | None = None
     """Set while the breaker is open. From then on one call may try."""
+    opened_at: Instant | None = None
+    """Set while the breaker is open: since when."""
 
     @property
     def is_on(self) -> bool:
@@ -201,6 +203,10 @@ class Reservation(NamedTuple):
     day: date
     cost: int
     """In micro-dollars, the most the call can cost."""
+    at: datetime
+    """When the call began."""
+    left: AiUseState
+    """What was left of the use once the money was set aside."""
 
 
 def switched(state: AiUseState, switch: Switch) -> AiUseState:
@@ -229,7 +235,7 @@ def reserved(
     tries = state.open_until is not None
     changes = {"open_until": now + paid.breaker.open_for} if tries else {}
     after = state.model_copy(update={"day": day, "spent": spent, **changes})
-    return after, Reservation(state.ai_use, day, cost)
+    return after, Reservation(state.ai_use, day, cost, now, after)
 
 
 def settled(
@@ -241,15 +247,29 @@ def settled(
     *,
     failed: bool,
 ) -> AiUseState:
-    """The state once it is known what a call cost, and whether the service failed it."""
+    """The state once it is known what a call cost, and whether the service failed it.
+
+    Of a call that began before the breaker opened only the cost counts: the others of its time have
+    told how the service was. What began later was let through to try.
+    """
     correction = cost - reservation.cost if state.day == reservation.day else 0
-    failures = state.failures + 1 if failed else 0
-    opens = failures >= paid.breaker.failures
-    open_until = now + paid.breaker.open_for if opens else state.open_until if failed else None
-    return state.model_copy(
-        update={
-            "spent": state.spent + correction,
-            "failures": failures,
-            "open_until": open_until,
-        }
-    )
+    changes: dict[str, object] = {"spent": state.spent + correction}
+    if state.opened_at is None or reservation.at > state.opened_at:
+        changes |= _breaker(state, paid.breaker, now, failed=failed)
+    return state.model_copy(update=changes)
+
+
+def _breaker(
+    state: AiUseState, breaker: Breaker, now: datetime, *, failed: bool
+) -> dict[str, object]:
+    """What a call does to it."""
+    if not failed:
+        return {"failures": 0, "open_until": None, "opened_at": None}
+    failures = state.failures + 1
+    if failures < breaker.failures:
+        return {"failures": failures}
+    return {
+        "failures": failures,
+        "open_until": now + breaker.open_for,
+        "opened_at": state.opened_at or now,
+    }

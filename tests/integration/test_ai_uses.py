@@ -181,6 +181,68 @@ def test_one_of_a_crowd_tries_an_open_breaker(real_stores: Stores) -> None:
     assert Counter(type(one) for one in ended) == {Refusal: 63, Reservation: 1}
 
 
+def test_a_late_success_leaves_an_open_breaker_open(stores: Stores) -> None:
+    store = ai_uses(stores)
+    calls = [store.reserve(store.states([BEDROCK])[BEDROCK], 9, paid(), NOON) for _ in range(5)]
+    late, *failing = [one for one in calls if isinstance(one, Reservation)]
+    for one in failing:
+        store.settle(one, 0, paid(), NOON + MINUTE / 4, failed=True)
+    opened = store.states([BEDROCK])[BEDROCK]
+    store.settle(late, 2, paid(), NOON + MINUTE / 2, failed=False)
+    after = store.states([BEDROCK])[BEDROCK]
+    assert after == opened.model_copy(update={"spent": 2})
+    assert after.open_until == NOON + MINUTE / 4 + MINUTE
+
+
+def test_the_end_of_a_call_is_one_write_and_no_read(stores: Stores) -> None:
+    store = ai_uses(stores)
+    reservation = store.reserve(AiUseState(ai_use=BEDROCK), 9, paid(), NOON)
+    assert isinstance(reservation, Reservation)
+    calls: list[str] = []
+    stores.client.meta.events.register(
+        "before-call.dynamodb", lambda model, **_: calls.append(model.name)
+    )
+    store.settle(reservation, 2, paid(), NOON, failed=False)
+    store.settle(reservation._replace(cost=2), 2, paid(), NOON, failed=False)
+    assert calls == ["UpdateItem"], "what changes nothing is not written"
+
+
+def test_where_others_are_always_quicker_the_money_is_put_right(stores: Stores) -> None:
+    store = ai_uses(stores)
+    mine, theirs = (
+        store.reserve(store.states([BEDROCK])[BEDROCK], 9, paid(failures=99), NOON)
+        for _ in range(2)
+    )
+    assert isinstance(mine, Reservation) and isinstance(theirs, Reservation)
+    is_theirs = False
+
+    def be_quicker(**_: Any) -> None:
+        nonlocal is_theirs
+        if not is_theirs:
+            is_theirs = True
+            store.settle(theirs, 9, paid(failures=99), NOON, failed=True)
+            is_theirs = False
+
+    event = "before-parameter-build.dynamodb.UpdateItem"
+    stores.client.meta.events.register(event, be_quicker)
+    store.settle(mine, 2, paid(failures=99), NOON, failed=False)
+    stores.client.meta.events.unregister(event, be_quicker)
+    state = store.states([BEDROCK])[BEDROCK]
+    assert state.spent == 9 + 2
+    assert state.failures > 0
+
+
+def test_a_crowd_of_failures_opens_the_breaker(real_stores: Stores) -> None:
+    store = ai_uses(real_stores)
+    limits = paid(budget=10_000)
+    calls = [store.reserve(AiUseState(ai_use=BEDROCK), 1, limits, NOON) for _ in range(64)]
+    under_way = [one for one in calls if isinstance(one, Reservation)]
+    with ThreadPoolExecutor(CALLERS) as crowd:
+        list(crowd.map(lambda one: store.settle(one, 0, limits, NOON, failed=True), under_way))
+    state = store.states([BEDROCK])[BEDROCK]
+    assert (state.failures, state.open_until, state.spent) == (3, NOON + MINUTE, 0)
+
+
 def test_a_switch_holds_for_whoever_comes_after_it(real_stores: Stores) -> None:
     """Not one reservation is made once the switch has been written."""
     store = ai_uses(real_stores)

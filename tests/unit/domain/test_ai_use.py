@@ -109,19 +109,25 @@ def test_a_clock_that_is_behind_brings_no_day_back() -> None:
 
 
 def test_a_call_costs_what_it_cost() -> None:
-    reservation = Reservation(BEDROCK, TODAY, 10)
+    reservation = reservation_at(NOON, 10)
     after = settled(reserve(FRESH), reservation, 4, paid(), NOON, failed=False)
     assert after.spent == 4
     next_day = reserve(reserve(FRESH), 7, NOON + timedelta(days=1))
     assert settled(next_day, reservation, 4, paid(), NOON, failed=False).spent == 7
 
 
-def fail(state: AiUseState, now: datetime = NOON) -> AiUseState:
-    return settled(state, Reservation(BEDROCK, TODAY, 0), 0, paid(), now, failed=True)
+def reservation_at(at: datetime, cost: int = 0) -> Reservation:
+    return Reservation(BEDROCK, TODAY, cost, at, FRESH)
 
 
-def succeed(state: AiUseState) -> AiUseState:
-    return settled(state, Reservation(BEDROCK, TODAY, 0), 0, paid(), NOON, failed=False)
+def fail(state: AiUseState, now: datetime = NOON, *, begun: datetime | None = None) -> AiUseState:
+    return settled(state, reservation_at(begun or now), 0, paid(), now, failed=True)
+
+
+def succeed(
+    state: AiUseState, now: datetime = NOON, *, begun: datetime | None = None
+) -> AiUseState:
+    return settled(state, reservation_at(begun or now), 0, paid(), now, failed=False)
 
 
 def test_failures_in_a_row_open_the_breaker() -> None:
@@ -137,10 +143,33 @@ def test_one_tries_for_all_when_the_time_is_over() -> None:
     opened = fail(fail(fail(FRESH)))
     trying = reserve(opened, 1, NOON + MINUTE)
     assert reserved(trying, 1, paid(), NOON + MINUTE) is Refusal.BREAKER_OPEN
-    closed = succeed(trying)
-    assert (closed.failures, closed.open_until) == (0, None)
+    closed = succeed(trying, NOON + MINUTE)
+    assert (closed.failures, closed.open_until, closed.opened_at) == (0, None, None)
     again = fail(trying, NOON + MINUTE)
-    assert again.open_until == NOON + 2 * MINUTE
+    assert (again.open_until, again.opened_at) == (NOON + 2 * MINUTE, NOON)
+
+
+def test_what_began_before_the_breaker_opened_does_not_close_it() -> None:
+    opened = fail(fail(fail(FRESH)))
+    assert (opened.failures, opened.opened_at) == (3, NOON)
+    before, late = NOON - MINUTE / 60, NOON + MINUTE / 2
+    assert succeed(opened, late, begun=before) == opened
+    assert fail(opened, late, begun=before) == opened, "nor does it keep it open any longer"
+    trying = reserve(opened, 1, NOON + MINUTE)
+    assert succeed(trying, NOON + MINUTE, begun=before) == trying
+    # Its own success does, and that of an earlier try that took long.
+    another = reserve(trying, 1, NOON + 2 * MINUTE)
+    assert succeed(another, NOON + 3 * MINUTE, begun=NOON + MINUTE).open_until is None
+
+
+def test_a_success_of_before_a_new_opening_does_not_close_it() -> None:
+    opened = fail(fail(fail(FRESH)))
+    first = reserve(opened, 1, NOON + MINUTE)
+    second = reserve(first, 1, NOON + 2 * MINUTE)
+    closed = succeed(second, NOON + 2 * MINUTE)
+    later = NOON + 3 * MINUTE
+    reopened = fail(fail(fail(closed, later), later), later)
+    assert succeed(reopened, later, begun=NOON + MINUTE) == reopened
 
 
 def test_a_try_that_never_came_back_is_followed_by_another() -> None:
@@ -187,7 +216,11 @@ class House:
     def _settle(self, reservation: Reservation, number: int, what: str) -> None:
         cost = min(number, reservation.cost)
         self.real[reservation.day] += cost
+        opened_at, was_open = self.state.opened_at, self.state.open_until is not None
         self.state = settled(self.state, reservation, cost, paid(), self.now, failed=what == "fail")
+        if was_open and self.state.open_until is None:
+            assert opened_at is not None and opened_at < reservation.at
+        assert (self.state.open_until is None) == (self.state.opened_at is None)
 
     def check(self) -> None:
         """Nothing was ever spent beyond the budget, not even if all under way cost the most."""
