@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.adapters.bedrock_classifier import AnswerRefused, BedrockClassifier, ModelUnavailable
 from shared.domain.ai_use import (
+    AiUseName,
     AiUseState,
     PaidModel,
     Refusal,
@@ -21,6 +22,7 @@ from shared.domain.ai_use import (
 from shared.domain.classification import Classification
 from shared.domain.errors import Contention
 from shared.ports import AiUses
+from shared.runtime.observability import count, logger
 
 UNREACHABLE = (BotoCoreError, ClientError, Contention)
 """What the store of the states may fail with."""
@@ -45,7 +47,8 @@ class MeteredClassifier:
         most = self._paid.price.cost(self._bedrock.most_tokens(question))
         try:
             reservation = self._ai_uses.reserve(state, most, self._paid, self._now())
-        except UNREACHABLE:
+        except UNREACHABLE as error:
+            self._tell_unsettled(state.ai_use, "reserve", error)
             reason = "the budget could not be asked"
             raise ModelUnavailable(reason, Unavailable.BUDGET_UNREAD) from None
         if isinstance(reservation, Refusal):
@@ -65,5 +68,11 @@ class MeteredClassifier:
         cost = reservation.cost if tokens is None else self._paid.price.cost(tokens)
         try:
             self._ai_uses.settle(reservation, cost, self._paid, self._now(), failed=failed)
-        except UNREACHABLE:
-            return
+        except UNREACHABLE as error:
+            self._tell_unsettled(reservation.ai_use, "settle", error)
+
+    def _tell_unsettled(self, ai_use: AiUseName, what: str, error: Exception) -> None:
+        """Nobody waits for it, so only the log and the count tell."""
+        kind = type(error).__name__
+        logger().warning("ai_use_unsettled", extra={"ai_use": ai_use, "what": what, "error": kind})
+        count("AiUsesUnsettled", ai_use=ai_use)

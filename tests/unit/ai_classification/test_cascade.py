@@ -280,6 +280,20 @@ def _break(house: House, when: str) -> None:
     setattr(house.ai_uses, when, broken)
 
 
+@pytest.mark.parametrize("what", ["reserve", "settle"])
+def test_a_fault_of_the_budget_store_is_a_warning_and_a_metric(
+    house: House, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    _break(house, what)
+    house.classify()
+    warning, metric = caplog.records
+    assert (warning.levelname, warning.getMessage()) == ("WARNING", "ai_use_unsettled")
+    told = {name: vars(warning)[name] for name in ("ai_use", "what", "error")}
+    assert told == {"ai_use": BEDROCK, "what": what, "error": "ClientError"}
+    assert (vars(metric)["AiUsesUnsettled"], vars(metric)["ai_use"]) == (1, BEDROCK)
+    assert UNSURE not in str([vars(one) for one in caplog.records])
+
+
 def test_what_cannot_be_set_aside_is_not_asked(house: House) -> None:
     _break(house, "reserve")
     found = house.classify()
