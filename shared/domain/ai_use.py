@@ -143,6 +143,7 @@ class Switch(Model):
 
     on: bool
     by: str
+    """`agent:<id>`; whatever was written where it was turned by hand."""
     at: Instant
     because: str
 

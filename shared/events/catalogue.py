@@ -247,7 +247,7 @@ class SegmentExited(Event):
 
 
 class AiUseSwitched(Event):
-    """Somebody turned the kill switch of an AI use. `by` is the agent."""
+    """Somebody turned the kill switch of an AI use. `by` is `agent:<id>`."""
 
     ai_use: str
     on: bool

@@ -39,7 +39,7 @@ def item(stores: Stores, ai_use: AiUseName = BEDROCK) -> dict[str, Any]:
 
 
 def turn(
-    store: AiUses, ai_use: AiUseName = BEDROCK, *, on: bool, by: str = "agent-7"
+    store: AiUses, ai_use: AiUseName = BEDROCK, *, on: bool, by: str = "agent:7"
 ) -> AiUseState:
     switch = Switch(on=on, by=by, at=NOON, because="a test")
     return store.switch(ai_use, switch, AiUseSwitched(ai_use=ai_use, on=on, by=by))
@@ -57,10 +57,10 @@ def test_a_switch_carries_its_event_and_a_second_one_none(stores: Stores) -> Non
     assert not turn(store, on=False).is_on
     written = item(stores)
     assert written["event"]["type"] == "AiUseSwitched"
-    turn(store, on=False, by="agent-8")
+    turn(store, on=False, by="agent:8")
     assert item(stores) == written
-    assert turn(store, on=True, by="agent-8").is_on
-    assert item(stores)["by"] == "agent-8"
+    assert turn(store, on=True, by="agent:8").is_on
+    assert item(stores)["by"] == "agent:8"
 
 
 def test_a_switch_can_be_turned_by_hand(stores: Stores) -> None:

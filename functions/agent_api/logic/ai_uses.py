@@ -91,8 +91,9 @@ def switch_ai_use(
 ) -> AiUseView:
     """Turning it to where it stands changes nothing: who came first is who did it."""
     ai_use, entry = _existing(name, register)
-    switch = Switch(on=change.on, by=by, at=now, because=change.reason)
-    event = AiUseSwitched(ai_use=ai_use, on=change.on, by=by)
+    who = f"agent:{by}"
+    switch = Switch(on=change.on, by=who, at=now, because=change.reason)
+    event = AiUseSwitched(ai_use=ai_use, on=change.on, by=who)
     return _view(entry, ai_uses.switch(ai_use, switch, event), now)
 
 

@@ -93,8 +93,8 @@ class House:
         return self.classifier.classify(text)
 
     def turn(self, ai_use: AiUseName, *, on: bool) -> None:
-        switch = Switch(on=on, by="agent-7", at=NOON, because="a test")
-        self.ai_uses.switch(ai_use, switch, AiUseSwitched(ai_use=ai_use, on=on, by="agent-7"))
+        switch = Switch(on=on, by="agent:7", at=NOON, because="a test")
+        self.ai_uses.switch(ai_use, switch, AiUseSwitched(ai_use=ai_use, on=on, by="agent:7"))
 
     @property
     def bedrock(self) -> AiUseState:

@@ -32,7 +32,7 @@ BEDROCK = AiUseName.BEDROCK_CLASSIFICATION
 FRESH = AiUseState(ai_use=BEDROCK)
 MINUTE = timedelta(minutes=1)
 TODAY = NOON.date()
-OFF = Switch(on=False, by="agent-7", at=NOON, because="it errs")
+OFF = Switch(on=False, by="agent:7", at=NOON, because="it errs")
 
 
 def paid(*, budget: int = 100, failures: int = 3) -> PaidModel:
@@ -81,9 +81,9 @@ def test_what_nobody_turned_is_on() -> None:
 def test_turning_a_switch_twice_keeps_who_turned_it_first() -> None:
     off = switched(FRESH, OFF)
     assert off.switch == OFF
-    again = OFF.model_copy(update={"by": "agent-8"})
+    again = OFF.model_copy(update={"by": "agent:8"})
     assert switched(off, again) is off
-    on = Switch(on=True, by="agent-8", at=NOON, because="mended")
+    on = Switch(on=True, by="agent:8", at=NOON, because="mended")
     assert switched(FRESH, on) is FRESH
     assert switched(off, on).switch == on
 

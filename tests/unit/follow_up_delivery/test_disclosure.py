@@ -220,8 +220,8 @@ class TestWhatIsNoMachines:
 
 def switch(promise: Promise, on: bool) -> None:
     at = promise.world.clock.now()
-    turned = Switch(on=on, by="agent-7", at=at, because="it makes things up")
-    event = AiUseSwitched(ai_use=MACHINES, on=on, by="agent-7")
+    turned = Switch(on=on, by="agent:7", at=at, because="it makes things up")
+    event = AiUseSwitched(ai_use=MACHINES, on=on, by="agent:7")
     promise.world.ai_uses.switch(MACHINES, turned, event)
 
 
