@@ -52,10 +52,17 @@ class Measure(StrEnum):
     """Of its decisions, those that a person changed."""
     REFUSED_RATE = "refused_rate"
     """Of its answers, those that the closed lists do not hold."""
-    ACCEPTED_RATE = "accepted_rate"
-    """Of its suggestions that somebody decided on, those that were taken."""
     DISCLOSED_RATE = "disclosed_rate"
     """Of the messages a machine wrote, those that said so."""
+
+
+MEASURES: Mapping[AiUseName, frozenset[Measure]] = {
+    AiUseName.EMBEDDED_CLASSIFICATION: frozenset({Measure.OVERRIDE_RATE, Measure.REFUSED_RATE}),
+    AiUseName.BEDROCK_CLASSIFICATION: frozenset({Measure.OVERRIDE_RATE, Measure.REFUSED_RATE}),
+    AiUseName.DUPLICATE_SUGGESTION: frozenset(),
+    AiUseName.MACHINE_WRITTEN_MESSAGES: frozenset({Measure.DISCLOSED_RATE}),
+}
+"""What can be counted of each use: a number that nobody ever sees holds nobody to anything."""
 
 
 class Kpi(Model):
@@ -128,11 +135,19 @@ class AiUse(Model):
     risk_because: str = Field(min_length=1)
     reads: tuple[str, ...] = Field(min_length=1)
     """The data it sees."""
-    kpi: Kpi
+    kpi: Kpi | None = None
+    not_measured_because: str | None = Field(default=None, min_length=1)
+    """Instead of a KPI: why there is none, and where to look."""
     falls_back_to: str = Field(min_length=1)
     """What happens while it is switched off."""
     reviewed: date
     paid: PaidModel | None = None
+
+    @model_validator(mode="after")
+    def _is_measured_or_says_why_not(self) -> "AiUse":
+        if (self.kpi is None) == (self.not_measured_because is None):
+            raise ValueError("a use has a kpi, or says in not_measured_because why it has none")
+        return self
 
 
 AiRegister = dict[AiUseName, AiUse]

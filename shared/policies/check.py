@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
-from shared.domain.ai_use import AiUseName
+from shared.domain.ai_use import MEASURES, AiUseName
 from shared.domain.disclosure import TEMPLATE as DISCLOSURE
 from shared.domain.follow_up import SendTemplate
 from shared.domain.suppression import NoticeTemplate
@@ -67,6 +67,10 @@ def _check_references(policies: Policies, files: dict[str, PolicyFile]) -> None:
     if bedrock.paid is None:
         where = (AiUseName.BEDROCK_CLASSIFICATION,)
         raise files["ai_register"].wrong(where, "it is paid by the call: paid is missing")
+    for ai_use, entry in policies.ai_register.items():
+        if entry.kpi is not None and entry.kpi.measure not in MEASURES[ai_use]:
+            reason = f"{entry.kpi.measure} cannot be counted of it"
+            raise files["ai_register"].wrong((ai_use, "kpi", "measure"), reason)
     if policies.sla.calendar not in policies.calendars:
         raise files["sla"].wrong(
             ("calendar",), f"{policies.sla.calendar!r} is not in calendars.yaml"

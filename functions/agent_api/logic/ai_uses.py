@@ -64,7 +64,10 @@ class AiUseView(Model):
     risk_class: RiskClass = Field(description="Of Regulation (EU) 2024/1689.")
     risk_because: str
     reads: tuple[str, ...]
-    kpi: Kpi
+    kpi: Kpi | None = Field(description="The number it is held to.")
+    not_measured_because: str | None = Field(
+        description="Where there is no such number: why, and where to look."
+    )
     falls_back_to: str = Field(description="What happens while it is off.")
     reviewed: date
     spending: SpendingView | None

@@ -2,5 +2,5 @@
 and what changed since the period before.
 
 It is made of counts of the ledger's records. No model runs, and nothing of a message or a person
-enters it.
+It is made of counts of the ledger's records. No model runs, and nothing of a message or a person
 """

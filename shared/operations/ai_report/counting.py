@@ -8,9 +8,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from shared.domain.classification import Classification, Sentiment
+from shared.domain.disclosure import TEMPLATE, is_disclosed
 from shared.domain.journey import JourneyState
 from shared.domain.override import ASPECTS, Aspect, Standing, standing
-from shared.domain.touchpoint import Direction, Touchpoint
+from shared.domain.touchpoint import Direction, Touchpoint, Writer
 from shared.operations.ai_report.tally import Correction, Counts, Slice
 from shared.policies.reader import Policies
 from shared.ports import LedgerEntry
@@ -22,14 +23,22 @@ _VERSION = re.compile(r"(rules|embedded|bedrock)[-:][A-Za-z0-9.:/_-]{1,100}")
 
 
 class Lists(NamedTuple):
-    """What an intent may be, and which one says that nothing better could be said."""
+    """What an intent may be, and which one says that nothing better could be said; the words with
+    which a machine's messages begin.
+    """
 
     intents: frozenset[str]
     fallback: str
+    disclosures: frozenset[str]
 
 
 def lists(policies: Policies) -> Lists:
-    return Lists(frozenset(policies.intents), policies.understanding.fallback_intent)
+    wordings = policies.templates.templates[TEMPLATE].values()
+    return Lists(
+        intents=frozenset(policies.intents),
+        fallback=policies.understanding.fallback_intent,
+        disclosures=frozenset(wording.filled({}) for wording in wordings),
+    )
 
 
 def count(entry: LedgerEntry, counts: Counts, known: Lists) -> None:
@@ -37,6 +46,8 @@ def count(entry: LedgerEntry, counts: Counts, known: Lists) -> None:
     counts.looked_at += 1
     if (writer := _writer(entry.touchpoint)) is not None:
         counts.written[writer] += 1
+        says_so = any(is_disclosed(entry.touchpoint.text, one) for one in known.disclosures)
+        counts.disclosed += writer == Writer.MACHINE and says_so
     journey = JourneyState.model_validate(entry.outcome) if entry.outcome else None
     if journey is None or journey.ai_classification is None:
         counts.waiting += entry.touchpoint.needs_understanding

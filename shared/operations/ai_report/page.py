@@ -29,7 +29,6 @@ VERDICTS = {
     "ok": "kept",
     "missed": "missed",
     "too_few": "too few to say",
-    "not_counted": "not counted here",
 }
 
 
@@ -63,6 +62,9 @@ def headlines(report: Report) -> Iterator[Headline]:
     for use in report.uses:
         if use.standing is not None and not use.standing.on:
             yield Headline("bad", f"{_words(use.ai_use)} is switched off")
+        if use.kpi is None:
+            yield Headline("quiet", f"{_words(use.ai_use)}: not measured, see why below")
+            continue
         kind = {"ok": "good", "missed": "bad"}.get(use.kpi.verdict, "quiet")
         yield Headline(kind, f"{_words(use.ai_use)}: {told(use.kpi)}")
     for drift in report.drift:
@@ -84,7 +86,7 @@ def headlines(report: Report) -> Iterator[Headline]:
 def told(kpi: KpiVerdict) -> str:
     """`override rate 4.1% (12 of 293), at most 15%: kept`."""
     way, bound = ("at most", kpi.at_most) if kpi.at_most is not None else ("at least", kpi.at_least)
-    share = f" {_percent(kpi.share)} ({_counted(kpi.share)})" if kpi.share is not None else ""
+    share = f" {_percent(kpi.share)} ({_counted(kpi.share)})"
     close = ", which may be chance" if kpi.is_close else ""
     return f"{_words(kpi.measure)}{share}, {way} {bound:.0%}: {VERDICTS[kpi.verdict]}{close}"
 

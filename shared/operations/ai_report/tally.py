@@ -103,6 +103,8 @@ class Counts:
     """By decider."""
     written: Counter[str] = field(default_factory=Counter)
     """Messages that left, by who wrote them."""
+    disclosed: int = 0
+    """Of those a machine wrote, those that begin by saying so."""
 
     def tally(self, slice_: Slice) -> Tally:
         return self.tallies.setdefault(slice_, Tally())
@@ -131,4 +133,5 @@ class Counts:
             values=self.values + other.values,
             versions=self.versions + other.versions,
             written=self.written + other.written,
+            disclosed=self.disclosed + other.disclosed,
         )

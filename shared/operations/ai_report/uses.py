@@ -11,12 +11,14 @@ from shared.domain.ai_use import (
     AiUse,
     AiUseName,
     AiUseState,
+    Kpi,
     Measure,
     RiskClass,
     Unavailable,
 )
 from shared.domain.model import Instant, Model
 from shared.domain.override import ASPECTS, Aspect
+from shared.domain.touchpoint import Writer
 from shared.operations.ai_report.statistics import (
     FEWEST,
     Mean,
@@ -39,7 +41,7 @@ BECAUSE: Mapping[Unavailable, str] = {
 }
 """In words."""
 
-Verdict = Literal["ok", "missed", "too_few", "not_counted"]
+Verdict = Literal["ok", "missed", "too_few"]
 
 
 class KpiVerdict(Model):
@@ -48,8 +50,7 @@ class KpiVerdict(Model):
     measure: Measure
     at_most: float | None
     at_least: float | None
-    share: Share | None
-    """None where the ledger does not hold what it is counted from."""
+    share: Share
     verdict: Verdict
     is_close: bool = False
     """The bound lies within the interval: by chance alone it could be otherwise."""
@@ -103,7 +104,9 @@ class UseReport(Model):
     """None where it could not be read."""
     answers: Answers | None
     """None for what does not classify."""
-    kpi: KpiVerdict
+    kpi: KpiVerdict | None
+    not_measured_because: str | None
+    """Where there is no KPI."""
 
 
 def use_reports(
@@ -139,7 +142,8 @@ def _report(
         reviewed=use.reviewed,
         standing=_standing(use, state, made_at.date()) if state is not None else None,
         answers=answers,
-        kpi=judged(use, _measured(use.kpi.measure, answers)),
+        kpi=judged(use.kpi, _measured(use.kpi.measure, answers, now)) if use.kpi else None,
+        not_measured_because=use.not_measured_because,
     )
 
 
@@ -176,26 +180,26 @@ def _standing(use: AiUse, state: AiUseState, today: date) -> Standing:
     return Standing(on=state.is_on, switched_at=switched_at, spending=spending)
 
 
-def _measured(measure: Measure, answers: Answers | None) -> Share | None:
-    if answers is None:
-        return None
-    found = {Measure.OVERRIDE_RATE: answers.overridden, Measure.REFUSED_RATE: answers.refused}
-    return found.get(measure)
+def _measured(measure: Measure, answers: Answers | None, now: Counts) -> Share:
+    """A policy that asks a use for what cannot be counted of it is refused (`check`)."""
+    if measure is Measure.DISCLOSED_RATE:
+        return share(now.disclosed, now.written[Writer.MACHINE])
+    assert answers is not None
+    return answers.overridden if measure is Measure.OVERRIDE_RATE else answers.refused
 
 
-def judged(use: AiUse, measured: Share | None) -> KpiVerdict:
+def judged(kpi: Kpi, measured: Share) -> KpiVerdict:
     """By the share itself; the interval only says whether that is sure."""
-    kpi, verdict, is_close = use.kpi, "not_counted", False
-    if measured is not None and measured.of < FEWEST:
-        verdict = "too_few"
-    elif measured is not None:
+    verdict, is_close = "too_few", False
+    if measured.of >= FEWEST:
         assert measured.value is not None
         assert measured.low is not None and measured.high is not None
         bound = kpi.at_most if kpi.at_most is not None else kpi.at_least
         assert bound is not None
         is_kept = measured.value <= bound if kpi.at_most is not None else measured.value >= bound
         verdict = "ok" if is_kept else "missed"
-        is_close = measured.low <= bound <= measured.high
+        # Whether all did, or none, is no matter of chance.
+        is_close = 0 < bound < 1 and measured.low <= bound <= measured.high
     return KpiVerdict.model_validate(
         {
             "measure": kpi.measure,

@@ -52,7 +52,8 @@ def test_a_use_is_switched_off_and_on_again(client: Client, world: World) -> Non
     assert client.get(EMBEDDED).body["on"] is False
     assert client.put(f"{EMBEDDED}/switch", on=True, reason="mended").body["on"] is True
     assert world.happened(AiUseSwitched) == [
-        AiUseSwitched(ai_use="embedded_classification", on=on, by=f"agent:{AGENT}") for on in (False, True)
+        AiUseSwitched(ai_use="embedded_classification", on=on, by=f"agent:{AGENT}")
+        for on in (False, True)
     ]
 
 

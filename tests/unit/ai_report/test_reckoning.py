@@ -6,9 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.ai_use import AiUse, AiUseName, AiUseState, Switch, Unavailable
+from shared.domain.ai_use import (
+    MEASURES,
+    AiUseName,
+    AiUseState,
+    Kpi,
+    Measure,
+    Switch,
+    Unavailable,
+)
 from shared.domain.classification import FellBack, Sentiment
-from shared.domain.touchpoint import Channel
+from shared.domain.disclosure import disclosed
+from shared.domain.touchpoint import Channel, Direction, Message, Writer
 from shared.operations.ai_report.drift import drifts, versions
 from shared.operations.ai_report.slices import slices
 from shared.operations.ai_report.statistics import (
@@ -19,8 +28,9 @@ from shared.operations.ai_report.statistics import (
     share,
 )
 from shared.operations.ai_report.uses import judged, use_reports
+from shared.ports import LedgerEntry
 from tests.builders import NOON
-from tests.unit.ai_report.records import POLICIES, counted, entry, many, override
+from tests.unit.ai_report.records import LISTS, POLICIES, counted, entry, many, override
 
 EMBEDDED = AiUseName.EMBEDDED_CLASSIFICATION
 BEDROCK = AiUseName.BEDROCK_CLASSIFICATION
@@ -191,9 +201,7 @@ def test_what_rules_decide_is_no_models_merit() -> None:
 
 
 def judge(count: int, of: int, **bound: float) -> tuple[str, bool]:
-    use: AiUse = REGISTER[EMBEDDED]
-    kpi = {"measure": "override_rate", **bound}
-    found = judged(AiUse.model_validate(use.model_dump() | {"kpi": kpi}), share(count, of))
+    found = judged(Kpi(measure=Measure.OVERRIDE_RATE, **bound), share(count, of))
     return found.verdict, found.is_close
 
 
@@ -238,11 +246,43 @@ def test_each_use_stands_with_what_it_did() -> None:
     assert (bedrock.fell_back.count, bedrock.fell_back.of) == (10, 50)
     assert (bedrock.refused.count, bedrock.refused.of) == (5, 45)
     assert bedrock.overridden_by_aspect["intent"].count == 40
-    assert (uses[EMBEDDED].kpi.verdict, uses[BEDROCK].kpi.verdict) == ("ok", "missed")
+    verdicts = {name: one.kpi.verdict if one.kpi else None for name, one in uses.items()}
+    assert (verdicts[EMBEDDED], verdicts[BEDROCK]) == ("ok", "missed")
     others = [uses[one] for one in AiUseName if one not in {EMBEDDED, BEDROCK}]
-    assert {(one.answers, one.kpi.verdict, one.standing) for one in others} == {
-        (None, "not_counted", None)
-    }
+    assert {(one.answers, one.standing) for one in others} == {(None, None)}
+
+
+def test_what_can_never_be_counted_is_no_kpi_and_says_why() -> None:
+    for name, use in REGISTER.items():
+        assert (use.kpi is None) == (not MEASURES[name])
+    made = use_reports(REGISTER, None, counted(), counted(), NOON)
+    (found,) = [one for one in made if one.kpi is None]
+    assert found.ai_use is AiUseName.DUPLICATE_SUGGESTION
+    assert found.not_measured_because
+
+
+@pytest.mark.parametrize(("silent", "verdict"), [(0, "ok"), (1, "missed")])
+def test_the_messages_of_a_machine_that_say_so_are_counted_from_the_record(
+    silent: int, verdict: str
+) -> None:
+    counts = counted(
+        *[written("Votre colis part ce soir.", discloses=True)] * (40 - silent),
+        *[written("Votre colis part ce soir.", discloses=False)] * silent,
+        *[written("Bonjour", by=Writer.PERSON)] * 3,
+    )
+    uses = {one.ai_use: one for one in use_reports(REGISTER, None, counts, counted(), NOON)}
+    kpi = uses[AiUseName.MACHINE_WRITTEN_MESSAGES].kpi
+    assert kpi is not None
+    assert (kpi.share.count, kpi.share.of) == (40 - silent, 40)
+    assert (kpi.verdict, kpi.is_close) == (verdict, False)
+
+
+def written(text: str, *, by: Writer = Writer.MACHINE, discloses: bool = False) -> LedgerEntry:
+    """A message that left."""
+    said = disclosed(text, sorted(LISTS.disclosures)[0]) if discloses else text
+    content = Message(text=said, written_by=by)
+    one = entry(seen={"direction": Direction.OUTBOUND, "content": content})
+    return one.model_copy(update={"outcome": None})
 
 
 def test_how_a_use_stands_names_nobody() -> None:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from shared.domain.ai_use import (
     MICRO,
     USE_OF_DECIDER,
+    AiUse,
     AiUseName,
     AiUseState,
     Kpi,
@@ -32,6 +33,7 @@ BEDROCK = AiUseName.BEDROCK_CLASSIFICATION
 FRESH = AiUseState(ai_use=BEDROCK)
 MINUTE = timedelta(minutes=1)
 TODAY = NOON.date()
+KPI = {"measure": "override_rate", "at_most": 0.1}
 OFF = Switch(on=False, by="agent:7", at=NOON, because="it errs")
 
 
@@ -63,6 +65,22 @@ def test_every_decider_but_rules_and_people_is_a_use_of_ai() -> None:
 def test_a_kpi_has_one_bound(bounds: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="at_most or at_least"):
         Kpi(measure=Measure.OVERRIDE_RATE, **bounds)
+
+
+@pytest.mark.parametrize("why", [{}, {"kpi": KPI, "not_measured_because": "nobody counts"}])
+def test_a_use_is_measured_or_says_why_not(why: dict[str, Any]) -> None:
+    entry = {
+        "purpose": "p",
+        "owner": "o",
+        "risk_class": "minimal",
+        "risk_because": "r",
+        "reads": ["text"],
+        "falls_back_to": "rules",
+        "reviewed": TODAY,
+    }
+    assert AiUse.model_validate(entry | {"kpi": KPI}).not_measured_because is None
+    with pytest.raises(ValidationError, match="not_measured_because"):
+        AiUse.model_validate(entry | why)
 
 
 def test_money_is_rounded_up_to_whole_micro_dollars() -> None:

@@ -336,6 +336,7 @@ def test_what_is_paid_by_the_call_has_a_budget(folder: Path) -> None:
         ("risk_class: minimal", "risk_class: harmless", "risk_class"),
         ("measure: override_rate", "measure: happiness", "kpi.measure"),
         ("at_most: 0.15", "at_most: 15", "kpi.at_most"),
+        ("measure: override_rate, at_most: 0.15", "measure: disclosed_rate, at_most: 0.15", "kpi"),
         ("daily_budget_dollars: 2", "daily_budget_dollars: -2", "daily_budget_dollars"),
         ("failures: 5", "failures: 0", "breaker.failures"),
         ("open_for: PT1M", "open_for: PT0S", "breaker.open_for"),
