@@ -46,6 +46,11 @@ FRAME_TOKENS = 1_000
 """What Bedrock adds around a request with a tool, at the most: Claude's is 350 to 500 tokens.
 https://docs.claude.com/en/docs/agents-and-tools/tool-use/overview#pricing
 """
+THE_ANSWERS_FAULT = frozenset({"ModelErrorException", "ValidationException"})
+"""What the model, or the text it was given, brought about: the service is well. Whoever writes such
+a text must not open the breaker for everybody, and what it cost nobody says.
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html#API_runtime_Converse_Errors
+"""
 _LINK = re.compile(
     r"://|www\.|\S+@\S+"
     r"|\w\s?[.。]\s?(?:com|net|org|info|biz|io|co|app|dev|me|xyz|top|site|online|shop|click|link)(?!\w)"
@@ -177,6 +182,8 @@ class BedrockClassifier:
             response = self._client.converse(**self.request(question))
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "unknown")
+            if code in THE_ANSWERS_FAULT:
+                raise AnswerRefused(f"the model's answer was unusable: {code}") from None
             reason = f"Bedrock refused: {code}"
             raise ModelUnavailable(reason, Unavailable.SERVICE_REFUSED, Tokens(0, 0)) from None
         except (BotoCoreError, ResponseParserError) as error:

@@ -13,6 +13,7 @@ from shared.adapters.bedrock_classifier import (
     ModelUnavailable,
     as_written,
 )
+from shared.adapters.bedrock_prompt import MOST_ENTITIES
 from shared.adapters.clock import SystemClock
 from shared.adapters.embedded_classifier import MODEL, EmbeddedClassifier
 from shared.adapters.metered_classifier import UNREACHABLE, MeteredClassifier
@@ -20,7 +21,7 @@ from shared.adapters.rule_classifier import RuleClassifier
 from shared.adapters.urgency_rules import RANK
 from shared.adapters.words_classifier import WordsClassifier
 from shared.domain.ai_use import AiUseName, AiUseState, Refusal, Unavailable
-from shared.domain.classification import Classification, FellBack, Urgency
+from shared.domain.classification import Classification, FellBack, Sentiment, Urgency
 from shared.domain.touchpoint import Channel
 from shared.policies.reader import Policies, read_policies
 from shared.ports import AiUses, Classifier, Clock, Masker
@@ -95,14 +96,7 @@ class CascadingClassifier:
             return _instead(embedded, str(refused), BEDROCK, refused.why)
         except ModelUnavailable as unavailable:
             return _instead(embedded, str(unavailable), BEDROCK, unavailable.why)
-        # Which kinds of personal data there are is no matter of opinion, and the model saw none.
-        answer = answer.model_copy(
-            update={
-                "personal_data": embedded.personal_data,
-                "summary": answer.summary or embedded.summary,
-            }
-        )
-        return _never_calmer(answer, embedded)
+        return _never_calmer(_with_found(answer, embedded), embedded)
 
     def _states(self) -> States | None:
         """Read for every message, strongly consistent, so that a switch holds at once.
@@ -130,6 +124,32 @@ def _instead(
 def _worth_asking(embedded: Classification) -> bool:
     unsure = embedded.threshold is not None and embedded.intent_confidence < embedded.threshold
     return unsure or embedded.urgency is Urgency.CRITICAL
+
+
+def _with_found(answer: Classification, embedded: Classification) -> Classification:
+    """What the company's own lists and phrases found is no matter of a model's opinion: kinds of
+    personal data, which the model did not even see, entities with their values, and dissatisfaction
+    that was said politely.
+    """
+    known = {one.text.casefold() for one in embedded.entities}
+    more = tuple(one for one in answer.entities if one.text.casefold() not in known)
+    signals = (*embedded.weak_signals, *answer.weak_signals)
+    changes: dict[str, object] = {
+        "personal_data": embedded.personal_data,
+        "summary": answer.summary or embedded.summary,
+        "entities": (*embedded.entities, *more)[:MOST_ENTITIES],
+        "weak_signals": tuple(dict.fromkeys(signals)),
+        "evidence": (
+            *answer.evidence,
+            *(one for one in embedded.evidence if one.aspect == "weak_signal"),
+        ),
+    }
+    if embedded.weak_signals and answer.sentiment is not Sentiment.NEGATIVE:
+        changes |= {
+            name: getattr(embedded, name)
+            for name in ("sentiment", "sentiment_score", "sentiment_confidence")
+        }
+    return answer.model_copy(update=changes)
 
 
 def _never_calmer(answer: Classification, embedded: Classification) -> Classification:

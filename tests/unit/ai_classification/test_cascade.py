@@ -193,6 +193,18 @@ def test_a_fault_leaves_the_embedded_answer(
     assert not house.told, "nothing was answered that could be refused"
 
 
+@pytest.mark.parametrize("code", ["ModelErrorException", "ValidationException"])
+def test_what_the_text_brought_about_opens_no_breaker(house: House, code: str) -> None:
+    """And nobody says what it cost, so what was set aside stays spent."""
+    house.model.fault = ClientError({"Error": {"Code": code, "Message": "x"}}, "Converse")
+    found = house.classify()
+    assert found.decided_by == "embedded"
+    assert found.fell_back == FellBack(ai_use=BEDROCK, why=Unavailable.ANSWER_REFUSED)
+    assert house.bedrock.failures == 0
+    assert house.bedrock.spent > 0
+    assert house.told
+
+
 def test_what_was_refused_at_once_costs_nothing_and_what_timed_out_the_most(house: House) -> None:
     house.model.fault = THROTTLED
     house.classify()
@@ -348,3 +360,14 @@ def test_a_message_is_masked_once() -> None:
 
     House(counted).classify()
     assert texts.count(UNSURE) == 1
+
+
+def test_what_the_company_s_phrases_found_a_paid_model_does_not_lose(house: House) -> None:
+    found = house.classify(
+        "As I wrote, I do not know about that blue thing of 45,00 €, I expected better, order #4512"
+    )
+    assert found.decided_by == "bedrock"
+    assert "repeated_politely" in found.weak_signals
+    assert found.sentiment == "negative"
+    assert {one.value for one in found.entities} >= {"45.00 EUR", "4512"}
+    assert "weak_signal" in {one.aspect for one in found.evidence}
