@@ -17,11 +17,10 @@ from pydantic import Field, ValidationError
 
 from shared.adapters.bedrock_prompt import (
     MOST_ENTITIES,
+    MOST_TOKENS,
     PROMPT_VERSION,
     TOOL,
-    answer_schema,
-    instructions,
-    question,
+    converse_request,
     weak_signals,
 )
 from shared.adapters.message_words import fold, plain
@@ -40,7 +39,6 @@ from shared.domain.model import Model
 from shared.domain.understanding import UnderstandingPolicy
 from shared.ports import Masker
 
-MOST_TOKENS = 700
 """The model may write; what is cut off breaks the schema and is refused."""
 FRAME_TOKENS = 1_000
 """What Bedrock adds around a request with a tool, at the most: Claude's is 350 to 500 tokens.
@@ -198,18 +196,7 @@ class BedrockClassifier:
 
     def request(self, asked: Question) -> dict[str, Any]:
         """What Converse is asked."""
-        tool = {
-            "name": TOOL,
-            "description": "Record what the customer's message means.",
-            "inputSchema": {"json": answer_schema(self._intents, self._policy)},
-        }
-        return {
-            "modelId": self._model_id,
-            "system": [{"text": instructions(self._intents, self._policy)}],
-            "messages": [{"role": "user", "content": [{"text": question(asked.shown)}]}],
-            "toolConfig": {"tools": [{"toolSpec": tool}], "toolChoice": {"any": {}}},
-            "inferenceConfig": {"maxTokens": MOST_TOKENS, "temperature": 0.0},
-        }
+        return converse_request(self._model_id, asked.shown, self._intents, self._policy)
 
     def most_tokens(self, question: Question) -> Tokens:
         """What asking can cost at the most: a token is one byte of UTF-8 or longer."""

@@ -15,6 +15,8 @@ LONGEST_TEXT = 4_000
 """Characters of the customer's text the model reads."""
 LONGEST_SUMMARY = 160
 MOST_ENTITIES = 8
+MOST_TOKENS = 700
+"""Of an answer."""
 
 _INSTRUCTIONS = """\
 You classify one message that a customer sent to a company's customer service. Answer only by \
@@ -52,6 +54,24 @@ square brackets stands for something you may not see; it is no entity.
 evidence: for intent, sentiment and urgency the words of the message that decided, copied \
 exactly, five at most, none \
 that identifies a person."""
+
+
+def converse_request(
+    model_id: str, text: str, intents: Intents, policy: UnderstandingPolicy
+) -> dict[str, Any]:
+    """All that Converse is asked about a text, which is already what the model may read."""
+    tool = {
+        "name": TOOL,
+        "description": "Record what the customer's message means.",
+        "inputSchema": {"json": answer_schema(intents, policy)},
+    }
+    return {
+        "modelId": model_id,
+        "system": [{"text": instructions(intents, policy)}],
+        "messages": [{"role": "user", "content": [{"text": question(text)}]}],
+        "toolConfig": {"tools": [{"toolSpec": tool}], "toolChoice": {"any": {}}},
+        "inferenceConfig": {"maxTokens": MOST_TOKENS, "temperature": 0.0},
+    }
 
 
 def instructions(intents: Intents, policy: UnderstandingPolicy) -> str:

@@ -11,7 +11,6 @@ from botocore.config import Config
 from botocore.stub import Stubber
 from botocore.validate import ParamValidator
 
-from shared.adapters import bedrock_prompt
 from shared.adapters.bedrock_classifier import AnswerRefused, BedrockClassifier, ModelUnavailable
 from shared.adapters.bedrock_prompt import (
     LONGEST_SUMMARY,
@@ -19,12 +18,13 @@ from shared.adapters.bedrock_prompt import (
     PROMPT_VERSION,
     TOOL,
     answer_schema,
+    converse_request,
     instructions,
 )
 from shared.adapters.classifier import build_classifier
 from shared.adapters.message_words import plain
 from shared.domain.ai_use import Tokens
-from shared.domain.classification import Sentiment, Urgency
+from shared.domain.classification import IntentMeaning, Sentiment, Urgency
 from shared.domain.understanding import WeakSignal, WeakSignals
 from shared.policies.reader import read_policies
 from shared.ports import Classifier
@@ -271,11 +271,14 @@ def test_a_model_that_obeys_is_refused_and_nothing_becomes_calmer(
 
 def test_the_prompt_has_its_version() -> None:
     """Raise it with the prompt: what was decided by another one must say so."""
-    told = instructions(POLICIES.intents, POLICIES.understanding)
-    shape = answer_schema({}, POLICIES.understanding)
-    fixed = json.dumps([bedrock_prompt._INSTRUCTIONS, list(shape["properties"])])
-    assert (PROMPT_VERSION, sha256(fixed.encode()).hexdigest()[:12]) == ("2", "e3a3ac76c116")
-    assert told
+    signals = POLICIES.understanding.weak_signals.model_copy(update={"signals": {}})
+    policy = POLICIES.understanding.model_copy(
+        update={"urgency": {}, "weak_signals": signals, "fallback_intent": "other"}
+    )
+    intents = {"other": IntentMeaning(description="None of these", owes=True)}
+    asked = converse_request("a.model", "x" * 5_000, intents, policy)
+    fixed = json.dumps(asked, ensure_ascii=False)
+    assert (PROMPT_VERSION, sha256(fixed.encode()).hexdigest()[:12]) == ("2", "842b3196a2f7")
 
 
 def test_summary_and_entities_are_kept_as_far_as_the_message_bears_them(
