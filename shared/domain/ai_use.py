@@ -192,7 +192,7 @@ class Refusal(StrEnum):
     """Why a paid model is not asked."""
 
     SWITCHED_OFF = "switched off"
-    OVER_BUDGET = "the budget of the day is spent"
+    OVER_BUDGET = "what a call may cost no longer fits the day's budget"
     BREAKER_OPEN = "its breaker is open"
 
 

@@ -250,7 +250,7 @@ def _verdict(
         "sentiment": _why(meant, "sentiment", f"score {meant.sentiment_score:+.2f}", hide),
         "urgency": _why(meant, "urgency", ", ".join(meant.urgency_reasons), hide),
         "owes": because_owes,
-        "queue": because_owes if queue == NONE else f"the queue of {meant.intent}",
+        "queue": because_owes if queue == NONE else f"{queue} takes {meant.intent}",
         "priority": because_owes if priority == NONE else because,
     }
     return Verdict(values, reasons)

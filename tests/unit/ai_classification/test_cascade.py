@@ -150,7 +150,10 @@ def test_a_spent_budget_asks_nobody_until_tomorrow(house: House) -> None:
     day = house.clock.now().date()
     house.ai_uses.put(AiUseState(ai_use=BEDROCK, day=day, spent=paid().daily_budget))
     found = house.classify()
-    assert found.fell_back_because == "bedrock_classification: the budget of the day is spent"
+    assert (
+        found.fell_back_because
+        == "bedrock_classification: what a call may cost no longer fits the day's budget"
+    )
     assert found.fell_back == FellBack(ai_use=BEDROCK, why=Unavailable.OVER_BUDGET)
     house.clock.advance(timedelta(days=1))
     assert house.classify().decided_by == "bedrock"
