@@ -150,16 +150,15 @@ def calibration_error(guesses: Sequence[Guess]) -> float:
 
 def report(answered: Sequence[Answered], fallback: str) -> str:
     """A table by language, and what was taken for what."""
-    rows: list[tuple[str, Callable[[Answered], bool]]] = [
-        (language, lambda one, language=language: one.case.language == language)  # type: ignore[misc]
-        for language in sorted({one.case.language for one in answered})
-    ]
+    rows: dict[str, list[Answered]] = {}
+    for one in sorted(answered, key=lambda one: one.case.language):
+        rows.setdefault(one.case.language, []).append(one)
     lines = [
         "texts   number  intent F1  sentiment F1  language  out of scope  confident"
         "  intent ECE  sentiment ECE"
     ]
-    for name, belongs in [*rows, ("all", lambda _: True)]:
-        found = score([one for one in answered if belongs(one)], fallback)
+    for name, theirs in (rows | {"all": list(answered)}).items():
+        found = score(theirs, fallback)
         lines.append(
             f"{name:6}  {found.texts:6}  {found.intent:9.3f}  {found.sentiment:12.3f}"
             f"  {found.language:8.3f}  {found.out_of_scope:12.3f}  {found.confident:9.3f}"

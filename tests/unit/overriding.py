@@ -32,6 +32,7 @@ class House:
     def __init__(self, policies_: Policies | None = None) -> None:
         self.world = World()
         self.policies = policies_ or policies()
+        self.is_cut_off = False
 
     def receive(self, seen: Touchpoint) -> TicketStep | None:
         self.world.ledger.record([observed(seen)])
@@ -93,7 +94,9 @@ class House:
         )
 
     def end(self, state: JourneyState) -> None:
-        """`record_outcome`, under its condition."""
+        """`record_outcome`, under its condition; nothing while the journey is cut off before it."""
+        if self.is_cut_off:
+            return
         entry = self.world.ledger.read(state.touchpoint_id)
         assert entry is not None
         if entry.state is TouchpointState.RECEIVED and entry.attempt == state.attempt:

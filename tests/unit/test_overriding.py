@@ -1,7 +1,7 @@
 """R11: what a person said is not fought by anything that comes later, and nothing is doubled."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -232,7 +232,7 @@ class TestLaterAutomation:
                 house.world.ledger.change(SAID.touchpoint_id, attempt=3)
                 write(*given, **more)
 
-        house.world.tickets = Overtaken()  # type: ignore[assignment]
+        house.world.tickets = cast(Any, Overtaken())
         step = house.run(SAID)
         assert step is not None and step.outcome is TicketOutcome.NOTHING
         assert len(tickets) == 0
@@ -252,9 +252,9 @@ class TestLaterAutomation:
         """The ticket is there, and no outcome names it."""
         house.receive(THANKS)
         house.say(THANKS, intent="complaint")
-        ended, house.end = house.end, lambda state: None  # type: ignore[method-assign]
+        house.is_cut_off = True
         opened = house.run(THANKS)
-        house.end = ended  # type: ignore[method-assign]
+        house.is_cut_off = False
         house.world.ledger.record_failure(THANKS.touchpoint_id, "record_outcome", "Timeout")
         step = house.override(THANKS, intent="billing_or_payment")
         assert step is not None and opened is not None
