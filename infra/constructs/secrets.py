@@ -13,9 +13,7 @@ PROVIDERS = Path(__file__).parents[2] / "shared" / "providers"
 
 def provider_names(folder: Path = PROVIDERS) -> list[str]:
     """By file name: the stack never imports a provider."""
-    return sorted(
-        file.stem for file in folder.glob("*.py") if file.stem not in {"__init__", "base"}
-    )
+    return sorted(file.stem for file in folder.glob("[a-z]*.py") if file.stem != "base")
 
 
 class PrivacySecret(Construct):

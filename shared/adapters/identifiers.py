@@ -34,6 +34,11 @@ SHAPES = {
     IdentifierType.INSTAGRAM_USER: (Shape(re.compile(r"[0-9]{1,32}"), is_scoped=True),),
     # At most 52 bits, and the same for every bot. https://core.telegram.org/bots/api#user
     IdentifierType.TELEGRAM_USER: (Shape(re.compile(r"[1-9][0-9]{0,15}"), is_scoped=False),),
+    # By workspace. https://docs.slack.dev/reference/objects/user-object
+    IdentifierType.SLACK_USER: (Shape(re.compile(r"[UW][A-Z0-9]{1,30}"), is_scoped=True),),
+    # By shop, by account.
+    IdentifierType.SHOP_CUSTOMER: (Shape(re.compile(r"[!-~]{1,100}"), is_scoped=True),),
+    IdentifierType.PAYER: (Shape(re.compile(r"[!-~]{1,100}"), is_scoped=True),),
 }
 """By type; a value has one of these, or is none. A type that is not here takes any value."""
 

@@ -3,6 +3,9 @@
 Each is mapped once: to HTTP in `runtime.http`, to Retry in the journey.
 """
 
+from datetime import timedelta
+from typing import Literal
+
 
 class PasserelleError(Exception):
     """The root of all our errors.
@@ -68,21 +71,46 @@ class PolicyError(PasserelleError):
     """A policy file is wrong; the message holds file, line and reason."""
 
 
+RefusalReason = Literal[
+    "invalid_recipient",
+    "unreachable",
+    "opted_out",
+    "blocked",
+    "window_closed",
+    "template",
+    "content",
+    "unauthorized",
+    "not_supported",
+    "limit",
+    "unknown",
+]
+"""Why a provider will never take a message, whichever provider it is: no such address · nobody is
+reached there · they want nothing · a block by provider or operator · outside the reply window · the
+template is wrong · so are the words or files · our own access is · the channel cannot carry it · a
+quota that waiting does not lift · a code we do not know.
+"""
+
+
 class SendRefused(PasserelleError):
     """The provider looked at the message and will never take it (a 4xx).
 
-    `code` is the provider's own.
+    `code` is the provider's own, `reason` the same in the terms of the house.
     """
 
-    def __init__(self, detail: str, *, code: str) -> None:
+    def __init__(self, detail: str, *, code: str, reason: RefusalReason = "unknown") -> None:
         super().__init__(detail)
         self.code = code
+        self.reason = reason
 
 
 class SendDelayed(PasserelleError):
     """The provider certainly did not take the message (busy, unreachable); sending it again is
-    safe.
+    safe, after `retry_after` where the provider asked for that.
     """
+
+    def __init__(self, detail: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class SendUnconfirmed(PasserelleError):

@@ -23,11 +23,17 @@ class IdentifierType(StrEnum):
     MESSENGER_USER = "messenger_user"
     INSTAGRAM_USER = "instagram_user"
     TELEGRAM_USER = "telegram_user"
+    SLACK_USER = "slack_user"
     PHONE = "phone"
     EMAIL = "email"
     LOYALTY_CARD = "loyalty_card"
+    SHOP_CUSTOMER = "shop_customer"
+    """A shop system's own number of a customer, within the shop."""
+    PAYER = "payer"
+    """A payment provider's own number of a customer, within the account."""
     ORDER_NUMBER = "order_number"
     WEB_ANONYMOUS = "web_anonymous"
+    PUSH_DEVICE = "push_device"
     WEB_CHAT_SESSION = "web_chat_session"
 
 

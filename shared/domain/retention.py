@@ -46,6 +46,9 @@ class RetentionPolicy(Model):
 
 CLASS_OF_KIND = {
     "message": "message",
+    "message_edit": "message",
+    "message_deletion": "message",
+    "reaction": "message",
     "review": "message",
     "survey_answer": "message",
     "page_view": "passive",

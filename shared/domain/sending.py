@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from shared.domain.disclosure import is_disclosed
 from shared.domain.model import Instant, Model
 from shared.domain.sla import TimeZoneName
-from shared.domain.touchpoint import Channel, Endpoint, Writer
+from shared.domain.touchpoint import Channel, Choice, Endpoint, Writer
 
 
 class MessageClass(StrEnum):
@@ -27,6 +27,18 @@ class TemplateUse(Model):
     name: str
     language: str
     parameters: tuple[str, ...] = ()
+
+
+class OutboundFile(Model):
+    """A file that goes along.
+
+    `url` is public for as long as the provider needs to fetch it.
+    """
+
+    form: Literal["file", "image", "audio", "video"] = "file"
+    url: str = Field(max_length=2048, pattern=r"^https://")
+    name: str = Field(default="", max_length=255)
+    content_type: str = Field(default="application/octet-stream", max_length=255)
 
 
 class OutboundMessage(Model):
@@ -50,6 +62,11 @@ class OutboundMessage(Model):
     """Set when the channel's reply window is closed and the provider must be given an approved
     template.
     """
+    files: tuple[OutboundFile, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    """Answers to pick from, where the channel has buttons or lists; `text` asks the question."""
+    as_human_agent: bool = False
+    """Whether only the longer window for a person's own answer is open (Messenger, Instagram)."""
     subject: str | None = None
     in_reply_to: str | None = None
     """The provider's id of the message this answers: a WhatsApp context, a Message-ID."""

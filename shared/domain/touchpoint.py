@@ -13,6 +13,10 @@ class Channel(StrEnum):
     """The medium, whoever delivers it."""
 
     WHATSAPP = "whatsapp"
+    MESSENGER = "messenger"
+    INSTAGRAM = "instagram"
+    TELEGRAM = "telegram"
+    SLACK = "slack"
     SMS = "sms"
     EMAIL = "email"
     WEB_CHAT = "web_chat"
@@ -74,6 +78,8 @@ class Attachment(Model):
     `object_key` once it is in our bucket, `provider_reference` until it is fetched.
     """
 
+    form: Literal["file", "image", "audio", "voice", "video", "sticker"] = "file"
+    """`voice` is spoken into the phone, `audio` is a recording that was sent."""
     name: str = Field(default="", max_length=255)
     content_type: str = Field(default="application/octet-stream", max_length=255)
     size: int | None = Field(default=None, ge=0)
@@ -81,13 +87,80 @@ class Attachment(Model):
     provider_reference: str | None = None
 
 
+class Place(Model):
+    """A spot on the earth that somebody shared (WGS 84 degrees), with its name if they gave one."""
+
+    latitude: float = Field(ge=-90, le=90)
+    longitude: float = Field(ge=-180, le=180)
+    name: str = Field(default="", max_length=1024)
+    address: str = Field(default="", max_length=1024)
+
+
+class ContactCard(Model):
+    """Somebody's card, passed on. Of whom it is, nothing proves."""
+
+    name: str = Field(default="", max_length=1024)
+    phones: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+
+
+class Choice(Model):
+    """One of the answers a message offered: a button, a row of a list.
+
+    `id` is what the sender of the offer called it, `title` what the person read.
+    """
+
+    id: str = Field(default="", max_length=1024)
+    title: str = Field(default="", max_length=1024)
+
+
+class Referral(Model):
+    """What led the person into the conversation: an advertisement, a post, a link."""
+
+    source: Literal["ad", "post", "link", "other"]
+    id: str = Field(default="", max_length=512)
+    """Of the advertisement or post, at the provider."""
+    url: str = Field(default="", max_length=2048)
+    headline: str = Field(default="", max_length=1024)
+    ref: str = Field(default="", max_length=2048)
+    """What the company wrote into the link."""
+
+
+class Line(Model):
+    """One line of a purchase, an order, or a basket."""
+
+    sku: str = Field(max_length=100)
+    name: str | None = None
+    quantity: float = Field(default=1, gt=0)
+    unit_price: str | None = Field(default=None, pattern=r"^-?\d+(\.\d+)?$")
+
+
+class Basket(Model):
+    """Products the person says they want: a wish, not yet an order."""
+
+    lines: tuple[Line, ...]
+    currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
+
+
 class Message(Model):
-    """Words from one to the other, on any conversational channel."""
+    """Words from one to the other, on any conversational channel, and what came with them.
+
+    `text` holds the person's own words and, where they pressed a button, what stood on it.
+    """
 
     kind: Literal["message"] = "message"
     text: str = ""
     subject: str | None = None
     attachments: tuple[Attachment, ...] = ()
+    place: Place | None = None
+    cards: tuple[ContactCard, ...] = ()
+    choice: Choice | None = None
+    """Which answer of ours they picked."""
+    offers: tuple[Choice, ...] = ()
+    """Outbound only: the answers that were offered."""
+    basket: Basket | None = None
+    referral: Referral | None = None
+    forwarded: bool = False
     in_reply_to: str | None = None
     """The provider's id of the message this one answers."""
     thread: tuple[str, ...] = ()
@@ -96,6 +169,31 @@ class Message(Model):
     """Outbound only."""
     written_by: Writer | None = None
     """Outbound only; None where nobody told us."""
+
+
+class Reaction(Model):
+    """A sign put to one message; an empty `emoji` takes back what was put there."""
+
+    kind: Literal["reaction"] = "reaction"
+    message_id: str
+    """The provider's id of the message it is put to."""
+    emoji: str = Field(default="", max_length=64)
+
+
+class MessageEdit(Model):
+    """Somebody wrote a message of theirs anew. The first wording stays where it is."""
+
+    kind: Literal["message_edit"] = "message_edit"
+    message_id: str
+    text: str = ""
+    attachments: tuple[Attachment, ...] = ()
+
+
+class MessageDeletion(Model):
+    """Somebody took a message of theirs back."""
+
+    kind: Literal["message_deletion"] = "message_deletion"
+    message_id: str
 
 
 class Stop(Model):
@@ -115,6 +213,8 @@ class DeliveryStatus(Model):
     reason: str | None = None
     stop: Stop | None = None
     """Why nothing more is to be sent to the touchpoint's endpoint; None where more may."""
+    price_category: str | None = Field(default=None, max_length=60)
+    """What the provider charges it as, in its own words; None where it does not say."""
 
 
 class PageView(Model):
@@ -140,15 +240,6 @@ class Identification(Model):
 
     kind: Literal["identification"] = "identification"
     traits: dict[str, JsonValue] = {}
-
-
-class Line(Model):
-    """One line of a purchase or an order."""
-
-    sku: str = Field(max_length=100)
-    name: str | None = None
-    quantity: float = Field(default=1, gt=0)
-    unit_price: str | None = Field(default=None, pattern=r"^-?\d+(\.\d+)?$")
 
 
 class Purchase(Model):
@@ -264,6 +355,9 @@ class Unsupported(Model):
 
 Content = Annotated[
     Message
+    | Reaction
+    | MessageEdit
+    | MessageDeletion
     | DeliveryStatus
     | PageView
     | TrackedEvent

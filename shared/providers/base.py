@@ -24,6 +24,7 @@ from shared.domain.errors import (
     MalformedPayload,
     MissingSecret,
     PasserelleError,
+    RefusalReason,
     TooLarge,
     UnknownProvider,
 )
@@ -186,6 +187,10 @@ class Provider(Generic[SecretT]):
     largest_body: ClassVar[int] = 5 * MEGABYTE
     longest_text: ClassVar[int] = 4096
     """Characters of a message that leaves: what its API takes, or as much as a reply may hold."""
+    media_hosts: ClassVar[tuple[str, ...]] = ()
+    """Where its media lie, and its token may be shown: a host, or `*.` and all below one."""
+    refusals: ClassVar[Mapping[str, RefusalReason]] = {}
+    """Its codes of a refusal in the terms of the house; what is not here is `unknown`."""
     stops: ClassVar[Mapping[str, Stop]] = {}
     """Codes of a refusal or a failed delivery after which nothing more is to be sent there."""
 
@@ -252,6 +257,24 @@ class Provider(Generic[SecretT]):
         """
         raise NotImplementedError
 
+    def media(self, attachment: Attachment, secret: SecretT) -> HttpRequest | None:
+        """The GET that fetches what `attachment.provider_reference` names; None where there is
+        nothing to fetch.
+
+        It goes to a host of `media_hosts`, and so does every redirect that keeps its headers.
+        """
+        return None
+
+    def media_location(
+        self, attachment: Attachment, response: HttpResponse, secret: SecretT
+    ) -> HttpRequest | None:
+        """The next GET, where the first one only told the place (Meta, Telegram); None where
+        `response` is the file itself.
+
+        Raises MalformedPayload.
+        """
+        return None
+
     def read_secret(self, content: Mapping[str, Any] | None) -> SecretT:
         """Validate the secret; the error says which and what is missing, never what it held."""
         if content is None:
@@ -270,11 +293,12 @@ class Provider(Generic[SecretT]):
 
 
 def provider_names() -> tuple[str, ...]:
-    """Every provider there is: the files of this folder."""
+    """Every provider there is: the files of this folder.
+
+    What several share is in a file whose name begins with an underscore.
+    """
     here = Path(__file__).parent
-    return tuple(
-        sorted(file.stem for file in here.glob("*.py") if file.stem not in {"__init__", "base"})
-    )
+    return tuple(sorted(file.stem for file in here.glob("[a-z]*.py") if file.stem != "base"))
 
 
 def find_provider(name: str) -> Provider[Any]:
@@ -338,6 +362,23 @@ def believable(moment: datetime | None, received_at: datetime) -> datetime:
     if moment is None or not _EARLIEST <= moment <= received_at + _CLOCK_SKEW:
         return received_at
     return moment
+
+
+def retry_after(response: HttpResponse) -> timedelta | None:
+    """What the header asks for, in seconds; None for nothing usable, and for a date, which no
+    provider of ours sends. A day at most.
+
+    RFC 9110, section 10.2.3.
+    """
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    stated = headers.get("retry-after", "").strip()
+    if stated.isascii() and stated.isdigit():
+        return timedelta(seconds=min(int(stated[:9]), _LONGEST_WAIT))
+    return None
+
+
+_LONGEST_WAIT = 86_400
+"""Seconds."""
 
 
 def same(left: str | bytes, right: str | bytes) -> bool:

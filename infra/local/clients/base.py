@@ -42,9 +42,7 @@ class Client(Protocol):
 def client_names() -> tuple[str, ...]:
     """Every provider that has a client: the files of this folder."""
     here = Path(__file__).parent
-    return tuple(
-        sorted(file.stem for file in here.glob("*.py") if file.stem not in {"__init__", "base"})
-    )
+    return tuple(sorted(file.stem for file in here.glob("[a-z]*.py") if file.stem != "base"))
 
 
 def find_client(provider: str) -> Client:

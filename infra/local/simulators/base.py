@@ -47,7 +47,7 @@ class Simulator(Protocol):
 def simulators() -> dict[str, Simulator]:
     """Every simulator by its provider's name: the files of this folder."""
     here = Path(__file__).parent
-    names = sorted(file.stem for file in here.glob("*.py") if file.stem not in {"__init__", "base"})
+    names = sorted(file.stem for file in here.glob("[a-z]*.py") if file.stem != "base")
     return {
         name: cast(Simulator, import_module(f"infra.local.simulators.{name}")) for name in names
     }
