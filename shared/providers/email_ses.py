@@ -10,30 +10,35 @@ https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-conten
 
 import re
 from base64 import b64decode
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import Field, JsonValue
 
 from shared.domain.errors import MalformedPayload, NotFound, SendRefused, Unauthentic
-from shared.domain.identity import Identifier, Proof, email_identifier
 from shared.domain.touchpoint import (
-    Attachment,
     Automation,
     Channel,
     DeliveryStatus,
     Direction,
-    Endpoint,
-    Message,
     Stop,
     Touchpoint,
     Unsupported,
 )
+from shared.providers._mail import (
+    Arrival,
+    addressees,
+    identifiers_of,
+    mail_endpoint,
+    mail_touchpoint,
+    moment,
+    own_mailbox,
+    to_ascii,
+)
 from shared.providers.base import (
     Fetch,
-    File,
     MailRequest,
     Observed,
     Outgoing,
@@ -51,9 +56,6 @@ from shared.providers.base import (
 if TYPE_CHECKING:
     from shared.domain.sending import OutboundMessage
 
-if TYPE_CHECKING:
-    from shared.mail.reading import Mail, Mailbox, Part
-
 OLDEST = timedelta(hours=1, minutes=5)
 NEWEST = timedelta(minutes=5)
 """SNS retries for 3,600 seconds at most, a hard limit: nothing genuine is older, clocks included.
@@ -61,10 +63,6 @@ NEWEST = timedelta(minutes=5)
 Refusing what is older matters although duplicates are harmless: a request caught long ago must not
 bring back a person who has been erased since.
 https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
-"""
-LONGEST_IN_QUEUES = timedelta(hours=1)
-"""A Date is the sender's own word: an older one would put a mail at the head of the queue, its
-answer overdue. Whatever waited longer with a mail server counts from when Amazon SES had it.
 """
 
 _CONFIRMED = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
@@ -172,7 +170,7 @@ class EmailSes(Provider[EmailSesSecret]):
             raise Unauthentic("this is no signed SNS message") from None
         if message.topic_arn not in secret.topic_arns:
             raise Unauthentic("the topic is none of ours")
-        sent_at = _moment(message.timestamp)
+        sent_at = moment(message.timestamp)
         if sent_at is None or not -NEWEST <= request.arrived_at - sent_at <= OLDEST:
             raise Unauthentic("the SNS message is stale, or from the future")
         certificates = secret.pinned_certificates or [_fetched_certificate(message, fetch)]
@@ -285,15 +283,8 @@ def _subscribe_url(message: SnsMessage) -> str:
 
 # Reading
 
-_MOMENT = TypeAdapter(datetime)
-
-
-def _moment(value: str) -> datetime | None:
-    try:
-        moment = _MOMENT.validate_python(value)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValidationError, OverflowError):
-        return None
+DMARC: Mapping[str, Literal["pass", "fail"]] = {"PASS": "pass", "FAIL": "fail"}
+"""GRAY says that the domain asks for no such check; PROCESSING_FAILED says nothing."""
 
 
 def _unknown(message: SnsMessage, what: str, received_at: datetime) -> Observed:
@@ -303,7 +294,7 @@ def _unknown(message: SnsMessage, what: str, received_at: datetime) -> Observed:
         provider_event_id=message.message_id,
         channel=Channel.EMAIL,
         direction=Direction.PASSIVE,
-        occurred_at=believable(_moment(message.timestamp), received_at),
+        occurred_at=believable(moment(message.timestamp), received_at),
         received_at=received_at,
         content=Unsupported(what=what[:200]),
     )
@@ -313,65 +304,29 @@ def _unknown(message: SnsMessage, what: str, received_at: datetime) -> Observed:
 def _received(
     received: Received, message: SnsMessage, secret: EmailSesSecret, received_at: datetime
 ) -> Observed:
-    from shared.mail.automation import automation_of
-    from shared.mail.quoting import newly_written
     from shared.mail.reading import read_mail
 
     content = _mime(received)
     mail = read_mail(content)
-    account = _account([*received.receipt.recipients, *_addressees(mail)], secret)
-    arrived = believable(
-        _moment(received.mail.timestamp) or _moment(message.timestamp), received_at
-    )
-    written = mail.date
-    is_dangerous = received.receipt.virus_verdict.status == "FAIL"
-    is_unwanted = is_dangerous or received.receipt.spam_verdict.status == "FAIL"
-    automation = automation_of(mail, envelope_sender=received.mail.source, own=secret.own)
-    if automation is None and is_unwanted:
-        # Kept and visible, but no ticket: whoever finds a customer in there can still answer.
-        automation = Automation.BOT
-    sender = _sender(mail, received.mail)
-    identifiers: tuple[Identifier, ...] = ()
-    # A mailer daemon, or ourselves, is nobody's profile.
-    if sender is not None and automation not in {Automation.BOUNCE, Automation.ECHO}:
-        identifiers = _identifiers(sender.address)
-    # A file that is dangerous stays in the raw mail, where nobody opens it by a click.
-    files = () if is_dangerous else tuple(_files(mail.parts))
-    is_proven = _is_proven(mail, received.receipt, sender)
-    reply_to = _reply_to(mail, received.receipt, secret, sender, is_proven=is_proven) or sender
-    touchpoint = Touchpoint(
+    recipients = [*received.receipt.recipients, *addressees(mail)]
+    account = own_mailbox(recipients, secret.addresses)
+    if account is None:
+        raise MalformedPayload("receipt.recipients: none of them is one of the secret's addresses")
+    arrival = Arrival(
         provider=EmailSes.name,
         account=account,
-        provider_event_id=next(iter(mail.message_ids("message-id")), received.mail.message_id),
-        channel=Channel.EMAIL,
-        direction=Direction.INBOUND,
-        occurred_at=(
-            written
-            if written and arrived - LONGEST_IN_QUEUES <= written <= arrived + NEWEST
-            else arrived
+        carriers_id=received.mail.message_id,
+        arrived=believable(
+            moment(received.mail.timestamp) or moment(message.timestamp), received_at
         ),
         received_at=received_at,
-        content=Message(
-            text=newly_written(mail.text),
-            subject=mail.header("subject") or None,
-            attachments=tuple(file.attachment for file in files),
-            in_reply_to=_our_id(next(iter(mail.message_ids("in-reply-to")), None)),
-            thread=mail.message_ids("references"),
-        ),
-        identifiers=identifiers,
-        proof=Proof.DMARC if is_proven and identifiers else None,
-        endpoint=Endpoint(
-            channel=Channel.EMAIL,
-            provider=EmailSes.name,
-            account=account,
-            address=reply_to.address,
-        )
-        if reply_to is not None and identifiers
-        else None,
-        name=(sender.name or None) if sender else None,
-        automation=automation,
+        envelope_sender=received.mail.source,
+        dmarc=DMARC.get(received.receipt.dmarc_verdict.status),
+        is_dangerous=received.receipt.virus_verdict.status == "FAIL",
+        is_spam=received.receipt.spam_verdict.status == "FAIL",
     )
-    return Observed(touchpoint, content, files)
+    in_reply_to = _our_id(next(iter(mail.message_ids("in-reply-to")), None))
+    return mail_touchpoint(mail, arrival, own=secret.own, raw=content, in_reply_to=in_reply_to)
 
 
 def _mime(received: Received) -> bytes:
@@ -385,108 +340,6 @@ def _mime(received: Received) -> bytes:
         return b64decode("".join(received.content.split()), validate=True)
     except ValueError:
         raise MalformedPayload("content: not base64") from None
-
-
-def _addressees(mail: "Mail") -> list[str]:
-    """Who the mail was written to, for one that our own server handed on under another address."""
-    boxes = [box for name in ("to", "cc", "delivered-to") for box in mail.mailboxes(name)]
-    return [box.address for box in boxes]
-
-
-def _account(recipients: Sequence[str], secret: EmailSesSecret) -> str:
-    """Our mailbox it came to, as the secret writes it; `support+spring@` is `support@`."""
-    own = {address.lower(): address for address in secret.addresses}
-    for recipient in recipients:
-        local, _, domain = recipient.lower().rpartition("@")
-        for candidate in (f"{local}@{domain}", f"{local.partition('+')[0]}@{domain}"):
-            if candidate in own:
-                return own[candidate]
-    raise MalformedPayload("receipt.recipients: none of them is one of the secret's addresses")
-
-
-def _sender(mail: "Mail", ses: SesMail) -> "Mailbox | None":
-    """Who wrote: of several From the Sender, or the first; of none the Reply-To, or SMTP's."""
-    from shared.mail.reading import Mailbox
-
-    authors = mail.mailboxes("from")
-    if len(authors) > 1:
-        sending = {box.address.lower() for box in mail.mailboxes("sender")}
-        authors.sort(key=lambda box: box.address.lower() not in sending)
-    fallback = [Mailbox("", ses.source)] if "@" in ses.source else []
-    candidates = [*authors, *mail.mailboxes("reply-to"), *fallback]
-    readable = (
-        Mailbox(box.name, ascii_) for box in candidates if (ascii_ := _to_ascii(box.address))
-    )
-    return next(readable, None)
-
-
-def _identifiers(address: str) -> tuple[Identifier, ...]:
-    known = email_identifier(address)
-    return (known,) if known else ()
-
-
-def _to_ascii(address: str) -> str | None:
-    """With the domain as mail servers know it; None for what cannot be an address."""
-    from shared.mail.domains import ascii_domain
-
-    local, _, domain = address.rpartition("@")
-    known = ascii_domain(domain)
-    return f"{local}@{known}" if local and known and len(local) + len(known) < 320 else None
-
-
-_ADDRESS = re.compile(r"[^\s<>()\[\]\"',;:@]+@[^\s<>()\[\]\"',;:@]+")
-
-
-def _is_proven(mail: "Mail", receipt: Receipt, sender: "Mailbox | None") -> bool:
-    """Whether DMARC passed for the very author that is read here.
-
-    SES says that it passed, not for which address. So only a mail with one From counts that names
-    one address in it, name included: what two programs read differently proves nothing (RFC 7489,
-    6.6.1; https://www.usenix.org/conference/usenixsecurity20/presentation/chen-jianjun).
-    """
-    headers = mail.headers.get("from", [])
-    if receipt.dmarc_verdict.status != "PASS" or sender is None or len(headers) != 1:
-        return False
-    named = _ADDRESS.findall(headers[0])
-    return {_to_ascii(one.lower()) for one in named} == {sender.address.lower()}
-
-
-def _reply_to(
-    mail: "Mail",
-    receipt: Receipt,
-    secret: EmailSesSecret,
-    sender: "Mailbox | None",
-    *,
-    is_proven: bool,
-) -> "Mailbox | None":
-    """Where the person wants the answer, unless the mail may be forged.
-
-    Then the answer goes to the author it claims, so that a forger does not get what is theirs. An
-    author whom nothing proves and nothing contradicts may name another mailbox of their domain.
-    """
-    if receipt.dmarc_verdict.status == "FAIL":
-        return None
-    for box in mail.mailboxes("reply-to"):
-        address = _to_ascii(box.address)
-        if address is None or address.lower() in secret.own:
-            continue
-        if is_proven or (sender is not None and _domain(address) == _domain(sender.address)):
-            return box._replace(address=address)
-    return None
-
-
-def _domain(address: str) -> str:
-    return address.rpartition("@")[2].lower()
-
-
-def _files(parts: Sequence["Part"]) -> list[File]:
-    return [
-        File(
-            Attachment(name=part.name, content_type=part.content_type, size=len(part.content)),
-            part.content,
-        )
-        for part in parts
-    ]
 
 
 _OUR_MESSAGE_ID = re.compile(rf"<([0-9a-zA-Z-]+)@(?:email|{_REGION})\.amazonses\.com>")
@@ -552,7 +405,7 @@ def _statuses(
 ) -> list[Observed]:
     """One for each recipient: a bounce of one says nothing of another."""
     told = event.detail.get("timestamp")
-    moment = _moment(told) if isinstance(told, str) else None
+    happened = moment(told) if isinstance(told, str) else None
     source = event.mail.source.rpartition("<")[2].rstrip(">").strip()
     own = {address.lower(): address for address in secret.addresses}
     account = own.get(source.lower(), source)[:320]
@@ -570,11 +423,11 @@ def _statuses(
                 provider_event_id=f"{event.mail.message_id}:{kind}/{recipient}"[:512],
                 channel=Channel.EMAIL,
                 direction=Direction.PASSIVE,
-                occurred_at=believable(moment or _moment(message.timestamp), received_at),
+                occurred_at=believable(happened or moment(message.timestamp), received_at),
                 received_at=received_at,
                 content=content,
-                identifiers=_identifiers(recipient),
-                endpoint=_written_to(account, recipient),
+                identifiers=identifiers_of(recipient),
+                endpoint=mail_endpoint(EmailSes.name, account, recipient),
                 automation=Automation.BOUNCE if kind == "Bounce" else None,
             ),
             message.message.encode(),
@@ -583,20 +436,12 @@ def _statuses(
     ]
 
 
-def _written_to(account: str, recipient: str) -> Endpoint | None:
-    if not 0 < len(recipient) <= 320:
-        return None
-    return Endpoint(
-        channel=Channel.EMAIL, provider=EmailSes.name, account=account, address=recipient
-    )
-
-
 def _recipients(event: SendingEvent) -> list[str]:
     """Without doubles; one empty one where none is named."""
     listed = next((event.detail[name] for name in _RECIPIENTS if name in event.detail), None)
     named: list[JsonValue] = listed if isinstance(listed, list) else [*event.mail.destination]
     addresses = [one.get("emailAddress") if isinstance(one, dict) else one for one in named]
-    readable = (_to_ascii(one.strip()) for one in addresses if isinstance(one, str))
+    readable = (to_ascii(one.strip()) for one in addresses if isinstance(one, str))
     return list(dict.fromkeys(one for one in readable if one)) or [""]
 
 

@@ -1,0 +1,250 @@
+"""What the providers of mail share: a mail that came in as a touchpoint, whoever carried it."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from shared.domain.identity import Identifier, Proof, email_identifier
+from shared.domain.touchpoint import (
+    Attachment,
+    Automation,
+    Channel,
+    Direction,
+    Endpoint,
+    Message,
+    Touchpoint,
+)
+from shared.providers.base import File, Observed
+
+# A delivery status needs nothing of these, and each is paid for at a cold start.
+if TYPE_CHECKING:
+    from shared.mail.reading import Mail, Mailbox, Part
+
+LONGEST_IN_QUEUES = timedelta(hours=1)
+"""A Date is the sender's own word: an older one would put a mail at the head of the queue, its
+answer overdue. Whatever waited longer with a mail server counts from when the carrier had it.
+"""
+_CLOCK_SKEW = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """What the carrier says of a mail, beside the mail itself.
+
+    `account` is our mailbox it came to. `carriers_id` stands in for a missing Message-ID.
+    `arrived` is when the carrier had it. `envelope_sender` is SMTP's MAIL FROM: empty where that
+    was, None where the carrier does not tell it. `dmarc` is what the carrier itself found, None
+    where it does not say.
+    """
+
+    provider: str
+    account: str
+    carriers_id: str
+    arrived: datetime
+    received_at: datetime
+    envelope_sender: str | None
+    dmarc: Literal["pass", "fail"] | None
+    is_dangerous: bool = False
+    is_spam: bool = False
+
+
+def mail_touchpoint(
+    mail: "Mail",
+    arrival: Arrival,
+    *,
+    own: frozenset[str],
+    raw: bytes,
+    in_reply_to: str | None,
+) -> Observed:
+    """The touchpoint of a mail that came in. `own` are our addresses in lower case."""
+    from shared.mail.automation import automation_of
+    from shared.mail.quoting import newly_written
+
+    sender = _sender(mail, arrival)
+    automation = automation_of(mail, envelope_sender=_envelope_sender(arrival, sender), own=own)
+    if automation is None and (arrival.is_dangerous or arrival.is_spam):
+        # Kept and visible, but no ticket: whoever finds a customer in there can still answer.
+        automation = Automation.BOT
+    identifiers: tuple[Identifier, ...] = ()
+    # A mailer daemon, or ourselves, is nobody's profile.
+    if sender is not None and automation not in {Automation.BOUNCE, Automation.ECHO}:
+        identifiers = identifiers_of(sender.address)
+    # A file that is dangerous stays in the raw mail, where nobody opens it by a click.
+    files = () if arrival.is_dangerous else tuple(_files(mail.parts))
+    is_proven = _is_proven(mail, arrival, sender)
+    reply_to = _reply_to(mail, arrival, own, sender, is_proven=is_proven) or sender
+    touchpoint = Touchpoint(
+        provider=arrival.provider,
+        account=arrival.account,
+        provider_event_id=next(iter(mail.message_ids("message-id")), arrival.carriers_id),
+        channel=Channel.EMAIL,
+        direction=Direction.INBOUND,
+        occurred_at=_written(mail, arrival),
+        received_at=arrival.received_at,
+        content=Message(
+            text=newly_written(mail.text),
+            subject=mail.header("subject") or None,
+            attachments=tuple(file.attachment for file in files),
+            in_reply_to=in_reply_to,
+            thread=mail.message_ids("references"),
+        ),
+        identifiers=identifiers,
+        proof=Proof.DMARC if is_proven and identifiers else None,
+        endpoint=mail_endpoint(arrival.provider, arrival.account, reply_to.address)
+        if reply_to is not None and identifiers
+        else None,
+        name=(sender.name or None) if sender else None,
+        automation=automation,
+    )
+    return Observed(touchpoint, raw, files)
+
+
+# Who it came to
+
+
+def own_mailbox(recipients: Iterable[str], addresses: Sequence[str]) -> str | None:
+    """Our mailbox it came to, as the secret writes it; `support+spring@` is `support@`."""
+    own = {address.lower(): address for address in addresses}
+    for recipient in recipients:
+        local, _, domain = recipient.lower().rpartition("@")
+        for candidate in (f"{local}@{domain}", f"{local.partition('+')[0]}@{domain}"):
+            if candidate in own:
+                return own[candidate]
+    return None
+
+
+def addressees(mail: "Mail") -> list[str]:
+    """Who the mail was written to, for one that our own server handed on under another address."""
+    boxes = [box for name in ("to", "cc", "delivered-to") for box in mail.mailboxes(name)]
+    return [box.address for box in boxes]
+
+
+# Who wrote it
+
+
+def _sender(mail: "Mail", arrival: Arrival) -> "Mailbox | None":
+    """Who wrote: of several From the Sender, or the first; of none the Reply-To, or SMTP's."""
+    from shared.mail.reading import Mailbox
+
+    authors = mail.mailboxes("from")
+    if len(authors) > 1:
+        sending = {box.address.lower() for box in mail.mailboxes("sender")}
+        authors.sort(key=lambda box: box.address.lower() not in sending)
+    envelope_sender = arrival.envelope_sender or ""
+    fallback = [Mailbox("", envelope_sender)] if "@" in envelope_sender else []
+    candidates = [*authors, *mail.mailboxes("reply-to"), *fallback]
+    readable = (
+        Mailbox(box.name, ascii_) for box in candidates if (ascii_ := to_ascii(box.address))
+    )
+    return next(readable, None)
+
+
+def _envelope_sender(arrival: Arrival, sender: "Mailbox | None") -> str:
+    """Where nobody tells it, it is no reason to take a person for a machine."""
+    if arrival.envelope_sender is not None:
+        return arrival.envelope_sender
+    return sender.address if sender else "untold"
+
+
+def identifiers_of(address: str) -> tuple[Identifier, ...]:
+    known = email_identifier(address)
+    return (known,) if known else ()
+
+
+def to_ascii(address: str) -> str | None:
+    """With the domain as mail servers know it; None for what cannot be an address."""
+    from shared.mail.domains import ascii_domain
+
+    local, _, domain = address.rpartition("@")
+    known = ascii_domain(domain)
+    return f"{local}@{known}" if local and known and len(local) + len(known) < 320 else None
+
+
+_ADDRESS = re.compile(r"[^\s<>()\[\]\"',;:@]+@[^\s<>()\[\]\"',;:@]+")
+
+
+def _is_proven(mail: "Mail", arrival: Arrival, sender: "Mailbox | None") -> bool:
+    """Whether DMARC passed for the very author that is read here.
+
+    A carrier says that it passed, not for which address. So only a mail with one From counts that
+    names one address in it, name included: what two programs read differently proves nothing
+    (RFC 7489, 6.6.1; https://www.usenix.org/conference/usenixsecurity20/presentation/chen-jianjun).
+    """
+    headers = mail.headers.get("from", [])
+    if arrival.dmarc != "pass" or sender is None or len(headers) != 1:
+        return False
+    named = _ADDRESS.findall(headers[0])
+    return {to_ascii(one.lower()) for one in named} == {sender.address.lower()}
+
+
+# Where the answer goes
+
+
+def _reply_to(
+    mail: "Mail",
+    arrival: Arrival,
+    own: frozenset[str],
+    sender: "Mailbox | None",
+    *,
+    is_proven: bool,
+) -> "Mailbox | None":
+    """Where the person wants the answer, unless the mail may be forged.
+
+    Then the answer goes to the author it claims, so that a forger does not get what is theirs. An
+    author whom nothing proves and nothing contradicts may name another mailbox of their domain.
+    """
+    if arrival.dmarc == "fail":
+        return None
+    for box in mail.mailboxes("reply-to"):
+        address = to_ascii(box.address)
+        if address is None or address.lower() in own:
+            continue
+        if is_proven or (sender is not None and _domain(address) == _domain(sender.address)):
+            return box._replace(address=address)
+    return None
+
+
+def mail_endpoint(provider: str, account: str, address: str) -> Endpoint | None:
+    """None for what cannot be an address."""
+    if not 0 < len(address) <= 320:
+        return None
+    return Endpoint(channel=Channel.EMAIL, provider=provider, account=account, address=address)
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2].lower()
+
+
+# When, and what came along
+
+_MOMENT = TypeAdapter(datetime)
+
+
+def moment(value: str) -> datetime | None:
+    """In UTC, and as UTC where it names no zone; None for what is no time."""
+    try:
+        read = _MOMENT.validate_python(value)
+        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+    except (ValidationError, OverflowError):
+        return None
+
+
+def _written(mail: "Mail", arrival: Arrival) -> datetime:
+    written, arrived = mail.date, arrival.arrived
+    if written and arrived - LONGEST_IN_QUEUES <= written <= arrived + _CLOCK_SKEW:
+        return written
+    return arrived
+
+
+def _files(parts: Sequence["Part"]) -> list[File]:
+    return [
+        File(
+            Attachment(name=part.name, content_type=part.content_type, size=len(part.content)),
+            part.content,
+        )
+        for part in parts
+    ]
