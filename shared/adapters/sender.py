@@ -1,7 +1,8 @@
 """What leaves for a provider: HTTP through urllib3, mail through Amazon SES.
 
-Retried here is only what the provider certainly did not take: no connection, 429, 503. An answer
-that never came is never asked for again.
+Retried here is only a connection that never came about. A provider that is busy is asked again
+later, by the follow-up, which can wait as long as it is told. An answer that never came is never
+asked for again.
 """
 
 from collections.abc import Callable
@@ -32,20 +33,16 @@ _RETRIES = urllib3.Retry(
     connect=2,
     read=0,
     redirect=0,
-    status=2,
+    status=0,
     other=0,
-    allowed_methods=None,
-    status_forcelist=(429, 503),
     backoff_factor=0.3,
     backoff_jitter=0.3,
-    respect_retry_after_header=True,
-    retry_after_max=5,
+    # Otherwise urllib3 asks again at a 413, 429 or 503 that names a time, whatever `status` says.
+    respect_retry_after_header=False,
     raise_on_status=False,
     raise_on_redirect=False,
 )
-"""Three attempts and two waits, at worst 50 seconds: the function has 60. Longer waits are the
-follow-up's.
-"""
+"""Three attempts to connect, at worst 20 seconds: the function has 60."""
 _TIMEOUT = urllib3.Timeout(connect=3, read=10)
 _SES_DELAYS = {
     "LimitExceededException",

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from shared.domain.errors import RefusalReason
 from shared.domain.model import (
     FollowUpId,
     Instant,
@@ -102,6 +103,10 @@ class FollowUp(Model):
     result: str | None = None
     """In plain words, once it is over."""
     gate: tuple[GateStep, ...] = ()
+    refusal_reason: RefusalReason | None = None
+    """Why it was refused, in the terms of the house: so that a caller need not read `result`."""
+    provider_code: str | None = None
+    """The code with which the provider, or our reading of its rules, refused it."""
     touchpoint_id: TouchpointId | None = None
     """The outbound touchpoint it became."""
     claimed_at: Instant | None = None

@@ -210,6 +210,8 @@ class DeliveryStatus(Model):
     status: Literal["accepted", "sent", "delivered", "read", "failed"]
     message_id: str
     """The provider's id of our message."""
+    send_key: str | None = Field(default=None, max_length=64)
+    """What we called it when we sent it, where the provider gives that back."""
     reason: str | None = None
     stop: Stop | None = None
     """Why nothing more is to be sent to the touchpoint's endpoint; None where more may."""

@@ -5,6 +5,7 @@ The bus rules, docs/events.md and the tests are built from these classes.
 
 from typing import Literal
 
+from shared.domain.errors import RefusalReason
 from shared.domain.model import FollowUpId, Instant, ProfileId, TicketId, TouchpointId
 from shared.events.envelope import Event
 
@@ -138,13 +139,18 @@ class FollowUpScheduled(Event):
 
 
 class FollowUpDone(Event):
-    """A follow-up is over: done, cancelled, refused or unconfirmed."""
+    """A follow-up is over: done, cancelled, refused or unconfirmed.
+
+    A refused one tells why in the terms of the house, and by which code of the provider.
+    """
 
     follow_up_id: FollowUpId
     ticket_id: TicketId
     profile_id: ProfileId
     name: str
     state: str
+    refusal_reason: RefusalReason | None = None
+    provider_code: str | None = None
 
 
 class StepFailed(Event):

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+from pydantic import Field
+
 from functions.agent_api.logic.paging import Listing, filtered
 from functions.agent_api.logic.profiles import profile_ids_of
-from shared.domain.errors import InvalidInput
+from shared.domain.errors import InvalidInput, RefusalReason
 from shared.domain.follow_up import Action, FollowUp, FollowUpState
 from shared.domain.model import FollowUpId, Instant, Model, ProfileId, TicketId, TouchpointId
 from shared.domain.sending import GateStep
@@ -25,6 +27,12 @@ class FollowUpView(Model):
     cancelled_by: tuple[Milestone, ...]
     state: FollowUpState
     result: str | None
+    refusal_reason: RefusalReason | None = Field(
+        default=None, description="Why it was refused, in the terms of the house."
+    )
+    provider_code: str | None = Field(
+        default=None, description="With which code the provider refused it."
+    )
     gate: tuple[GateStep, ...]
     touchpoint_id: TouchpointId | None
     ended_at: Instant | None

@@ -8,6 +8,7 @@ from functions.follow_up_delivery.logic.message import write
 from functions.follow_up_delivery.logic.state import (
     CLAIM_LASTS,
     Ports,
+    Refusal,
     end,
     put_off,
     set_timer,
@@ -21,6 +22,8 @@ from shared.domain.model import TouchpointId
 from shared.domain.sending import Verdict
 from shared.domain.ticket import Ticket, change_priority
 
+_GATE_REFUSALS = {"reply_window": Refusal("window_closed")}
+"""The steps of the gate that say what the provider would have said."""
 EARLY = timedelta(seconds=5)
 """By so much clocks may differ. A schedule that has fired is gone: what comes this early is due."""
 
@@ -108,7 +111,8 @@ def _send(
     gate = ask_gate(draft, answered.touchpoint, whose, profile, ports)
     follow_up = follow_up.model_copy(update={"gate": gate.steps})
     if gate.verdict is Verdict.REFUSE:
-        return end(follow_up, FollowUpState.REFUSED, gate.reason, ports)
+        refusal = _GATE_REFUSALS.get(gate.steps[-1].name)
+        return end(follow_up, FollowUpState.REFUSED, gate.reason, ports, refusal=refusal)
     if gate.verdict is Verdict.DEFER:
         assert gate.until is not None
         return put_off(follow_up, gate.until, FollowUpState.SCHEDULED, ports)

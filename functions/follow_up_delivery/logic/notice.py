@@ -11,13 +11,13 @@ from functions.follow_up_delivery.logic.gate import ask_gate
 from functions.follow_up_delivery.logic.message import write_notice
 from functions.follow_up_delivery.logic.state import CLAIM_LASTS, Ports
 from functions.follow_up_delivery.logic.transmission import (
-    FIRST_DELAY,
     MOST_FAILURES,
     WRITE_ATTEMPTS,
     Delayed,
     Refused,
     Unconfirmed,
     attempt,
+    delay,
     heed,
 )
 from shared.domain.errors import Contention, NotFound
@@ -104,7 +104,7 @@ def _send(subject: str, notice: Notice, entry: LedgerEntry, ports: Ports) -> Not
     if isinstance(how, Touchpoint):
         return _keep(subject, standing, how, profile_id, ports)
     if isinstance(how, Delayed):
-        return _try_later(subject, standing, how.reason, ports)
+        return _try_later(subject, standing, how, ports)
     if isinstance(how, Unconfirmed):
         return _end(subject, standing, NoticeState.UNCONFIRMED, how.reason, ports)
     heed(draft, how, ports)
@@ -118,10 +118,10 @@ def _why(refused: Refused) -> str:
     return refused.reason
 
 
-def _try_later(subject: str, notice: Notice, reason: str, ports: Ports) -> Notice:
+def _try_later(subject: str, notice: Notice, delayed: Delayed, ports: Ports) -> Notice:
     if notice.failures >= MOST_FAILURES:
-        return _end(subject, notice, NoticeState.REFUSED, f"given up: {reason}", ports)
-    until = ports.clock.now() + FIRST_DELAY * 2**notice.failures
+        return _end(subject, notice, NoticeState.REFUSED, f"given up: {delayed.reason}", ports)
+    until = ports.clock.now() + delay(notice.failures, delayed)
     failed = notice.model_copy(update={"failures": notice.failures + 1})
     return _put_off(subject, failed, until, ports)
 

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
+from shared.domain.errors import RefusalReason
 from shared.domain.follow_up import FollowUp, FollowUpState
 from shared.domain.journey import DeliveryRequest
 from shared.domain.ticket import Ticket
@@ -39,6 +40,13 @@ class Ports(NamedTuple):
     clock: Clock
     preferences_url: str
     """Where the preference page is."""
+
+
+class Refusal(NamedTuple):
+    """Why a message will never leave; `code` is the provider's, where it was asked."""
+
+    reason: RefusalReason
+    code: str | None = None
 
 
 class TicketChange(NamedTuple):
@@ -78,6 +86,7 @@ def end(
     result: str,
     ports: Ports,
     *,
+    refusal: Refusal | None = None,
     sent: Touchpoint | None = None,
     ticket: TicketChange | None = None,
 ) -> FollowUp:
@@ -88,6 +97,8 @@ def end(
             "result": result,
             "ended_at": ports.clock.now(),
             "touchpoint_id": sent.touchpoint_id if sent else None,
+            "refusal_reason": refusal.reason if refusal else None,
+            "provider_code": refusal.code if refusal else None,
         }
     )
     event = FollowUpDone(
@@ -96,6 +107,8 @@ def end(
         profile_id=ended.profile_id,
         name=ended.name,
         state=state,
+        refusal_reason=ended.refusal_reason,
+        provider_code=ended.provider_code,
     )
     ports.tickets.end(ended, follow_up.state, event, sent=sent, ticket=ticket)
     return ended

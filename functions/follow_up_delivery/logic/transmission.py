@@ -6,7 +6,13 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from functions.follow_up_delivery.logic.message import Draft, outbound_touchpoint
-from functions.follow_up_delivery.logic.state import Ports, end, put_off, ticket_change
+from functions.follow_up_delivery.logic.state import (
+    Ports,
+    Refusal,
+    end,
+    put_off,
+    ticket_change,
+)
 from shared.domain.errors import (
     Contention,
     MissingSecret,
@@ -26,11 +32,14 @@ from shared.providers.base import Outgoing, find_provider
 MOST_FAILURES = 6
 FIRST_DELAY = timedelta(minutes=1)
 """Doubled with each failure: 1, 2, 4, 8, 16 and 32 minutes."""
+LONGEST_DELAY = timedelta(days=1)
+"""However long a provider asks us to wait."""
 WRITE_ATTEMPTS = 5
 
 
 class Refused(NamedTuple):
     reason: str
+    refusal: Refusal
     stop: Stop | None = None
     """What the provider says about every other message to that endpoint."""
 
@@ -41,6 +50,8 @@ class Unconfirmed(NamedTuple):
 
 class Delayed(NamedTuple):
     reason: str
+    retry_after: timedelta | None = None
+    """How long the provider asked us to wait."""
 
 
 Attempt = Touchpoint | Refused | Unconfirmed | Delayed
@@ -57,18 +68,23 @@ def attempt(
     try:
         message = draft.message(send_key, ports.policies, as_template=as_template)
         outgoing = _prepare(message, ports)
-    except (SendRefused, MissingSecret, UnknownProvider) as error:
-        return Refused(str(error))
+    except SendRefused as error:
+        return Refused(str(error), Refusal(error.reason, error.code))
+    except MissingSecret as error:
+        return Refused(str(error), Refusal("unauthorized"))
+    except UnknownProvider as error:
+        return Refused(str(error), Refusal("not_supported"))
     claim()
     try:
         message_id = ports.sender.transmit(draft.endpoint.provider, outgoing)
     except SendRefused as error:
         stop = find_provider(draft.endpoint.provider).stops.get(error.code)
-        return Refused(f"the provider refused it ({error.code}): {error}", stop)
+        refusal = Refusal(error.reason, error.code)
+        return Refused(f"the provider refused it ({error.code}): {error}", refusal, stop)
     except SendUnconfirmed as error:
         return Unconfirmed(str(error))
     except SendDelayed as error:
-        return Delayed(str(error))
+        return Delayed(str(error), error.retry_after)
     return outbound_touchpoint(message, message_id, ports.clock.now())
 
 
@@ -103,11 +119,11 @@ def transmit(follow_up: FollowUp, draft: Draft, ports: Ports, *, as_template: bo
     if isinstance(how, Touchpoint):
         return _keep(standing, how, ports)
     if isinstance(how, Delayed):
-        return _try_later(standing, how.reason, ports)
+        return _try_later(standing, how, ports)
     if isinstance(how, Unconfirmed):
         return end(standing, FollowUpState.UNCONFIRMED, how.reason, ports)
     heed(draft, how, ports)
-    return end(standing, FollowUpState.REFUSED, how.reason, ports)
+    return end(standing, FollowUpState.REFUSED, how.reason, ports, refusal=how.refusal)
 
 
 def _prepare(message: OutboundMessage, ports: Ports) -> Outgoing:
@@ -115,10 +131,19 @@ def _prepare(message: OutboundMessage, ports: Ports) -> Outgoing:
     return provider.prepare(message, provider.read_secret(ports.secrets.read(provider.name)))
 
 
-def _try_later(follow_up: FollowUp, reason: str, ports: Ports) -> FollowUp:
+def delay(failures: int, delayed: Delayed) -> timedelta:
+    """How long to wait after so many failures: never less than the provider asked for, a day at
+    most.
+    """
+    ours: timedelta = FIRST_DELAY * 2**failures
+    return max(ours, min(delayed.retry_after or timedelta(0), LONGEST_DELAY))
+
+
+def _try_later(follow_up: FollowUp, delayed: Delayed, ports: Ports) -> FollowUp:
     if follow_up.failures >= MOST_FAILURES:
-        return end(follow_up, FollowUpState.REFUSED, f"given up: {reason}", ports)
-    until = ports.clock.now() + FIRST_DELAY * 2**follow_up.failures
+        reason = f"given up: {delayed.reason}"
+        return end(follow_up, FollowUpState.REFUSED, reason, ports, refusal=Refusal("unreachable"))
+    until = ports.clock.now() + delay(follow_up.failures, delayed)
     failed = follow_up.model_copy(update={"failures": follow_up.failures + 1, "claimed_at": None})
     return put_off(failed, until, FollowUpState.SENDING, ports)
 

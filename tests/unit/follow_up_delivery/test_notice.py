@@ -246,6 +246,15 @@ def test_a_provider_that_cannot_be_reached_is_asked_again_later(promise: Promise
     assert sent is not None and sent.state is NoticeState.SENT
 
 
+def test_it_waits_as_long_as_the_provider_asks_for(promise: Promise) -> None:
+    half_an_hour = 30 * MINUTE
+    promise.world.sender.fail_next(SendDelayed("busy", retry_after=half_an_hour))
+    stop = word(promise, "STOP")
+    send(promise, stop)
+    at, _ = promise.world.timer.scheduled[f"notice-{stop.touchpoint_id}-1"]
+    assert at == promise.world.clock.now() + half_an_hour
+
+
 def test_the_same_schedule_again_only_moves(promise: Promise) -> None:
     stop = word(promise, "STOP")
     promise.world.timer.schedule(f"notice-{stop.touchpoint_id}-1", NOON, {})

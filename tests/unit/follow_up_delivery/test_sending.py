@@ -249,6 +249,7 @@ class TestAnAgentsReply:
         refused = promise.deliver(at=NOON + 2 * DAY)
         assert refused.state is FollowUpState.REFUSED
         assert refused.result == "reply_window: closed; no approved template"
+        assert (refused.refusal_reason, refused.provider_code) == ("window_closed", None)
         assert promise.ticket_now.first_response.met_at is None
 
     def test_right_after_the_customers_words_the_window_is_open_even_if_no_index_knows_them_yet(

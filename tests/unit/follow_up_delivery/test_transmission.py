@@ -89,13 +89,22 @@ class TestTheClaim:
 
 class TestWhatTheProviderSays:
     def test_a_refusal_is_kept_with_the_providers_own_code(self, promise: Promise) -> None:
-        promise.world.sender.fail_next(SendRefused("WhatsApp refused: code 131026", code="131026"))
+        promise.world.sender.fail_next(
+            SendRefused("WhatsApp refused: code 131026", code="131026", reason="invalid_recipient")
+        )
         refused = promise.deliver()
         assert refused.state is FollowUpState.REFUSED
         assert refused.result == ("the provider refused it (131026): WhatsApp refused: code 131026")
         assert [one.passed for one in refused.gate] == [True] * 7
         assert refused.touchpoint_id is None
-        assert done(promise) == ["refused"]
+        assert (refused.refusal_reason, refused.provider_code) == ("invalid_recipient", "131026")
+        (event,) = promise.world.happened(FollowUpDone)
+        assert isinstance(event, FollowUpDone)
+        assert (event.state, event.refusal_reason, event.provider_code) == (
+            "refused",
+            "invalid_recipient",
+            "131026",
+        )
 
     def test_cw_15131_not_knowing_is_shown_and_not_tried_again(self, promise: Promise) -> None:
         promise.world.sender.fail_next(SendUnconfirmed("the connection broke"))
@@ -121,6 +130,20 @@ class TestWhatTheProviderSays:
         assert promise.deliver().state is FollowUpState.DONE
         assert len(promise.world.sender) == 1
 
+    @pytest.mark.parametrize(
+        ("asked", "waited"),
+        [
+            (timedelta(seconds=5), MINUTE),
+            (timedelta(minutes=17), timedelta(minutes=17)),
+            (timedelta(days=9), timedelta(days=1)),
+        ],
+    )
+    def test_it_waits_as_long_as_the_provider_asks_for(
+        self, promise: Promise, asked: timedelta, waited: timedelta
+    ) -> None:
+        promise.world.sender.fail_next(SendDelayed("busy", retry_after=asked))
+        assert promise.deliver().due_at == promise.world.clock.now() + waited
+
     def test_after_the_last_attempt_it_is_given_up_with_the_reason(self, promise: Promise) -> None:
         for _ in range(MOST_FAILURES):
             promise.world.sender.fail_next(SendDelayed("busy"))
@@ -131,6 +154,7 @@ class TestWhatTheProviderSays:
             FollowUpState.REFUSED,
             "given up: the provider cannot be reached",
         )
+        assert (ended.refusal_reason, ended.provider_code) == ("unreachable", None)
         assert done(promise) == ["refused"]
 
     def test_what_happens_while_it_waits_cancels_it(self, promise: Promise) -> None:
@@ -149,13 +173,16 @@ class TestWhatCannotBePrepared:
         refused = promise.deliver()
         assert refused.state is FollowUpState.REFUSED
         assert refused.result == "there is no secret for whatsapp_cloud"
+        assert refused.refusal_reason == "unauthorized"
         assert refused.claimed_at is None
 
     def test_a_provider_that_is_gone(self, promise: Promise) -> None:
         way = endpoint(Channel.PAPER, provider="pigeon_post")
         seen = touchpoint(key="by pigeon", endpoint=way, at=NOON + HOUR)
         promise.speak_of(promise.hear(seen))
-        assert promise.deliver().result == "there is no such provider"
+        refused = promise.deliver()
+        assert refused.result == "there is no such provider"
+        assert refused.refusal_reason == "not_supported"
 
     def test_a_text_the_channel_cannot_carry(self, promise: Promise) -> None:
         seen = promise.hear(sms(at=NOON + HOUR))
@@ -163,6 +190,7 @@ class TestWhatCannotBePrepared:
         refused = promise.deliver()
         assert refused.state is FollowUpState.REFUSED
         assert refused.result == "a text has 1 to 1600 characters at Twilio"
+        assert refused.provider_code == "21617"
 
 
 class TestKeepingWhatLeft:
