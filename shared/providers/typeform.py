@@ -1,0 +1,232 @@
+"""Forms and surveys by Typeform: a score becomes a survey answer, a form with words a message.
+
+Set `https://…/webhooks/typeform` in the form under Connect > Webhooks, with a secret. Read against
+https://www.typeform.com/developers/webhooks/example-payload/ and
+https://www.typeform.com/developers/webhooks/secure-your-webhooks/ (2026-11).
+"""
+
+import hmac
+from base64 import b64encode
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field, JsonValue, StringConstraints
+
+from shared.domain.errors import MalformedPayload, Unauthentic
+from shared.domain.identity import Identifier, IdentifierType, email_identifier
+from shared.domain.touchpoint import (
+    Channel,
+    Content,
+    Direction,
+    Message,
+    SurveyAnswer,
+    Touchpoint,
+    TrackedEvent,
+    Unsupported,
+)
+from shared.providers.base import (
+    JSON_TYPE,
+    MEGABYTE,
+    Fetch,
+    Observed,
+    Payload,
+    Provider,
+    ProviderId,
+    Secret,
+    WebhookRequest,
+    believable,
+    read_json,
+    read_model,
+    same,
+)
+
+Metric = Literal["csat", "nps", "ces"]
+
+SCALES: Mapping[Metric, tuple[int, int]] = {"csat": (1, 5), "nps": (0, 10), "ces": (1, 7)}
+
+METRIC_OF_TYPE: Mapping[str, Metric] = {"nps": "nps", "opinion_scale": "nps", "rating": "csat"}
+"""What a question measures where the company does not say so: Typeform's own scales are 0 to 10 for
+an opinion and five stars for a rating. The payload does not tell how many steps there were.
+"""
+
+HIDDEN_IDENTIFIERS: Mapping[str, IdentifierType] = {
+    "customer_number": IdentifierType.CUSTOMER_NUMBER,
+    "user_id": IdentifierType.WEB_USER,
+    "email": IdentifierType.EMAIL,
+    "phone": IdentifierType.PHONE,
+    "order_number": IdentifierType.ORDER_NUMBER,
+    "loyalty_card": IdentifierType.LOYALTY_CARD,
+}
+"""Hidden fields of these names say who answers. They stand in the address of the form, where
+anybody can change them, so they are stated and prove nothing.
+"""
+
+
+class TypeformSecret(Secret):
+    """`signing_secrets`: what you entered as the webhook's secret.
+
+    `metrics`: what a question measures, by its reference or id, where its type does not say it.
+    """
+
+    signing_secrets: list[Annotated[str, StringConstraints(min_length=8)]] = Field(min_length=1)
+    metrics: dict[str, Metric] = {}
+
+
+class Question(Payload):
+    id: str = Field(max_length=200)
+    ref: str = Field(default="", max_length=300)
+    type: str = Field(default="", max_length=60)
+
+
+class Answer(Payload):
+    field: Question
+    text: str | None = Field(default=None, max_length=65_536)
+    email: str | None = Field(default=None, max_length=320)
+    phone_number: str | None = Field(default=None, max_length=64)
+    number: int | float | None = None
+
+
+class Response(Payload):
+    form_id: ProviderId
+    token: ProviderId
+    submitted_at: str = Field(default="", max_length=40)
+    hidden: dict[str, JsonValue] = {}
+    answers: list[Answer] = []
+
+    def texts(self, *types: str) -> list[str]:
+        """What was written into questions of these types."""
+        return [one.text for one in self.answers if one.text and one.field.type in types]
+
+    @property
+    def words(self) -> str:
+        """The person's own: the long answers, or the short ones where there are no long ones."""
+        return "\n".join(self.texts("long_text") or self.texts("short_text"))
+
+    def stated(self, name: str) -> str:
+        """A hidden field, or an empty string."""
+        value = self.hidden.get(name)
+        return value.strip() if isinstance(value, str) and len(value) <= 320 else ""
+
+
+class Body(Payload):
+    event_id: ProviderId
+    event_type: str = Field(pattern=r"^[a-z0-9_]{1,60}$")
+    form_response: Response
+
+
+class Score(NamedTuple):
+    question: Question
+    metric: Metric
+    score: int
+
+
+class Typeform(Provider[TypeformSecret]):
+    name = "typeform"
+    secret_type = TypeformSecret
+    largest_body = MEGABYTE
+
+    def verify(self, request: WebhookRequest, secret: TypeformSecret, fetch: Fetch) -> None:
+        given = request.header("typeform-signature")
+        valid = [
+            "sha256=" + b64encode(hmac.digest(key.encode(), request.body, sha256)).decode()
+            for key in secret.signing_secrets
+        ]
+        if not any(same(given, one) for one in valid):
+            raise Unauthentic("Typeform-Signature is missing or wrong")
+
+    def parse(
+        self, request: WebhookRequest, secret: TypeformSecret, received_at: datetime
+    ) -> list[Observed]:
+        if request.content_type != JSON_TYPE:
+            raise MalformedPayload("the body is not declared as JSON")
+        body = read_model(Body, read_json(request.body))
+        return [
+            Observed(_touchpoint(body, event_id, content, received_at), request.body)
+            for event_id, content in _contents(body, secret)
+        ]
+
+
+def _contents(body: Body, secret: TypeformSecret) -> list[tuple[str, Content]]:
+    """One for each score, the words with the first; without a score one for the whole form."""
+    response = body.form_response
+    if body.event_type == "form_response_partial":
+        return [(body.event_id, TrackedEvent(name="form_abandoned"))]
+    if body.event_type != "form_response":
+        return [(body.event_id, Unsupported(what=f"event of type {body.event_type}"))]
+    scores = [one for answer in response.answers if (one := _score(answer, secret)) is not None]
+    if not scores and not response.words:
+        return [(body.event_id, TrackedEvent(name="form_submitted"))]
+    if not scores:
+        return [(body.event_id, Message(text=response.words))]
+    return [
+        (
+            f"{body.event_id}:{one.question.id}" if position else body.event_id,
+            SurveyAnswer(
+                survey=response.form_id,
+                metric=one.metric,
+                score=one.score,
+                text="" if position else response.words,
+            ),
+        )
+        for position, one in enumerate(scores)
+    ]
+
+
+def _score(answer: Answer, secret: TypeformSecret) -> Score | None:
+    """None for a question that measures nothing, or on another scale than its metric's."""
+    question, number = answer.field, answer.number
+    metric = (
+        secret.metrics.get(question.ref)
+        or secret.metrics.get(question.id)
+        or METRIC_OF_TYPE.get(question.type)
+    )
+    if metric is None or number is None or number != int(number):
+        return None
+    least, most = SCALES[metric]
+    return Score(question, metric, int(number)) if least <= number <= most else None
+
+
+def _touchpoint(body: Body, event_id: str, content: Content, received_at: datetime) -> Touchpoint:
+    response = body.form_response
+    said = isinstance(content, Message | SurveyAnswer)
+    return Touchpoint(
+        provider=Typeform.name,
+        account=response.form_id,
+        provider_event_id=event_id,
+        channel=Channel.WEB,
+        direction=Direction.INBOUND if said else Direction.PASSIVE,
+        occurred_at=believable(_moment(response.submitted_at), received_at),
+        received_at=received_at,
+        content=content,
+        identifiers=_identifiers(response),
+        name=response.stated("name")[:200] or None,
+        language=response.stated("language")[:35] or None,
+    )
+
+
+def _identifiers(response: Response) -> tuple[Identifier, ...]:
+    """Of the hidden fields, then of what was entered as mail address or phone."""
+    stated = [(kind, response.stated(name)) for name, kind in HIDDEN_IDENTIFIERS.items()]
+    stated += [(IdentifierType.EMAIL, one.email or "") for one in response.answers]
+    stated += [(IdentifierType.PHONE, (one.phone_number or "").strip()) for one in response.answers]
+    found = [
+        email_identifier(value)
+        if kind is IdentifierType.EMAIL
+        else Identifier(type=kind, value=value)
+        for kind, value in stated
+        if value
+    ]
+    return tuple(dict.fromkeys(one for one in found if one is not None))
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+PROVIDER = Typeform()
