@@ -1,0 +1,542 @@
+"""What happens in a Shopify shop: orders and what becomes of them, carts, checkouts, customers.
+
+Subscribe the topics of `TOPICS` to `https://…/webhooks/shopify`. Read against
+https://shopify.dev/docs/api/webhooks, https://shopify.dev/docs/apps/build/webhooks/delivery-structure
+and https://shopify.dev/docs/apps/build/webhooks/ignore-duplicates (2026-11).
+
+The signature covers the body alone. What the headers say is therefore only believed as far as it
+does not matter: the topic must be one that reads this body, and a version of an order that was
+replayed is as old as its body says.
+"""
+
+import hmac
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, Field, JsonValue, StringConstraints
+
+from shared.domain.errors import MalformedPayload, Unauthentic
+from shared.domain.identity import Identifier, IdentifierType, email_identifier
+from shared.domain.touchpoint import (
+    Channel,
+    ConsentStatement,
+    Content,
+    Direction,
+    GoodsReturn,
+    Identification,
+    Line,
+    Order,
+    Touchpoint,
+    TrackedEvent,
+    Unsupported,
+)
+from shared.providers.base import (
+    MEGABYTE,
+    Fetch,
+    Observed,
+    Payload,
+    Provider,
+    Secret,
+    WebhookRequest,
+    believable,
+    read_json,
+    read_model,
+    same,
+)
+
+NAME = "shopify"
+
+_SHOP = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
+_TOPIC = re.compile(r"[a-z_]{1,60}(/[a-z_]{1,60})?")
+_EVENT_ID = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+class ShopifySecret(Secret):
+    """`signing_secrets`: the app's client secret, or what Settings > Notifications shows.
+
+    `shops`: the `….myshopify.com` domains that may speak, where it is not to be any of the app's.
+    """
+
+    signing_secrets: list[Annotated[str, StringConstraints(min_length=8)]] = Field(min_length=1)
+    shops: list[str] = []
+
+
+def _within_reason(moment: datetime) -> datetime:
+    if not 2000 <= moment.year < 2200:
+        raise ValueError("out of reason")
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_within_reason)]
+Number = Annotated[int, Field(gt=0, lt=10**20)]
+Amount = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,6})?$")]
+OrderStatus = Literal["placed", "paid", "shipped", "delivered", "cancelled", "refunded"]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Written = Annotated[str, Field(max_length=320)]
+
+
+class Customer(Payload):
+    id: Number | None = None
+    email: Written | None = None
+    phone: Written | None = None
+    first_name: Written | None = None
+    last_name: Written | None = None
+
+    @property
+    def full_name(self) -> str | None:
+        return " ".join(one for one in (self.first_name, self.last_name) if one)[:200] or None
+
+
+class Item(Payload):
+    """A line; what is no product (a tip, a free text) has no article number."""
+
+    id: Number | None = None
+    sku: str | None = Field(default=None, max_length=255)
+    variant_id: Number | None = None
+    title: str | None = Field(default=None, max_length=1024)
+    quantity: int = Field(default=1, lt=10**9)
+    price: Amount | None = None
+
+    @property
+    def line(self) -> Line | None:
+        """None for what was taken out of the order again."""
+        if self.quantity < 1:
+            return None
+        sku = (self.sku or str(self.variant_id or self.id or ""))[:100]
+        return Line(sku=sku, name=self.title, quantity=self.quantity, unit_price=self.price)
+
+
+class Told(Payload):
+    """What a body may say of the person, whatever it is about."""
+
+    email: Written | None = None
+    contact_email: Written | None = None
+    phone: Written | None = None
+    customer: Customer | None = None
+    customer_locale: str | None = Field(default=None, max_length=35)
+    order_id: Number | None = None
+    created_at: Moment | None = None
+    updated_at: Moment | None = None
+
+    @property
+    def order(self) -> int | None:
+        """The id of the order it is about."""
+        return self.order_id
+
+    @property
+    def at(self) -> datetime | None:
+        return self.updated_at or self.created_at
+
+    def content(self, topic: str, at: datetime) -> Content:
+        """`at` is when it happened."""
+        raise NotImplementedError
+
+    def beside(self, at: datetime) -> Mapping[str, Content]:
+        """What else the body tells, by an id of its own: other topics may tell the same."""
+        return {}
+
+    @property
+    def person(self) -> Customer:
+        return self.customer or Customer()
+
+    def identifiers(self, shop: str) -> tuple[Identifier, ...]:
+        """As stated; only the shop's own numbers are proven, by whose shop it is.
+
+        An order's id names somebody only where nothing else does: a loyal customer has many.
+        """
+        person = self.person
+        mail = next(filter(None, (self.email, self.contact_email, person.email)), "")
+        phone = (next(filter(None, (self.phone, person.phone)), "")).strip()
+        found = [
+            _identifier(IdentifierType.SHOP_CUSTOMER, person.id, shop),
+            email_identifier(mail),
+            _identifier(IdentifierType.PHONE, phone),
+        ]
+        known = tuple(one for one in found if one is not None)
+        order = _identifier(IdentifierType.ORDER_NUMBER, self.order, shop)
+        return known or ((order,) if order else ())
+
+
+class Fulfilment(Payload):
+    shipment_status: str | None = None
+
+
+class Refund(Payload):
+    id: Number
+    created_at: Moment | None = None
+    note: str | None = Field(default=None, max_length=5000)
+
+    def goods_return(self, at: datetime, order: str | None) -> GoodsReturn:
+        return GoodsReturn(
+            number=f"refund-{self.id}",
+            status="refunded",
+            version_at=self.created_at or at,
+            order_number=order,
+            reason=self.note or None,
+        )
+
+
+class OrderBody(Told):
+    """`name` is the number people know: `#1001`."""
+
+    id: Number
+    name: str = Field(min_length=1, max_length=100)
+    total_price: Amount | None = None
+    currency: Currency | None = None
+    financial_status: str | None = None
+    fulfillment_status: str | None = None
+    cancelled_at: Moment | None = None
+    line_items: list[Item] = []
+    fulfillments: list[Fulfilment] = []
+    refunds: list[Refund] = []
+
+    @property
+    def order(self) -> int | None:
+        return self.id
+
+    def content(self, topic: str, at: datetime) -> Content:
+        return Order(
+            number=_number(self.name),
+            status=self.status,
+            version_at=at,
+            total=self.total_price,
+            currency=self.currency,
+            lines=_lines(self.line_items),
+        )
+
+    @property
+    def status(self) -> OrderStatus:
+        """Whatever the topic was: each delivery holds the whole order as it stood."""
+        if self.cancelled_at is not None:
+            return "cancelled"
+        if self.financial_status == "refunded":
+            return "refunded"
+        if self.fulfillment_status == "fulfilled":
+            arrived = {one.shipment_status for one in self.fulfillments} == {"delivered"}
+            return "delivered" if arrived else "shipped"
+        return "paid" if self.financial_status in {"paid", "partially_refunded"} else "placed"
+
+    def beside(self, at: datetime) -> Mapping[str, Content]:
+        """The refunds, for the topic that tells of one names nobody."""
+        order = _number(self.name)
+        return {f"refund:{one.id}": one.goods_return(at, order) for one in self.refunds}
+
+
+class FulfilmentBody(Told):
+    """`name` is the order's number with the part's after a dot: `#1001.1`."""
+
+    id: Number
+    name: str = Field(default="", max_length=100)
+    status: str | None = None
+    shipment_status: str | None = None
+    tracking_company: str | None = Field(default=None, max_length=255)
+    tracking_number: str | None = Field(default=None, max_length=255)
+    tracking_url: str | None = Field(default=None, max_length=2048)
+
+    def content(self, topic: str, at: datetime) -> Content:
+        number = _number(self.name.rpartition(".")[0])
+        if number and self.shipment_status == "delivered":
+            return Order(number=number, status="delivered", version_at=at)
+        if number and self.status == "success" and self.shipment_status is None:
+            return Order(number=number, status="shipped", version_at=at)
+        facts = {
+            "order_number": number,
+            "status": self.shipment_status or self.status,
+            "tracking_company": self.tracking_company,
+            "tracking_number": self.tracking_number,
+            "tracking_url": self.tracking_url,
+        }
+        return _event("fulfilment_updated", facts)
+
+
+class RefundBody(Told, Refund):
+    """It names the order by its id alone."""
+
+    def content(self, topic: str, at: datetime) -> Content:
+        return self.goods_return(at, None)
+
+
+class ReturnedOrder(Payload):
+    id: Number | None = None
+
+
+class ReturnBody(Told):
+    """A return by its topic: the body's own status is missing from some of them."""
+
+    id: Number
+    name: str = Field(default="", max_length=100)
+    returned_order: ReturnedOrder = Field(default=ReturnedOrder(), alias="order")
+
+    @property
+    def order(self) -> int | None:
+        return self.returned_order.id
+
+    def content(self, topic: str, at: datetime) -> Content:
+        status = RETURN_STATUSES.get(topic)
+        number = _number(self.name) or f"return-{self.id}"
+        if status is None:
+            return _event(topic.replace("/", "_"), {"return": number})
+        return GoodsReturn.model_validate({"number": number, "status": status, "version_at": at})
+
+
+class CheckoutBody(Told):
+    """A checkout that nobody completed is an abandoned one; the address leads back to it."""
+
+    token: str = Field(default="", max_length=255)
+    total_price: Amount | None = None
+    currency: Currency | None = None
+    completed_at: Moment | None = None
+    abandoned_checkout_url: str | None = Field(default=None, max_length=4096)
+    line_items: list[Item] = []
+
+    def content(self, topic: str, at: datetime) -> Content:
+        facts = {
+            "total": self.total_price,
+            "currency": self.currency,
+            "articles": sum(line.quantity for line in _lines(self.line_items)),
+            "recovery_url": None if self.completed_at else self.abandoned_checkout_url,
+            "token": self.token,
+        }
+        return _event("checkout_completed" if self.completed_at else CHECKOUTS[topic], facts)
+
+
+class CartBody(Told):
+    """Of whom it is, a cart does not say: only the browser knows."""
+
+    id: str = Field(min_length=1, max_length=255)
+    line_items: list[Item] = []
+
+    def content(self, topic: str, at: datetime) -> Content:
+        lines = _lines(self.line_items)
+        return _event(
+            "cart_updated", {"token": self.id, "articles": sum(one.quantity for one in lines)}
+        )
+
+
+class MarketingConsent(Payload):
+    state: str | None = None
+    consent_updated_at: Moment | None = None
+
+
+class Consenting(Told):
+    """What a customer allowed, by mail and by text message."""
+
+    email_marketing_consent: MarketingConsent | None = None
+    sms_marketing_consent: MarketingConsent | None = None
+
+    def consents(self) -> Mapping[str, Content]:
+        told = {
+            Channel.EMAIL: self.email_marketing_consent,
+            Channel.SMS: self.sms_marketing_consent,
+        }
+        return {
+            f"{self.person.id}:{channel}:{one.state}:{one.consent_updated_at:%Y-%m-%dT%H:%M:%SZ}": (
+                ConsentStatement(purpose="marketing", channel=channel, state=CONSENTS[one.state])
+            )
+            for channel, one in told.items()
+            if one is not None and one.state in CONSENTS and one.consent_updated_at is not None
+        }
+
+
+class CustomerBody(Consenting):
+    id: Number
+    first_name: Written | None = None
+    last_name: Written | None = None
+    tags: str | None = Field(default=None, max_length=5000)
+    state: str | None = Field(default=None, max_length=60)
+
+    @property
+    def person(self) -> Customer:
+        return Customer(id=self.id, first_name=self.first_name, last_name=self.last_name)
+
+    def content(self, topic: str, at: datetime) -> Content:
+        stated = {
+            "first_name": self.first_name,
+            "last_name": self.last_name,
+            "tags": self.tags,
+            "account_state": self.state,
+        }
+        return Identification(traits={key: value for key, value in stated.items() if value})
+
+
+class ConsentBody(Consenting):
+    """Of one channel: the topic of mail says `customer_id` and `email_address`, the other `id`."""
+
+    id: Number | None = None
+    customer_id: Number | None = None
+    email_address: Written | None = None
+
+    @property
+    def person(self) -> Customer:
+        return Customer(id=self.customer_id or self.id, email=self.email_address)
+
+    def content(self, topic: str, at: datetime) -> Content:
+        """Where the customer said neither yes nor no."""
+        return _event("consent_pending", {})
+
+
+class PrivacyBody(Told):
+    """Shopify passes on what a customer asked of the merchant: see docs/operations.md."""
+
+    def content(self, topic: str, at: datetime) -> Content:
+        return _event(PRIVACY[topic], {})
+
+
+RETURN_STATUSES: Mapping[str, str] = {
+    "returns/request": "requested",
+    "returns/approve": "approved",
+    "returns/decline": "refused",
+    "returns/close": "received",
+}
+CHECKOUTS: Mapping[str, str] = {
+    "checkouts/create": "checkout_started",
+    "checkouts/update": "checkout_updated",
+    "checkouts/delete": "checkout_deleted",
+}
+PRIVACY: Mapping[str, str] = {
+    "customers/data_request": "privacy_export_requested",
+    "customers/redact": "privacy_erasure_requested",
+}
+CONSENTS: Mapping[str | None, Literal["granted", "withdrawn"]] = {
+    "subscribed": "granted",
+    "unsubscribed": "withdrawn",
+}
+"""`pending` and `not_subscribed` are no word of the person's."""
+
+TOPICS: Mapping[str, type[Told]] = {
+    "orders/create": OrderBody,
+    "orders/updated": OrderBody,
+    "orders/paid": OrderBody,
+    "orders/partially_fulfilled": OrderBody,
+    "orders/fulfilled": OrderBody,
+    "orders/cancelled": OrderBody,
+    "fulfillments/create": FulfilmentBody,
+    "fulfillments/update": FulfilmentBody,
+    "refunds/create": RefundBody,
+    "returns/request": ReturnBody,
+    "returns/approve": ReturnBody,
+    "returns/decline": ReturnBody,
+    "returns/close": ReturnBody,
+    "returns/cancel": ReturnBody,
+    "returns/reopen": ReturnBody,
+    **dict.fromkeys(CHECKOUTS, CheckoutBody),
+    "carts/create": CartBody,
+    "carts/update": CartBody,
+    "customers/create": CustomerBody,
+    "customers/update": CustomerBody,
+    "customers/enable": CustomerBody,
+    "customers/disable": CustomerBody,
+    "customers_email_marketing_consent/update": ConsentBody,
+    "customers_marketing_consent/update": ConsentBody,
+    **dict.fromkeys(PRIVACY, PrivacyBody),
+}
+"""How the body of each topic is read. Any other is kept as Unsupported."""
+
+TELLING_OF_CONSENT = frozenset(
+    {
+        "customers/create",
+        "customers_email_marketing_consent/update",
+        "customers_marketing_consent/update",
+    }
+)
+"""Every other customer topic would repeat the same statement with each change of an address."""
+
+
+class Shopify(Provider[ShopifySecret]):
+    name = NAME
+    secret_type = ShopifySecret
+    largest_body = 5 * MEGABYTE
+
+    def verify(self, request: WebhookRequest, secret: ShopifySecret, fetch: Fetch) -> None:
+        given = request.header("x-shopify-hmac-sha256")
+        valid = [
+            b64encode(hmac.digest(key.encode(), request.body, sha256)).decode()
+            for key in secret.signing_secrets
+        ]
+        if not any(same(given, one) for one in valid):
+            raise Unauthentic("X-Shopify-Hmac-Sha256 is missing or wrong")
+        if secret.shops and request.header("x-shopify-shop-domain") not in secret.shops:
+            raise Unauthentic("X-Shopify-Shop-Domain names no shop of ours")
+
+    def parse(
+        self, request: WebhookRequest, secret: ShopifySecret, received_at: datetime
+    ) -> list[Observed]:
+        shop = request.header("x-shopify-shop-domain")
+        topic = request.header("x-shopify-topic")
+        if not _SHOP.fullmatch(shop):
+            raise MalformedPayload("X-Shopify-Shop-Domain: no domain")
+        if not _TOPIC.fullmatch(topic):
+            raise MalformedPayload("X-Shopify-Topic: no topic")
+        body = read_json(request.body)
+        kind = TOPICS.get(topic)
+        told = read_model(kind, body) if kind else Told()
+        occurred_at = believable(told.at or _triggered_at(request), received_at)
+        contents: dict[str, Content] = dict(told.beside(occurred_at))
+        if isinstance(told, Consenting) and topic in TELLING_OF_CONSENT:
+            contents |= told.consents()
+        if kind is None:
+            contents[_event_id(request, topic)] = Unsupported(what=f"topic {topic}")
+        elif not (contents and kind is ConsentBody):
+            contents[_event_id(request, topic)] = told.content(topic, occurred_at)
+        return [
+            Observed(
+                Touchpoint(
+                    provider=NAME,
+                    account=shop,
+                    provider_event_id=event_id,
+                    channel=Channel.WEB,
+                    direction=Direction.PASSIVE,
+                    occurred_at=occurred_at,
+                    received_at=received_at,
+                    content=content,
+                    identifiers=told.identifiers(shop),
+                    name=told.person.full_name,
+                    language=told.customer_locale,
+                ),
+                request.body,
+            )
+            for event_id, content in contents.items()
+        ]
+
+
+def _event_id(request: WebhookRequest, topic: str) -> str:
+    """Deliveries with the same event id come of one act of the merchant's, so an order that is made
+    and paid at once has two topics and one id; without the header, what the body is.
+    """
+    stated = request.header("x-shopify-event-id") or request.header("x-shopify-webhook-id")
+    known = stated if _EVENT_ID.fullmatch(stated) else sha256(request.body).hexdigest()
+    return f"{known}:{topic}"
+
+
+def _triggered_at(request: WebhookRequest) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(request.header("x-shopify-triggered-at")[:40])
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _identifier(
+    kind: IdentifierType, value: str | int | None, scope: str = ""
+) -> Identifier | None:
+    return Identifier(type=kind, scope=scope, value=str(value)) if value else None
+
+
+def _number(name: str) -> str:
+    return name.strip().removeprefix("#")
+
+
+def _lines(items: list[Item]) -> tuple[Line, ...]:
+    return tuple(line for item in items if (line := item.line) is not None)
+
+
+def _event(name: str, facts: Mapping[str, JsonValue]) -> TrackedEvent:
+    stated = {key: value for key, value in facts.items() if value not in (None, "")}
+    return TrackedEvent(name=name, properties=stated)
+
+
+PROVIDER = Shopify()
