@@ -86,7 +86,6 @@ FUNCTIONS = {
             "cryptography",
             "html2text",
             "idna",
-            "mail-parser-reply",
             "urllib3",
         ),
         grants=(

@@ -108,15 +108,10 @@ def from_html(html: str) -> str:
     html = _LONG_BLANK.sub("\n", html)
     if _is_hostile(html):
         return clean(unescape(_TAG.sub(" ", _LINE_BREAK.sub("\n", html)))).strip()
-    from html2text import HTML2Text
+    from shared.mail.markup import words_of
 
-    reader = HTML2Text(bodywidth=0)
-    reader.ignore_links = True
-    reader.ignore_images = True
-    reader.ignore_emphasis = True
-    reader.unicode_snob = True
     try:
-        text = reader.handle(html)
+        text = words_of(html)
     except (AssertionError, RecursionError, ValueError, IndexError) as error:
         # Python's own parser gives up on some markup this way.
         raise MalformedPayload("the HTML of the mail cannot be read") from error
@@ -149,4 +144,4 @@ def _is_hostile(html: str) -> bool:
     return False
 
 
-_MARKDOWN_ESCAPE = re.compile(r"^(\s*\d*)\\([-+.])")
+_MARKDOWN_ESCAPE = re.compile(r"^([\s>]*\d*)\\([-+.])")

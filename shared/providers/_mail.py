@@ -62,7 +62,7 @@ def mail_touchpoint(
 ) -> Observed:
     """The touchpoint of a mail that came in. `own` are our addresses in lower case."""
     from shared.mail.automation import automation_of
-    from shared.mail.quoting import newly_written
+    from shared.mail.quoting import is_forwarded, newly_written
 
     sender = _sender(mail, arrival)
     automation = automation_of(mail, envelope_sender=_envelope_sender(arrival, sender), own=own)
@@ -86,8 +86,9 @@ def mail_touchpoint(
         occurred_at=_written(mail, arrival),
         received_at=arrival.received_at,
         content=Message(
-            text=newly_written(mail.text),
+            text=newly_written(mail.text, mail.header("subject")),
             subject=mail.header("subject") or None,
+            forwarded=is_forwarded(mail.text, mail.header("subject")),
             attachments=tuple(file.attachment for file in files),
             in_reply_to=in_reply_to,
             thread=mail.message_ids("references"),

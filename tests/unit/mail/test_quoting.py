@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.mail.quoting import newly_written
+from shared.mail.quoting import is_forwarded, newly_written
 
 HISTORY = "\n> quoted\n> and more\n"
 CUT = {
@@ -21,7 +21,13 @@ CUT = {
     "outlook": "Ok\n\n________________________________\nFrom: Shop <a@b.example>\n"
     "Sent: Friday, November 20, 2026 10:00 AM\nTo: me\nSubject: x\n\nquoted\n",
     "outlook in french": "Ok\n\n-----Message d'origine-----\nDe : Shop\nEnvoyé : 20/11\nquoted\n",
-    "forwarded below": "Ok\n\n---------- Forwarded message ---------\nFrom: <a@b.ex>\nquoted\n",
+    "no blank line before it": "Ok\nOn Fri, Nov 20, 2026 at 10:00 AM Shop <a@b.example> wrote:\n",
+    "wrapped in the date": "Ok\n\nOn Fri, Nov 20,\n2026 at 10:00 Shop <a@b.example> wrote:\n",
+    "the name last": "Ok\n\nShop <a@b.example> schrieb am Fr., 20. Nov. 2026, 10:00:\n",
+    "fenced": "Ok\n\n---- On Fri, 20 Nov 2026 10:00:00 +0100 Shop <a@b.example> wrote ----\n",
+    "russian": "Ok\n\nпт, 20 нояб. 2026 г. в 10:00, Shop <a@b.example>:\n",
+    "without a colon": "Ok\n\n2026/11/20 Shop <a@b.example>\n",
+    "in no language we know": "Ok\n\nMnamo 20/11/26 saa 10:00 Shop aliandika:\n",
     "carriage returns": "Ok\r\n\r\nOn Fri, Nov 20, 2026 Shop <a@b.example> wrote:\r\n",
     "signature": "Ok\n-- \nAnn\n+33 6 12 34 56 78\n",
     "telephone": "Ok\n\nEnvoyé de mon iPhone\n",
@@ -42,6 +48,8 @@ KEPT = [
     "Hello\nOn Monday your colleague wrote:\nwe will pay\nand nothing came",
     "From: Paris\nI need a delivery",
     "---------- Forwarded message ---------\nFrom: A <a@b.example>\nSubject: x\n\nthe words",
+    "Look\n\n---------- Forwarded message ---------\nFrom: A <a@b.example>\n\nthe words",
+    "On 20/11/2026 10:00 Shop <a@b.example> wrote:\n\nnothing but a quote without marks",
     "> nothing but a quote",
     "word " * 300 + "\nsecond line",
     "\n".join(f"line {number}" for number in range(1_000)),
@@ -55,8 +63,34 @@ def test_what_the_person_wrote_is_kept(text: str) -> None:
 
 def test_answers_between_the_quotes_are_kept() -> None:
     header = "On Fri, Nov 20, 2026 Shop <a@b.example> wrote:"
-    text = f"Hi\n\n{header}\n> one?\n\nYes\n\n> two,\nwrapped\n\nNo\n"
-    assert newly_written(text) == "Hi\n\nYes\n\nNo"
+    wide = "> two, which was so long that a client broke it in the middle of the\nsentence"
+    text = f"Hi\n\n{header}\n> one?\n\nYes\n\n{wide}\n\nNo\n> three\nMaybe\n"
+    assert newly_written(text) == "Hi\n\nYes\n\nNo\n\nMaybe"
+
+
+def test_a_link_that_goes_over_a_line_is_no_quote() -> None:
+    text = "See <https://shop.example/orders/48213\n> for the order"
+    assert newly_written(text) == "See <https://shop.example/orders/48213> for the order"
+
+
+BLOCK = "From: Shop <a@b.example>\nSent: 20/11/2026 10:00\nTo: me\nSubject: x\n\nthe words"
+
+
+@pytest.mark.parametrize(
+    ("subject", "text", "forwarded"),
+    [
+        ("Fwd: x", f"Look\n\n{BLOCK}", True),
+        ("TR : x", f"Look\n\n{BLOCK}", True),
+        ("R: x", f"Look\n\n{BLOCK}", False),
+        ("Re: Fwd: x", f"Look\n\n{BLOCK}", False),
+        ("Fwd: x", "Look at this", False),
+        ("x", "Look\n\n-------- Messaggio inoltrato --------\nDa: x", True),
+        ("x", "Look\n\n> Begin forwarded message:\n>\n> From: x", True),
+    ],
+)
+def test_what_is_forwarded_is_kept_and_said_to_be(subject: str, text: str, forwarded: bool) -> None:
+    assert is_forwarded(text, subject) is forwarded
+    assert ("words" in newly_written(text, subject)) is (forwarded and "words" in text)
 
 
 @settings(max_examples=200, deadline=None)
