@@ -328,13 +328,23 @@ class ConsentStatement(Model):
 
 
 class Review(Model):
-    """Said in public, with a mark."""
+    """Said in public, with a mark.
+
+    Somebody who writes theirs anew says something again: each version is a touchpoint.
+    """
 
     kind: Literal["review"] = "review"
     rating: float
     best: float = 5
     text: str = ""
+    source: str | None = Field(default=None, max_length=60)
+    """Where it stands: `app_store`, `google_play`, `google_maps`."""
+    review_id: str | None = Field(default=None, max_length=200)
+    """What it is called there; the same for all its versions."""
     place: str | None = None
+    """What is reviewed: a store, an app."""
+    version: str | None = Field(default=None, max_length=60)
+    """Of the app."""
     url: str | None = None
 
 

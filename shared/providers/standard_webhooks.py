@@ -35,6 +35,7 @@ from shared.domain.identity import (
     Proof,
     email_identifier,
 )
+from shared.domain.model import isoformat
 from shared.domain.touchpoint import (
     Appointment,
     Channel,
@@ -207,6 +208,10 @@ class Data(Payload):
         """`what` is the type's second half, `at` when it happened."""
         raise NotImplementedError
 
+    def event_id(self, message_id: str) -> str:
+        """By what the ledger knows it; the `webhook-id`, where the thing itself has no name."""
+        return message_id
+
     @property
     def identifiers(self) -> tuple[Identifier, ...]:
         return self.customer.identifiers
@@ -338,15 +343,37 @@ class ReviewData(Data):
     rating: float = Field(ge=0, le=1000)
     best: float = Field(default=5, gt=0, le=1000)
     text: str = ""
+    source: Annotated[str, Field(max_length=60)] | None = None
+    review_id: Number | None = None
+    updated_at: Moment | None = None
     place: str | None = None
+    version: Annotated[Annotated[str, Field(max_length=60)] | None, BeforeValidator(_as_text)] = (
+        None
+    )
     url: str | None = None
 
     def content(self, what: str, at: datetime) -> Content:
         if self.rating > self.best:
             raise MalformedPayload("data.rating: more than data.best")
         return Review(
-            rating=self.rating, best=self.best, text=self.text, place=self.place, url=self.url
+            rating=self.rating,
+            best=self.best,
+            text=self.text,
+            source=self.source,
+            review_id=self.review_id,
+            place=self.place,
+            version=self.version,
+            url=self.url,
         )
+
+    def event_id(self, message_id: str) -> str:
+        """Whoever polls a store finds the same review again and again and makes a new event of it
+        each time, so a review that is named is known by its name and version.
+        """
+        if self.review_id is None:
+            return message_id
+        version = f":{isoformat(self.updated_at)}" if self.updated_at else ""
+        return f"review:{self.source or ''}:{self.review_id}{version}"
 
 
 class SurveyData(Data):
@@ -446,6 +473,7 @@ TYPES: Mapping[str, type[Data]] = {
     "consent.granted": ConsentData,
     "consent.withdrawn": ConsentData,
     "review.posted": ReviewData,
+    "review.changed": ReviewData,
     "survey.answered": SurveyData,
     "message.received": MessageData,
     "email.confirmed": EmailConfirmation,
@@ -498,7 +526,7 @@ class StandardWebhooks(Provider[StandardWebhooksSecret]):
         touchpoint = Touchpoint(
             provider=self.name,
             account=source.name,
-            provider_event_id=message_id,
+            provider_event_id=data.event_id(message_id) if data else message_id,
             channel=(data.channel or data.usual_channel) if data else Channel.APP,
             direction=data.direction if data else Direction.PASSIVE,
             occurred_at=occurred_at,

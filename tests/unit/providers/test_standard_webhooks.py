@@ -357,3 +357,25 @@ def test_whatever_comes_is_read_or_malformed(data: st.DataObject) -> None:
     case = data.draw(st.sampled_from([case for case in CASES if not case.malformed]))
     body = json.dumps(data.draw(broken(json.loads(case.call.body)) | JSON_VALUES)).encode()
     assert_sound(lambda: PROVIDER.parse(replace(case.request, body=body), LOCAL, NOON))
+
+
+# Reviews that somebody asks a store for
+
+
+def found(number: int, **data: Any) -> str:
+    """The key of a review that was found for the n-th time."""
+    body = event("review.posted", rating=2, source="app_store", **data)
+    (one,) = PROVIDER.parse(request(body, webhook_id=f"msg_{number}"), SECRET, NOON)
+    return one.touchpoint.provider_event_id
+
+
+def test_a_review_found_again_is_the_same_one_and_a_rewritten_one_is_another() -> None:
+    first = found(1, review_id="7", updated_at="2026-11-20T10:00:00Z")
+    assert found(2, review_id="7", updated_at="2026-11-20T11:00:00+01:00") == first
+    assert found(3, review_id="7", updated_at="2026-11-21T10:00:00Z") != first
+    assert found(4, review_id="8", updated_at="2026-11-20T10:00:00Z") != first
+    assert found(5, review_id="7") == found(6, review_id="7")
+
+
+def test_a_review_without_a_name_is_known_by_its_event() -> None:
+    assert found(1) == "msg_1" != found(2)
