@@ -17,9 +17,16 @@ from shared.domain.model import ProfileId
 from shared.domain.profile import Profile, Trait
 from shared.domain.records import Standing, merged, record_of, that_fits
 from shared.domain.segment import SegmentPolicy
-from shared.domain.suppression import told_by_provider
-from shared.domain.touchpoint import DeliveryStatus, Identification, Touchpoint, TouchpointState
-from shared.events.catalogue import EndpointSuppressed, ProfileUpdated
+from shared.domain.suppression import lifted_by_provider, told_by_provider
+from shared.domain.touchpoint import (
+    DeliveryStatus,
+    Identification,
+    Stop,
+    Touchpoint,
+    TouchpointState,
+    TrackedEvent,
+)
+from shared.events.catalogue import EndpointReleased, EndpointSuppressed, ProfileUpdated
 from shared.merging import graph_change
 from shared.ports import (
     ConsentStore,
@@ -76,8 +83,11 @@ def update_profile(
             why="a later round of its journey is under way",
         )
     if isinstance(touchpoint.content, DeliveryStatus):
-        _heed(touchpoint, touchpoint.content, consents)
+        _heed(touchpoint, touchpoint.content.stop, consents)
         return _advance_delivery(touchpoint, touchpoint.content, ledger=ledger, profiles=profiles)
+    if isinstance(touchpoint.content, TrackedEvent):
+        _heed(touchpoint, touchpoint.content.stop, consents)
+        _reopen(touchpoint, touchpoint.content.lifts, consents)
     if entry.profile_id is not None:
         return _already_tied(entry, profiles)
     identifiers, unread = normalise(touchpoint, policy=policy, forms=forms)
@@ -344,12 +354,12 @@ def _without_profile(touchpoint: Touchpoint, profiles: ProfileStore) -> ProfileS
     return _step(touchpoint, (), "it names nobody")
 
 
-def _heed(touchpoint: Touchpoint, status: DeliveryStatus, consents: ConsentStore) -> None:
+def _heed(touchpoint: Touchpoint, stop: Stop | None, consents: ConsentStore) -> None:
     """Where the provider says that nothing more is to be sent there, nothing more is."""
-    if status.stop is None or touchpoint.endpoint is None:
+    if stop is None or touchpoint.endpoint is None:
         return
     subject, suppression = told_by_provider(
-        touchpoint.endpoint, status.stop, touchpoint.occurred_at, touchpoint.touchpoint_id
+        touchpoint.endpoint, stop, touchpoint.occurred_at, touchpoint.touchpoint_id
     )
     event = EndpointSuppressed(
         kind=suppression.kind,
@@ -358,6 +368,21 @@ def _heed(touchpoint: Touchpoint, status: DeliveryStatus, consents: ConsentStore
         touchpoint_id=touchpoint.touchpoint_id,
     )
     consents.tell(subject, suppression, event=event)
+
+
+def _reopen(touchpoint: Touchpoint, lifts: Stop | None, consents: ConsentStore) -> None:
+    """Where the provider says that the person takes messages again, its own stop is lifted."""
+    if lifts is None or touchpoint.endpoint is None:
+        return
+    subject, release = lifted_by_provider(
+        touchpoint.endpoint, lifts, touchpoint.occurred_at, touchpoint.touchpoint_id
+    )
+    event = EndpointReleased(
+        kind=release.kind,
+        channel=touchpoint.endpoint.channel,
+        touchpoint_id=touchpoint.touchpoint_id,
+    )
+    consents.tell(subject, release, event=event)
 
 
 def _advance_delivery(

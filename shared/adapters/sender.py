@@ -5,6 +5,7 @@ later, by the follow-up, which can wait as long as it is told. An answer that ne
 asked for again.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -58,6 +59,8 @@ class ProviderSender:
     def __init__(self, ses: Callable[[], Any], *, gateway: str) -> None:
         self._ses = ses
         self._gateway = gateway.rstrip("/")
+        # It tells of every attempt with the URL, in which Telegram's token stands.
+        logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
     def transmit(self, provider: str, outgoing: Outgoing) -> str:
         match outgoing:

@@ -129,9 +129,31 @@ def told_by_provider(
         at=at,
         touchpoint_id=touchpoint_id,
     )
+    return _subject_of(endpoint, kind), suppression
+
+
+def lifted_by_provider(
+    endpoint: Endpoint, stop: Stop, at: datetime, touchpoint_id: TouchpointId
+) -> tuple[str, Release]:
+    """What a provider's word that an endpoint is open again releases, and under which subject.
+
+    Only what the provider itself had stopped: who said STOP in words has not taken that back.
+    """
+    kind = SuppressionKind(stop.kind)
+    release = Release(
+        kind=kind,
+        reason="the person takes messages at the provider again",
+        by=f"provider:{endpoint.provider}",
+        at=at,
+        touchpoint_id=touchpoint_id,
+    )
+    return _subject_of(endpoint, kind), release
+
+
+def _subject_of(endpoint: Endpoint, kind: SuppressionKind) -> str:
     if kind in EVERYWHERE:
-        return address_subject(endpoint.channel, endpoint.address), suppression
-    return endpoint_subject(endpoint), suppression
+        return address_subject(endpoint.channel, endpoint.address)
+    return endpoint_subject(endpoint)
 
 
 class NoticeState(StrEnum):

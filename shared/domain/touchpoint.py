@@ -227,11 +227,17 @@ class PageView(Model):
 
 
 class TrackedEvent(Model):
-    """Something the person did on a site or in an app, named by the company."""
+    """Something the person did on a site or in an app, named by the company; or at the provider,
+    named after it.
+    """
 
     kind: Literal["tracked_event"] = "tracked_event"
     name: str
     properties: dict[str, JsonValue] = {}
+    stop: Stop | None = None
+    """Why nothing more is to be sent to the touchpoint's endpoint: the person blocked us there."""
+    lifts: Stop | None = None
+    """What no longer holds for the endpoint: the person took the block back."""
 
 
 class Identification(Model):

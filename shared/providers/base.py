@@ -8,7 +8,7 @@ lists it.
 
 import hmac
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -107,12 +107,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class HttpRequest:
-    """A request to a provider's API. `url` is the provider's real, public one."""
+    """A request to a provider's API. `url` is the provider's real, public one.
+
+    Printed, it shows none of the tokens that stand in it (Telegram's stands in the URL).
+    """
 
     method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

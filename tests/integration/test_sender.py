@@ -202,6 +202,22 @@ class TestHttp:
         assert raised.value.__cause__ is None
         assert waited, "a connection that failed is tried again first"
 
+    def test_a_token_in_a_url_is_not_logged_when_it_is_tried_again(
+        self, waited: list[float], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """urllib3 warns of each attempt with the path, and Telegram's token stands in the path."""
+        token = "1234567890:token-that-nobody-may-read"
+        with closing(socket.socket()) as free:
+            free.bind(("127.0.0.1", 0))
+            nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
+        url = f"https://api.telegram.org/bot{token}/sendMessage"
+        sending = HttpRequest(method="POST", url=url, headers={}, body=b"{}")
+        with caplog.at_level("DEBUG"), pytest.raises(SendDelayed) as raised:
+            ProviderSender(no_mail, gateway=nobody).transmit("telegram", sending)
+        assert waited
+        assert token not in caplog.text
+        assert token not in str(raised.value)
+
 
 def test_what_is_fetched_by_its_recipient_goes_nowhere() -> None:
     nothing = NothingToTransmit(message_id="m-1")

@@ -1,5 +1,6 @@
 from datetime import timedelta
 from random import Random
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from shared.domain.suppression import (
     SuppressionRecord,
     address_subject,
     endpoint_subject,
+    lifted_by_provider,
     person_subject,
     subjects_of,
     told_by_provider,
@@ -202,6 +204,19 @@ def test_what_a_provider_says_of_an_address_or_of_one_line(stop: Stop, everywher
     assert subject == (address if everywhere else endpoint_subject(way))
     assert (told.kind, told.classes, told.at) == (stop.kind, stop.classes, NOON)
     assert (told.by, told.touchpoint_id) == ("provider:whatsapp_cloud", "t")
+
+
+@pytest.mark.parametrize("kind", ["provider_block", "bounce"])
+def test_what_a_provider_lifts_is_what_it_had_stopped(
+    kind: Literal["provider_block", "bounce"],
+) -> None:
+    way, stop = endpoint(), Stop(kind=kind)
+    subject, told = told_by_provider(way, stop, NOON, TouchpointId("t"))
+    other, lifted = lifted_by_provider(way, stop, NOON + timedelta(hours=1), TouchpointId("u"))
+    assert other == subject
+    record = SuppressionRecord().told(lifted, told)
+    assert record.active == ()
+    assert record.release_of(SuppressionKind(kind)) == lifted
 
 
 def test_who_says_stop_and_start_in_turns_is_answered_a_few_times_a_day() -> None:

@@ -29,7 +29,12 @@ from shared.domain.identity_graph import MOST_IDENTIFIERS
 from shared.domain.journey import JourneyState, ProfileStep
 from shared.domain.model import ProfileId, TouchpointId
 from shared.domain.profile import Profile
-from shared.domain.suppression import address_subject, endpoint_subject
+from shared.domain.suppression import (
+    Suppression,
+    SuppressionKind,
+    address_subject,
+    endpoint_subject,
+)
 from shared.domain.touchpoint import (
     Channel,
     ConsentStatement,
@@ -41,8 +46,10 @@ from shared.domain.touchpoint import (
     Stop,
     Touchpoint,
     TouchpointState,
+    TrackedEvent,
 )
 from shared.events.catalogue import (
+    EndpointReleased,
     EndpointSuppressed,
     ProfilesMerged,
     ProfilesSeparated,
@@ -666,6 +673,52 @@ class TestWhatIsKeptBeforeTheTie:
         assert told.endpoint is not None
         (stop,) = world.consents.record(endpoint_subject(told.endpoint)).active
         assert (stop.kind, stop.classes) == ("opt_out", "marketing")
+
+    def blocks(self, *, again: bool = False, **overrides: Any) -> Touchpoint:
+        """The person blocks our bot where it lives, or takes its messages again."""
+        block = Stop(kind="provider_block")
+        content = (
+            TrackedEvent(name="telegram_bot_started", lifts=block)
+            if again
+            else TrackedEvent(name="telegram_bot_blocked", stop=block)
+        )
+        key = {"key": "update:2" if again else "update:1"}
+        when = NOON + timedelta(minutes=again)
+        return touchpoint(
+            content, direction=Direction.PASSIVE, occurred_at=when, **key, **overrides
+        )
+
+    def test_a_block_at_the_provider_holds_until_the_person_takes_it_back(
+        self, world: World
+    ) -> None:
+        blocked, again = self.blocks(), self.blocks(again=True)
+        assert blocked.endpoint is not None
+        subject = endpoint_subject(blocked.endpoint)
+        assert update(world, blocked).next_step == "nothing"
+        (stop,) = world.consents.record(subject).active
+        assert (stop.kind, stop.by) == ("provider_block", "provider:whatsapp_cloud")
+        for _ in range(2):
+            update(world, again)
+        assert world.consents.record(subject).active == ()
+        assert len(world.happened(EndpointSuppressed)) == 1
+        (released,) = world.happened(EndpointReleased)
+        assert released.kind == "provider_block"  # type: ignore[attr-defined]
+
+    def test_whoever_said_stop_in_words_has_not_taken_that_back(self, world: World) -> None:
+        again = self.blocks(again=True)
+        assert again.endpoint is not None
+        subject = endpoint_subject(again.endpoint)
+        said = Suppression(
+            kind=SuppressionKind.OPT_OUT, reason="STOP", by="word:opt_out_keyword", at=NOON
+        )
+        world.consents.tell(subject, said)
+        update(world, again)
+        assert [one.kind for one in world.consents.record(subject).active] == ["opt_out"]
+
+    @pytest.mark.parametrize("again", [False, True])
+    def test_a_block_with_no_way_back_stops_nothing(self, world: World, again: bool) -> None:
+        update(world, self.blocks(again=again, endpoint=None))
+        assert len(world.consents) == 0
 
     @pytest.mark.parametrize(
         ("stop", "way_back"), [(None, True), (Stop(kind="bounce"), False)], ids=["no stop", "whom"]
