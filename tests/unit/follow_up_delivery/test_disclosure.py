@@ -60,12 +60,20 @@ def _web_chat() -> Touchpoint:
     return touchpoint(key="session-1:1", endpoint=way, **given)
 
 
+def _telegram() -> Touchpoint:
+    line, person = "1234567890", "5012345678"
+    way = endpoint(Channel.TELEGRAM, provider="telegram", account=line, address=person)
+    given: dict[str, Any] = {"provider": "telegram", "account": line, "channel": Channel.TELEGRAM}
+    return touchpoint(key=f"{person}:41", endpoint=way, **given)
+
+
 WAYS: Mapping[str, Touchpoint] = {
     "whatsapp_cloud": whatsapp_message(),
     "twilio": sms(),
     "twilio whatsapp": _whatsapp_at_twilio(),
     "email_ses": mail("Commande 4512"),
     "web_chat": _web_chat(),
+    "telegram": _telegram(),
 }
 
 HOSTILE = [
@@ -111,7 +119,8 @@ def handed_over(promise: Promise) -> list[str]:
         case HttpRequest():
             if provider == "twilio":
                 return parse_qs(outgoing.body.decode())["Body"]
-            return [json.loads(outgoing.body)["text"]["body"]]
+            text = json.loads(outgoing.body)["text"]
+            return [text["body"] if provider == "whatsapp_cloud" else text]
 
 
 def machine_says(text: str, way: str = "whatsapp_cloud", language: str | None = "fr") -> Promise:
