@@ -1,5 +1,6 @@
 """The whole house in one stack. It only composes; each part is made in its construct."""
 
+import json
 from typing import Any
 
 from aws_cdk import ArnFormat, CfnOutput, Stack
@@ -56,7 +57,14 @@ class PasserelleStack(Stack):
         self.retention = read_policies().retention
         self.raws = RawBucket(self, "raws", production=options.production, retention=self.retention)
         self.dead_letters = DeadLetters(self, "dead_letters")
-        self.secrets = ProviderSecrets(self, "secrets", prefix=prefix)
+        self.account_secrets = read_policies().accounts.secrets
+        self.secrets = ProviderSecrets(
+            self,
+            "secrets",
+            prefix=prefix,
+            names=[*options.providers, *self.account_secrets],
+            production=options.production,
+        )
         self.preference_secret = PreferenceSecret(self, "preference_secret", prefix=prefix)
         self.privacy_secret = PrivacySecret(
             self, "privacy_secret", prefix=prefix, production=options.production
@@ -155,7 +163,7 @@ class PasserelleStack(Stack):
         settings = OperationsSettings.model_fields
         outputs = {
             **{name.title().replace("_", ""): values[name.upper()] for name in settings},
-            "Webhooks": f"{self.http.api.api_endpoint}/webhooks/",
+            "Webhooks": values["WEBHOOKS_URL"],
             "Api": f"{self.http.api.api_endpoint}/v1/",
             "UserPool": self.agents.pool.user_pool_id,
             "UserPoolClient": self.agents.client.user_pool_client_id,
@@ -192,7 +200,9 @@ class PasserelleStack(Stack):
             "SCHEDULE_DEAD_LETTER_ARN": self.timers.dead_letters.queue_arn,
             "RETENTION": self.retention.model_dump_json(),
             "PUBLIC_URL": self.options.public_url,
+            "ACCOUNT_SECRETS": json.dumps(self.account_secrets) if self.account_secrets else "",
             "PREFERENCES_URL": f"{address}/preferences/",
+            "WEBHOOKS_URL": f"{address}/webhooks/",
             "BEDROCK_MODEL_ID": self.options.bedrock_model_id,
         }
 
@@ -207,7 +217,7 @@ class PasserelleStack(Stack):
             "preference_secret": [self.preference_secret.secret.secret_arn],
             "privacy_secret": [self.privacy_secret.secret.secret_arn],
             "touchpoint_objects": [self.raws.bucket.arn_for_objects("touchpoint/*")],
-            "secrets": [secret.secret_arn for secret in self.secrets.by_provider.values()],
+            "secrets": [secret.secret_arn for secret in self.secrets.by_name.values()],
             "bus": [self.bus.bus.event_bus_arn],
             "schedules": [self.timers.schedule_arns],
             "schedule_role": [self.timers.role.role_arn],

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.domain.classification import Classification, Evidence, Urgency
+from shared.domain.classification import UNKNOWN_LANGUAGE, Classification, Evidence, Urgency
 from shared.domain.decision import Decision
 from shared.domain.override import Override, overridden, standing
 from shared.domain.ticket import Priority
@@ -75,12 +75,25 @@ def weigh(
 ) -> Understood:
     """A classifier's answer with the touchpoint's mark, and with what people say instead."""
     mark = policies.understanding.marks.rule_for(touchpoint.content)
+    answer = _with_language(answer, touchpoint, policies)
     machine = answer if mark is None else _weigh_mark(answer, mark, policies)
     classification = overridden(machine, overrides, policies.intents)
     if "intent" in standing(overrides, policies.intents):
         return Understood(answer, machine, classification, None, None)
     rule = policies.understanding.word_rule(_deciding_rule(machine))
     return Understood(answer, machine, classification, rule, mark)
+
+
+def _with_language(
+    answer: Classification, touchpoint: Touchpoint, policies: Policies
+) -> Classification:
+    """Where neither provider nor words tell a language, the account's own counts: enough to choose
+    words by, too little to teach a profile.
+    """
+    spoken = policies.accounts.of(touchpoint.provider, touchpoint.account).language
+    if answer.language != UNKNOWN_LANGUAGE or spoken is None:
+        return answer
+    return answer.model_copy(update={"language": spoken, "language_confidence": 0.0})
 
 
 def _weigh_mark(
@@ -147,6 +160,26 @@ OWED = "owed"
 NOTHING_OWED = "nothing_owed"
 UNHEARD = "policy:consent"
 """Who decided on the obligation where a word was not acted upon."""
+
+
+class Way(NamedTuple):
+    """The queue that something belongs to, and why."""
+
+    queue: str
+    reason: str
+    by: str
+
+
+OF_ACCOUNT = "policy:accounts"
+"""Who decided on the queue where the account has one of its own."""
+
+
+def find_way(touchpoint: Touchpoint, intent: str, policies: Policies) -> Way:
+    """To the queue of its account, where that has one; else to the queue of what it is about."""
+    account = policies.accounts.of(touchpoint.provider, touchpoint.account)
+    if account.queue is not None:
+        return Way(account.queue, f"all that comes to {account.name or 'this account'}", OF_ACCOUNT)
+    return Way(policies.routing.queue_for(intent), f"the queue of {intent}", "policy:routing")
 
 
 def decide_priority(

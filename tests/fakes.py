@@ -119,7 +119,8 @@ class FakeLedger:
         self, provider: str, request: WebhookRequest, reason: str, received_at: datetime
     ) -> TouchpointId:
         digest = sha256(request.body).hexdigest()
-        id_ = TouchpointId(derived_id("quarantine", provider, request.path, digest))
+        path = f"{request.slug}/{request.path}" if request.slug else request.path
+        id_ = TouchpointId(derived_id("quarantine", provider, path, digest))
         if id_ in self._quarantined:
             kept, first = self._quarantined[id_]
             again = kept.model_copy(update={"deliveries": kept.deliveries + 1})

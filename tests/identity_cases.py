@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from functions.profile_update.logic import normalise
+from shared.domain.account import Account, Accounts
 from shared.domain.identity import Identifier, IdentifierType, IdentityPolicy, Proof
 from shared.domain.identity_claims import claims_of
 from shared.domain.identity_graph import IdentityGraph, Person, with_claims
@@ -109,10 +110,21 @@ def themes() -> tuple[Theme, ...]:
 
 @cache
 def policy() -> IdentityPolicy:
-    """The company's own, with a line in each country that a case names."""
-    told = {seen.region for case in cases() for seen in case.seen if seen.region}
-    lines = {_line(region): region for region in told}
-    return read_policies().identity.model_copy(update={"regions": lines})
+    """The company's own."""
+    return read_policies().identity
+
+
+@cache
+def lines() -> Accounts:
+    """One at each provider in each country that a case names."""
+    told = {(seen.via, seen.region) for case in cases() for seen in case.seen if seen.region}
+    providers = {(sources().sources[via].provider, region) for via, region in told}
+    return Accounts(
+        tuple(
+            Account(provider=provider, account=_line(region), region=region)
+            for provider, region in sorted(providers)
+        )
+    )
 
 
 def cases() -> list[Case]:
@@ -192,7 +204,8 @@ def play(order: Sequence[tuple[Seen, Touchpoint]]) -> Played:
 
 
 def normalised(touchpoint: Touchpoint) -> tuple[Identifier, ...]:
-    read, _ = normalise(touchpoint, policy=policy(), forms=wiring.identifier_forms())
+    forms = wiring.identifier_forms()
+    read, _ = normalise(touchpoint, policy=policy(), accounts=lines(), forms=forms)
     return read
 
 

@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from functions.agent_api import (
+    accounts,
     ai_uses,
     consents,
     docs,
@@ -34,6 +35,7 @@ ROUTERS = (
     follow_ups.router,
     privacy.router,
     ai_uses.router,
+    accounts.router,
     docs.router,
 )
 OUR_FAULT = problem_of(PasserelleError())

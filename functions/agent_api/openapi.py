@@ -25,6 +25,7 @@ TAGS = {
     "tickets": "Tracked obligations.",
     "follow-ups": "Dated commitments, and how they ended.",
     "privacy": "What a person may ask of their data: a copy, a correction, to be forgotten.",
+    "accounts": "Our lines at the providers, and what holds at each.",
     "ai-uses": "Where AI is used, what is promised of it, and the switch that stops it.",
 }
 BEARER = {

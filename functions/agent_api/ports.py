@@ -44,6 +44,10 @@ def preferences_url() -> str:
     return AgentApiSettings.read().preferences_url
 
 
+def webhooks_url() -> str:
+    return AgentApiSettings.read().webhooks_url
+
+
 def segments() -> SegmentStore:
     return wiring.segments(AgentApiSettings.read())
 
@@ -98,6 +102,7 @@ ProfilesPort = Annotated[ProfileStore, Depends(profiles)]
 ConsentsPort = Annotated[ConsentStore, Depends(consents)]
 SecretsPort = Annotated[Secrets, Depends(secrets)]
 PreferencesUrl = Annotated[str, Depends(preferences_url)]
+WebhooksUrl = Annotated[str, Depends(webhooks_url)]
 SegmentsPort = Annotated[SegmentStore, Depends(segments)]
 PrivacyPort = Annotated[PrivacyRequests, Depends(privacy_requests)]
 AiUsesPort = Annotated[AiUses, Depends(ai_uses)]

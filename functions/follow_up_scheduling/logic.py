@@ -38,7 +38,7 @@ def schedule_follow_ups(
     promised = []
     for rule in policies.follow_ups:
         if rule.when is when and (rule.queues is None or ticket.queue in rule.queues):
-            follow_up = follow_up_from(rule, ticket, since, policies.calendar)
+            follow_up = follow_up_from(rule, ticket, since, policies.calendar_of(ticket.first))
             standing = tickets.promise(follow_up, _event(follow_up))
             if standing.state is FollowUpState.SCHEDULED:
                 _set_timer(standing, tickets=tickets, timer=timer, now=clock.now())

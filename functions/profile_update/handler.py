@@ -22,5 +22,6 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         policy=policies.identity,
         forms=wiring.identifier_forms(),
         segments=policies.segments,
+        accounts=policies.accounts,
     )
     return step.model_dump(mode="json", exclude_none=True)

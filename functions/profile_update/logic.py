@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
+from shared.domain.account import Accounts
 from shared.domain.activity import counts_of
 from shared.domain.consent import consent_stated
 from shared.domain.errors import Conflict, Contention, NotFound
@@ -43,6 +44,7 @@ NOBODY = ProfileId("")
 ATTEMPTS = 3
 """Two touchpoints of one person at once: reading again here is quicker than the journey's retry."""
 NO_SEGMENTS = SegmentPolicy()
+NO_ACCOUNTS = Accounts()
 LARGEST_TRAIT = 2_000
 """Characters; a longer value stays in the ledger only."""
 MOST_TRAITS = 40
@@ -63,6 +65,7 @@ def update_profile(
     policy: IdentityPolicy,
     forms: IdentifierForms,
     segments: SegmentPolicy = NO_SEGMENTS,
+    accounts: Accounts = NO_ACCOUNTS,
 ) -> ProfileStep:
     """Tie a touchpoint to its profile. `segments` tells what is worth an event of its own.
 
@@ -90,7 +93,7 @@ def update_profile(
         _reopen(touchpoint, touchpoint.content.lifts, consents)
     if entry.profile_id is not None:
         return _already_tied(entry, profiles)
-    identifiers, unread = normalise(touchpoint, policy=policy, forms=forms)
+    identifiers, unread = normalise(touchpoint, policy=policy, accounts=accounts, forms=forms)
     claims = claims_of(touchpoint, identifiers, policy)
     if claims is None:
         return _without_profile(touchpoint, profiles)
@@ -121,12 +124,13 @@ def update_profile(
 
 
 def normalise(
-    touchpoint: Touchpoint, *, policy: IdentityPolicy, forms: IdentifierForms
+    touchpoint: Touchpoint, *, policy: IdentityPolicy, accounts: Accounts, forms: IdentifierForms
 ) -> tuple[tuple[Identifier, ...], Mapping[str, JsonValue]]:
     """The touchpoint's identifiers in the one form each has, and as traits those without one:
     they identify nobody, and a person may still read them.
     """
-    region = policy.region_of(touchpoint.account)
+    account = accounts.of(touchpoint.provider, touchpoint.account)
+    region = account.region or policy.default_region
     found: list[Identifier] = []
     unread: dict[str, list[JsonValue]] = {}
     for identifier in touchpoint.identifiers:

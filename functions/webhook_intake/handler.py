@@ -4,6 +4,7 @@ from typing import Any
 
 from functions.webhook_intake.logic import Intake, take_in
 from functions.webhook_intake.request import gateway_response, webhook_request
+from shared.domain.account import secret_name
 from shared.domain.errors import (
     MissingSecret,
     PasserelleError,
@@ -26,10 +27,12 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     name = event["pathParameters"]["provider"]
     try:
         provider = find_provider(name)
+        secrets = settings.account_secrets
+        request = webhook_request(event, public_url=settings.public_url, account_secrets=secrets)
         intake = take_in(
-            webhook_request(event, public_url=settings.public_url),
+            request,
             provider,
-            secret=wiring.secrets(settings).read(provider.name),
+            secret=wiring.secrets(settings).read(secret_name(provider.name, request.slug)),
             ledger=wiring.ledger(settings),
             clock=wiring.clock(),
             fetch=wiring.fetch(),

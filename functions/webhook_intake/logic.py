@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from shared.domain.account import secret_name
 from shared.domain.errors import MalformedPayload
 from shared.ports import Clock, Ledger
 from shared.providers.base import Fetch, Outcome, Provider, WebhookRequest, WebhookResponse
@@ -32,7 +33,7 @@ def take_in(
     ledger rises too: without an answer, the provider sends the same again, and what was kept
     already counts as a duplicate.
     """
-    usable = provider.read_secret(secret)
+    usable = provider.read_secret(secret, secret_name(provider.name, request.slug))
     provider.check_size(request)
     if (challenge := provider.challenge(request, usable)) is not None:
         return Intake(challenge)

@@ -1,18 +1,22 @@
 """API Gateway's event (payload format 2.0) and our request, there and back."""
 
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
+from shared.domain.account import secret_name
 from shared.providers.base import WebhookRequest, WebhookResponse
 
 
-def webhook_request(event: Mapping[str, Any], *, public_url: str) -> WebhookRequest:
+def webhook_request(
+    event: Mapping[str, Any], *, public_url: str, account_secrets: Collection[str] = ()
+) -> WebhookRequest:
     """The request as the provider made it.
 
-    `public_url` stands in for a host the gateway does not know.
+    `public_url` stands in for a host the gateway does not know. The path begins with an account
+    where that has a secret of its own; whatever else it begins with is the provider's.
     """
     context = event["requestContext"]
     headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
@@ -20,10 +24,16 @@ def webhook_request(event: Mapping[str, Any], *, public_url: str) -> WebhookRequ
     scheme = headers.get("x-forwarded-proto", "https")
     host = public_url.rstrip("/") or f"{scheme}://{headers.get('host') or context['domainName']}"
     body = event.get("body") or ""
+    parameters = event.get("pathParameters", {})
+    path = parameters.get("path", "").strip("/")
+    first, _, rest = path.partition("/")
+    of_account = secret_name(parameters.get("provider", ""), first) in account_secrets
+    slug, path = (first, rest.strip("/")) if of_account else ("", path)
     return WebhookRequest(
         method=context["http"]["method"],
         url=f"{host}{event['rawPath']}" + (f"?{query}" if query else ""),
-        path=event.get("pathParameters", {}).get("path", "").strip("/"),
+        path=path,
+        slug=slug,
         headers=headers,
         query=tuple(parse_qsl(query, keep_blank_values=True)),
         body=b64decode(body) if event.get("isBase64Encoded") else body.encode(),

@@ -1,5 +1,6 @@
-"""One secret per provider. They are found by the files of shared/providers; nothing lists them."""
+"""The secrets: of the providers a company uses, of accounts with their own, and two of ours."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from aws_cdk import RemovalPolicy, SecretValue
@@ -68,22 +69,32 @@ class PreferenceSecret(Construct):
 class ProviderSecrets(Construct):
     """Each begins as `{}`, which opens no route.
 
-    The company fills it in, and a later deployment leaves it alone.
+    The company fills it in, and a later deployment leaves it alone: in production even one that
+    forgot the provider.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, prefix: str) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        prefix: str,
+        names: Collection[str],
+        production: bool,
+    ) -> None:
+        """`names` are `twilio`, or `twilio/milano` for an account."""
         super().__init__(scope, construct_id)
-        self.by_provider = {
-            provider: secretsmanager.Secret(
+        self.by_name = {
+            name: secretsmanager.Secret(
                 self,
-                provider,
-                secret_name=f"{prefix}/{provider}",
-                description=f"What proves and signs for the provider {provider}",
+                name.replace("/", "-"),
+                secret_name=f"{prefix}/{name}",
+                description=f"What proves and signs for {name}",
                 secret_string_value=SecretValue.unsafe_plain_text("{}"),
-                removal_policy=RemovalPolicy.DESTROY,
+                removal_policy=RemovalPolicy.RETAIN if production else RemovalPolicy.DESTROY,
             )
-            for provider in provider_names()
+            for name in names
         }
-        for secret in self.by_provider.values():
+        for secret in self.by_name.values():
             reason = "The provider issues it and the company fills it in; no code can rotate it."
             acknowledge(secret, {"SMG4": reason})

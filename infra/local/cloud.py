@@ -210,7 +210,7 @@ class LocalCloud:
         model = {"BEDROCK_MODEL_ID": paid.price.model} if paid and self.bedrock_enabled else {}
         ours = {
             "follow_up_delivery": simulators | preferences,
-            "agent_api": preferences,
+            "agent_api": preferences | {"WEBHOOKS_URL": f"{self.url}/webhooks/"},
             "ai_classification": model,
         }
         variables = {

@@ -10,7 +10,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from infra.local.clock import VirtualClock
-from infra.local.simulators.base import SimulatedRequest, SimulatedResponse, simulators
+from infra.local.simulators.base import (
+    SimulatedRequest,
+    SimulatedResponse,
+    Simulator,
+    simulators,
+)
 
 SES_URL = "https://email.us-east-1.amazonaws.com/v2/email/outbound-emails"
 
@@ -102,7 +107,7 @@ class Outbox:
         if simulator is None:
             response = SimulatedResponse(status=502, headers={}, body=b"no simulator of this host")
         else:
-            response = simulator.answer(request, self._secrets[name])
+            response = self._by_any_account(name, simulator, request)
         query = f"?{request.query}" if request.query else ""
         self._keep(
             name,
@@ -114,6 +119,15 @@ class Outbox:
             response.body,
         )
         return response
+
+    def _by_any_account(
+        self, name: str, simulator: Simulator, request: SimulatedRequest
+    ) -> SimulatedResponse:
+        """As the account answers whose access the request shows; else as the provider's own."""
+        own = self._secrets[name]
+        others = [one for of, one in self._secrets.items() if of.startswith(f"{name}/")]
+        answers = (simulator.answer(request, secret) for secret in (own, *others))
+        return next((one for one in answers if one.status != 401), simulator.answer(request, own))
 
     def mail_left(
         self, service: str, operation: str, parameters: Mapping[str, Any], answer: dict[str, Any]

@@ -144,7 +144,7 @@ def _bucket(made: Provisioned, logical_id: str, properties: dict[str, Any]) -> M
 
 def _secret(made: Provisioned, logical_id: str, properties: dict[str, Any]) -> Made:
     name = properties["Name"]
-    content = made.secrets.get(name.rpartition("/")[2])
+    content = made.secrets.get(name.partition("/")[2])
     text = properties.get("SecretString", "{}") if content is None else json.dumps(content)
     arn = client("secretsmanager").create_secret(Name=name, SecretString=text)["ARN"]
     return Made(arn, {"Id": arn})

@@ -53,9 +53,10 @@ def _sources() -> Iterator[Path]:
 def _synthesise(kept: Path) -> None:
     KEPT.mkdir(parents=True, exist_ok=True)
     folder = Path(mkdtemp(dir=KEPT))
+    choices = ("-c", "bundle=none", "-c", "providers=all")
     try:
         run = subprocess.run(
-            [sys.executable, "-m", "infra.app", "-c", "bundle=none", "-o", str(folder)],
+            [sys.executable, "-m", "infra.app", *choices, "-o", str(folder)],
             cwd=ROOT,
             env={**os.environ, "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1"},
             capture_output=True,

@@ -153,7 +153,8 @@ class DynamoLedger:
         self, provider: str, request: WebhookRequest, reason: str, received_at: datetime
     ) -> TouchpointId:
         digest = sha256(request.body).hexdigest()
-        key = TouchpointId(derived_id("quarantine", provider, request.path, digest))
+        path = f"{request.slug}/{request.path}" if request.slug else request.path
+        key = TouchpointId(derived_id("quarantine", provider, path, digest))
         values = {
             "state": TouchpointState.QUARANTINED,
             "trouble": TouchpointState.QUARANTINED,
@@ -553,6 +554,7 @@ def _request_from_json(content: bytes) -> WebhookRequest:
         method=kept["method"],
         url=kept["url"],
         path=kept["path"],
+        slug=kept.get("slug", ""),
         headers=kept["headers"],
         query=tuple((key, value) for key, value in kept["query"]),
         body=b64decode(kept["body"]),

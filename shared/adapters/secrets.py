@@ -37,7 +37,9 @@ class SecretsManager:
         try:
             text = self._client.get_secret_value(SecretId=name).get("SecretString", "")
         except ClientError as error:
-            if error_code(error) == "ResourceNotFoundException":
+            # The roles may read the secrets that the stack made and no other, so of one that was
+            # never made AWS says that it may not be read.
+            if error_code(error) in {"ResourceNotFoundException", "AccessDeniedException"}:
                 return None
             raise
         try:

@@ -126,9 +126,9 @@ class IdentityPolicy(Model):
     """What identifies, and how strongly (`policies/identity.yaml`)."""
 
     default_region: str = Field(pattern=r"^[A-Z]{2}$")
-    """ISO 3166 country in which a phone number without a country code is read."""
-    regions: dict[str, str] = {}
-    """The same for single accounts: account to country."""
+    """ISO 3166 country in which a phone number without a country code is read, where its account
+    has none.
+    """
     priority: tuple[IdentifierType, ...] = tuple(IdentifierType)
     """Strongest first: whose a touchpoint is, and by which profile a person is known."""
     verified_by: tuple[Source, ...] = ()
@@ -152,9 +152,6 @@ class IdentityPolicy(Model):
         if missing or len(self.priority) != len(IdentifierType):
             raise ValueError(f"priority must name each type once; missing: {missing}")
         return self
-
-    def region_of(self, account: str) -> str:
-        return self.regions.get(account, self.default_region)
 
     def strength(self, identifier: Identifier) -> tuple[int, str]:
         """Sorts strongest first, in a stable order."""

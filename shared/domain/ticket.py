@@ -1,6 +1,6 @@
 """The ticket: a tracked obligation. What opens, joins and changes it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
@@ -60,6 +60,8 @@ class CustomerWord(Model):
     intent: str
     priority: Priority
     language: str | None = None
+    calendar: str | None = None
+    """Of the account it came to, where that has one of its own."""
 
 
 class Ticket(Model):
@@ -213,22 +215,45 @@ def open_ticket(
 def join_ticket(
     ticket: Ticket, word: CustomerWord, *, sla: SlaPolicy, calendar: Calendar
 ) -> Ticket:
-    """The ticket with one more customer touchpoint in it.
+    """The ticket with one more customer touchpoint in it; `calendar` is the earliest word's.
 
     Joining twice, or in any order, gives the same ticket.
     """
-    first = min(ticket.first, word, key=lambda one: (one.at, one.touchpoint_id))
+    first = earliest(ticket.first, word)
     last = max(ticket.last, word, key=lambda one: (one.at, one.touchpoint_id))
     priority = max(ticket.priority, word.priority, key=lambda one: one.rank)
     joined = ticket.model_copy(update={"first": first, "last": last, "priority": priority})
     if last != ticket.last and ticket.status is TicketStatus.WAITING_CUSTOMER:
         joined = resume(joined, word.at, calendar).model_copy(update={"status": TicketStatus.OPEN})
+    if first.calendar != ticket.first.calendar:
+        # Counted in another working time, neither is closer by itself.
+        return _with_targets(joined, sla=sla, calendar=calendar, keep=_as_due)
     if (first.at, priority) != (ticket.first.at, ticket.priority):
         joined = _with_targets(joined, sla=sla, calendar=calendar)
     return joined
 
 
-def _with_targets(ticket: Ticket, *, sla: SlaPolicy, calendar: Calendar) -> Ticket:
+def earliest(*words: CustomerWord) -> CustomerWord:
+    return min(words, key=lambda one: (one.at, one.touchpoint_id))
+
+
+def _no_later(clock: SlaClock, due_at: datetime) -> SlaClock:
+    if clock.met_at is not None or clock.due_at <= due_at:
+        return clock
+    return clock.model_copy(update={"due_at": due_at})
+
+
+def _as_due(clock: SlaClock, due_at: datetime) -> SlaClock:
+    return clock if clock.met_at is not None else clock.model_copy(update={"due_at": due_at})
+
+
+def _with_targets(
+    ticket: Ticket,
+    *,
+    sla: SlaPolicy,
+    calendar: Calendar,
+    keep: Callable[[SlaClock, datetime], SlaClock] = _no_later,
+) -> Ticket:
     """Due times anew for an earlier start or a higher priority; they only ever come closer.
 
     What was given keeps its time: nothing that comes later can make it late.
@@ -239,16 +264,10 @@ def _with_targets(ticket: Ticket, *, sla: SlaPolicy, calendar: Calendar) -> Tick
     resolution = add_working_time(ticket.first.at, granted, calendar)
     return ticket.model_copy(
         update={
-            "first_response": _no_later(ticket.first_response, response),
-            "resolution": _no_later(ticket.resolution, resolution),
+            "first_response": keep(ticket.first_response, response),
+            "resolution": keep(ticket.resolution, resolution),
         }
     )
-
-
-def _no_later(clock: SlaClock, due_at: datetime) -> SlaClock:
-    if clock.met_at is not None or clock.due_at <= due_at:
-        return clock
-    return clock.model_copy(update={"due_at": due_at})
 
 
 def change_priority(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
+from shared.domain.account import secret_name
 from shared.domain.errors import MalformedPayload, MissingSecret, Unauthentic, UnknownProvider
 from shared.domain.touchpoint import TouchpointState
 from shared.ports import Clock, Ledger, LedgerEntry, Page, Quarantined, Secrets
@@ -96,7 +97,8 @@ def _read(
     name, request = kept
     try:
         provider = find_provider(name)
-        secret = provider.read_secret(secrets.read(name))
+        of = secret_name(name, request.slug)
+        secret = provider.read_secret(secrets.read(of), of)
         observed = provider.read(request, secret, clock.now())
     except (MalformedPayload, MissingSecret, Unauthentic, UnknownProvider) as error:
         report(f"{quarantined.touchpoint_id}  still unreadable: {error}")

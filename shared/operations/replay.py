@@ -14,9 +14,11 @@ from typing import NamedTuple
 from shared.deciding import (
     OWED,
     UNHEARD,
+    Way,
     ask,
     decide_obligation,
     decide_priority,
+    find_way,
     names_of,
     said,
     weigh,
@@ -180,14 +182,15 @@ def _as_recorded(
     routing = _decision("routing", journey)
     # A ticket of another queue that was open then, or a person's hand, is no matter of policy.
     if routing is None or entry.overrides or meant.intent in current.routing.continues:
-        queue = current.routing.queue_for(meant.intent)
+        way = find_way(entry.touchpoint, meant.intent, current)
     else:
-        queue = routing.outcome
+        way = Way(routing.outcome, routing.reason, routing.by)
     return _verdict(
         meant,
         owes=is_owed,
         because_owes=obligation.reason if obligation else "",
-        queue=queue if is_owed else NONE,
+        queue=way.queue if is_owed else NONE,
+        because_queue=way.reason,
         priority=priority.outcome if is_owed else NONE,
         because=priority.reason,
         hide=hide,
@@ -216,11 +219,13 @@ def _as_it_would_be(
     is_owed, obligation = decide_obligation(understood, candidate, at, heard=heard)
     meant = understood.classification
     priority, because = decide_priority(meant, candidate, at)
+    way = find_way(entry.touchpoint, meant.intent, candidate)
     return _verdict(
         meant,
         owes=is_owed,
         because_owes=obligation.reason,
-        queue=candidate.routing.queue_for(meant.intent) if is_owed else NONE,
+        queue=way.queue if is_owed else NONE,
+        because_queue=way.reason,
         priority=priority if is_owed else NONE,
         because=because.reason,
         hide=hide,
@@ -233,6 +238,7 @@ def _verdict(
     owes: bool,
     because_owes: str,
     queue: str,
+    because_queue: str,
     priority: str,
     because: str,
     hide: Hide,
@@ -250,7 +256,7 @@ def _verdict(
         "sentiment": _why(meant, "sentiment", f"score {meant.sentiment_score:+.2f}", hide),
         "urgency": _why(meant, "urgency", ", ".join(meant.urgency_reasons), hide),
         "owes": because_owes,
-        "queue": because_owes if queue == NONE else f"{queue} takes {meant.intent}",
+        "queue": because_owes if queue == NONE else because_queue,
         "priority": because_owes if priority == NONE else because,
     }
     return Verdict(values, reasons)

@@ -10,6 +10,7 @@ from shared.domain.disclosure import TEMPLATE as DISCLOSURE
 from shared.domain.follow_up import SendTemplate
 from shared.domain.suppression import NoticeTemplate
 from shared.policies.reader import FOLDER, NAMES, Policies, PolicyFile
+from shared.providers.base import provider_names
 
 NOTICES: frozenset[str] = frozenset(get_args(NoticeTemplate))
 """Templates that words of a person call for, whatever the follow-ups are."""
@@ -41,6 +42,7 @@ def check_policies(folder: Path = FOLDER, instead: Mapping[str, Path] | None = N
 
 def _check_references(policies: Policies, files: dict[str, PolicyFile]) -> None:
     _check_learned(policies, files["intents"])
+    _check_accounts(policies, files["accounts"])
     for queue, intents in policies.routing.queues.items():
         for position, intent in enumerate(intents):
             if intent not in policies.intents:
@@ -105,6 +107,23 @@ def _check_references(policies: Policies, files: dict[str, PolicyFile]) -> None:
                 (position, "name"), f"{follow_up.name!r} is there twice"
             )
         names.add(follow_up.name)
+
+
+def _check_accounts(policies: Policies, file: PolicyFile) -> None:
+    """Each line is listed once, and what it names is there."""
+    seen = set()
+    for position, one in enumerate(policies.accounts.root):
+        if one.provider not in provider_names():
+            raise file.wrong((position, "provider"), f"{one.provider!r} is no provider")
+        if (one.provider, one.account) in seen:
+            raise file.wrong((position, "account"), f"{one.account!r} is there twice")
+        if one.calendar is not None and one.calendar not in policies.calendars:
+            reason = f"{one.calendar!r} is not in calendars.yaml"
+            raise file.wrong((position, "calendar"), reason)
+        if one.queue is not None and one.queue not in policies.routing.queues:
+            reason = f"{one.queue!r} is not a queue of routing.yaml"
+            raise file.wrong((position, "queue"), reason)
+        seen.add((one.provider, one.account))
 
 
 def _check_disclosure(policies: Policies, file: PolicyFile) -> None:

@@ -19,6 +19,7 @@ from shared.domain.errors import PolicyError
 
 # A policy's type is imported when the policy is read, so that a function pays only for its own.
 if TYPE_CHECKING:
+    from shared.domain.account import Accounts
     from shared.domain.ai_use import AiRegister
     from shared.domain.classification import IntentMeaning
     from shared.domain.follow_up import FollowUpRule
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from shared.domain.sending import SendingPolicy
     from shared.domain.sla import Calendar
     from shared.domain.template import Templates
-    from shared.domain.ticket import PriorityRule, Routing, SlaPolicy
+    from shared.domain.ticket import CustomerWord, PriorityRule, Routing, SlaPolicy
     from shared.domain.understanding import UnderstandingPolicy
 
 FOLDER = Path(__file__).parent
@@ -52,6 +53,12 @@ class Policies:
     def file(self, name: str) -> Path:
         """Where the policy of that name stands."""
         return self.instead.get(name, self.folder / f"{name}.yaml")
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        from shared.domain.account import Accounts
+
+        return self._read("accounts", Accounts)
 
     @cached_property
     def intents(self) -> dict[str, IntentMeaning]:
@@ -145,8 +152,16 @@ class Policies:
 
     @property
     def calendar(self) -> Calendar:
-        """The one SLA targets and follow-ups are counted in."""
+        """The one SLA targets and follow-ups are counted in, where an account has none."""
         return self.calendars[self.sla.calendar]
+
+    def calendar_of(self, *words: CustomerWord) -> Calendar:
+        """That of the account which the earliest of a ticket's words came to, while there is a
+        calendar of that name.
+        """
+        from shared.domain.ticket import earliest
+
+        return self.calendars.get(earliest(*words).calendar or "", self.calendar)
 
     def _read(self, name: str, type_: type[PolicyT]) -> PolicyT:
         policy: PolicyT = PolicyFile(self.file(name)).read(type_)

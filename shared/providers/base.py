@@ -42,8 +42,9 @@ JSON_TYPE = "application/json"
 class WebhookRequest:
     """The HTTP request exactly as it came, after the gateway's own base64 is undone.
 
-    `url` is the public URL the provider called, with its query string. `path` is what follows
-    `/webhooks/{provider}`, without slashes at its ends. `arrived_at` is the gateway's stamp in real
+    `url` is the public URL the provider called, with its query string. `slug` is the account that
+    follows `/webhooks/{provider}`, where its own secret proves the request, and `path` the rest,
+    without slashes at its ends. `arrived_at` is the gateway's stamp in real
     time, against which signatures are fresh or stale. Header names are in lower case; a repeated
     query key keeps all its values.
     """
@@ -55,6 +56,7 @@ class WebhookRequest:
     query: tuple[tuple[str, str], ...]
     body: bytes
     arrived_at: datetime
+    slug: str = ""
 
     def header(self, name: str) -> str:
         """The header's value, or an empty string."""
@@ -278,17 +280,21 @@ class Provider(Generic[SecretT]):
         """
         return None
 
-    def read_secret(self, content: Mapping[str, Any] | None) -> SecretT:
-        """Validate the secret; the error says which and what is missing, never what it held."""
+    def read_secret(self, content: Mapping[str, Any] | None, name: str = "") -> SecretT:
+        """Validate the secret; the error says which and what is missing, never what it held.
+
+        `name` is the secret's, where it is not the provider's own (`twilio/milano`).
+        """
+        of = name or self.name
         if content is None:
-            raise MissingSecret(f"there is no secret for {self.name}")
+            raise MissingSecret(f"there is no secret for {of}")
         try:
             return self.secret_type.model_validate(content)
         except ValidationError as error:
             wrong = ", ".join(
                 sorted({".".join(map(str, one["loc"])) or "it" for one in error.errors()})
             )
-            raise MissingSecret(f"the secret for {self.name} is not usable: {wrong}") from None
+            raise MissingSecret(f"the secret for {of} is not usable: {wrong}") from None
 
     def check_size(self, request: WebhookRequest) -> None:
         if len(request.body) > self.largest_body:

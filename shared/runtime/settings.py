@@ -64,7 +64,7 @@ class AiUsesSettings(Settings):
 
 class SecretSettings(Settings):
     secrets_prefix: str
-    """Secret names are this and the provider's name: `passerelle/whatsapp_cloud`."""
+    """Secret names are this, a provider and perhaps a slug: `passerelle/whatsapp_cloud/milano`."""
 
 
 class RetentionSettings(Settings):
@@ -97,6 +97,10 @@ class WebhookIntakeSettings(LedgerSettings, SecretSettings, RetentionSettings):
     public_url: str = ""
     """Scheme and host the providers call, where it is not what the gateway says (a custom domain, a
     proxy).
+    """
+    account_secrets: Json[frozenset[str]] = frozenset()
+    """The names of the secrets that are accounts' own (`twilio/milano`), as the stack read them
+    from the policy: the intake need not read YAML.
     """
 
 
@@ -143,7 +147,8 @@ class SegmentEvaluationSettings(LedgerSettings, ProfileSettings, TimerSettings):
 
 
 class AgentApiSettings(PrivacySettings, TicketSettings, PreferenceLinkSettings, AiUsesSettings):
-    pass
+    webhooks_url: str
+    """Where the providers call; the name of an account's secret follows."""
 
 
 class PreferencePageSettings(LedgerSettings, ProfileSettings, SecretSettings, RetentionSettings):

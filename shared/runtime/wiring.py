@@ -239,7 +239,11 @@ def personal_data(settings: PrivacyRequestsSettings) -> PersonalData:
 def secrets(settings: SecretSettings) -> Secrets:
     from shared.adapters.secrets import SecretsManager
 
-    return SecretsManager(client("secretsmanager"), settings.secrets_prefix)
+    return SecretsManager(
+        client("secretsmanager"),
+        settings.secrets_prefix,
+        elapsed=lambda: clock().now().timestamp(),
+    )
 
 
 @cache

@@ -45,7 +45,7 @@ class Synthesised(NamedTuple):
 
 def synthesise(folder: Path, **context: str) -> Synthesised:
     """Fails where cdk-nag has an error that is not acknowledged."""
-    build({"bundle": "none", **context}, folder).synth()
+    build({"bundle": "none", "providers": "all", **context}, folder).synth()
     text = (folder / "Passerelle.template.json").read_text(encoding="utf-8")
     return Synthesised(folder, json.loads(text))
 
@@ -60,6 +60,7 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
     return synthesise(
         tmp_path_factory.mktemp("cdk.out"),
         production="true",
+        providers="whatsapp_cloud, twilio",
         bedrock_model_id="eu.amazon.nova-micro-v1:0",
         alarm_email="on-call@example.com",
         public_url="https://api.example.com",

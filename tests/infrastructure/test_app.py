@@ -1,5 +1,6 @@
 """What a company writes wrongly is told with its place, and nothing is synthesised."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from infra.app import main
 from infra.constructs.options import read_options
 from infra.constructs.secrets import provider_names
 from shared.providers import base
+from tests.infrastructure.conftest import Synthesised
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,10 +41,44 @@ def test_a_wrong_policy_fails_with_file_line_and_reason(tmp_path: Path) -> None:
     assert not (tmp_path / "cdk.out").exists()
 
 
+def test_an_account_with_a_slug_has_a_secret_of_its_own(tmp_path: Path) -> None:
+    """Also where its provider has none: all its accounts may have their own."""
+    for folder in ("infra", "shared", "functions"):
+        shutil.copytree(
+            ROOT / folder,
+            tmp_path / folder,
+            ignore=shutil.ignore_patterns("__pycache__", "corpus", "models"),
+        )
+    models = Path("shared", "adapters", "models")
+    (tmp_path / models).symlink_to(ROOT / models)
+    shutil.copyfile(ROOT / "cdk.json", tmp_path / "cdk.json")
+    (tmp_path / "shared" / "policies" / "accounts.yaml").write_text(
+        "- {provider: whatsapp_cloud, account: '39', slug: milano}\n"
+        "- {provider: whatsapp_cloud, account: '40', slug: milano}\n"
+        "- {provider: twilio, account: '41'}\n"
+    )
+    command = [sys.executable, "-m", "infra.app", "-c", "bundle=none", "-c", "providers=twilio"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    template = json.loads((tmp_path / "cdk.out" / "Passerelle.template.json").read_text())
+    made = Synthesised(tmp_path, template)
+    secrets = {
+        logical_id: one["Properties"]["Name"]
+        for logical_id, one in made.resources("AWS::SecretsManager::Secret").items()
+        if "SecretString" in one["Properties"]
+    }
+    assert sorted(secrets.values()) == ["passerelle/twilio", "passerelle/whatsapp_cloud/milano"]
+    variables = made.functions()["webhook_intake"]["Environment"]["Variables"]
+    assert variables["ACCOUNT_SECRETS"] == '["whatsapp_cloud/milano"]'
+    for name in ("webhook_intake", "follow_up_delivery"):
+        readable = json.dumps(made.statements(made.functions()[name]["Role"]))
+        assert all(f'"{logical_id}"' in readable for logical_id in secrets)
+
+
 @pytest.mark.parametrize(
     ("context", "complaint"),
     [
         ("production=perhaps", "error: context production:"),
+        ("providers=twilio,twillio", "error: context providers: "),
         ("bundle=half", "error: context bundle:"),
         ("log_days=31", "error: context log_days:"),
         ("public_url=http://api.example.com", "error: context public_url:"),
@@ -66,6 +102,9 @@ def test_choices_are_read_as_they_are_typed_on_a_command_line() -> None:
     )
     assert options.production
     assert options.log_days == 90
+    assert options.providers == ()
+    assert read_options({"providers": "twilio,email_ses"}).providers == ("email_ses", "twilio")
+    assert read_options({"providers": "all"}).providers == tuple(provider_names())
     assert options.web_origins == ("https://a.example", "https://b.example")
 
 

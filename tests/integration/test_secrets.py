@@ -73,6 +73,13 @@ def test_that_there_is_none_is_remembered_as_long(client: Any) -> None:
     assert secrets.read("whatsapp_cloud") == {"a": 1}
 
 
+def test_what_the_role_may_not_read_was_never_made(client: Any) -> None:
+    """It is allowed the secrets of the stack, each by its name: AWS says no more of the others."""
+    with Stubber(client) as stub:
+        stub.add_client_error("get_secret_value", "AccessDeniedException", http_status_code=400)
+        assert SecretsManager(client, "passerelle").read("whatsapp_cloud/milano") is None
+
+
 def test_a_failure_rises_and_is_not_remembered(client: Any) -> None:
     secrets = SecretsManager(client, "passerelle")
     with Stubber(client) as stub:

@@ -378,12 +378,11 @@ def _edited(ticket: Ticket, edit: TicketEdit, policies: Policies, now: datetime)
         ticket = ticket.model_copy(update={"queue": _known_queue(edit.queue, policies)})
     if "assignee" in edit.model_fields_set:
         ticket = ticket.model_copy(update={"assignee": edit.assignee})
+    calendar = policies.calendar_of(ticket.first)
     if edit.priority is not None and edit.priority is not ticket.priority:
-        ticket = change_priority(
-            ticket, edit.priority, sla=policies.sla, calendar=policies.calendar
-        )
+        ticket = change_priority(ticket, edit.priority, sla=policies.sla, calendar=calendar)
     if edit.status is not None and edit.status is not ticket.status:
-        ticket = change_status(ticket, edit.status, now, policies.calendar)
+        ticket = change_status(ticket, edit.status, now, calendar)
     return ticket
 
 

@@ -61,7 +61,8 @@ def _after_broken_attempt(follow_up: FollowUp, ports: Ports, now: datetime) -> F
 def _escalate(follow_up: FollowUp, ticket: Ticket, ports: Ports) -> FollowUp:
     policies = ports.policies
     priority = ticket.priority.raised()
-    raised = change_priority(ticket, priority, sla=policies.sla, calendar=policies.calendar)
+    calendar = policies.calendar_of(ticket.first)
+    raised = change_priority(ticket, priority, sla=policies.sla, calendar=calendar)
     reason = (
         f"priority {ticket.priority} became {priority}"
         if priority is not ticket.priority

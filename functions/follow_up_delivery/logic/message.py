@@ -126,7 +126,8 @@ def write_notice(
     """
     assert answered.endpoint is not None
     asked = answered.content if isinstance(answered.content, Message) else Message()
-    wanted = (profile.language if profile else None) or answered.language
+    spoken = policies.accounts.of(answered.provider, answered.account).language
+    wanted = (profile.language if profile else None) or answered.language or spoken
     language, wording = policies.templates.wording(template, wanted)
     return Draft(
         endpoint=answered.endpoint,

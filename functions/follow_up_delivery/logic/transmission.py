@@ -127,8 +127,10 @@ def transmit(follow_up: FollowUp, draft: Draft, ports: Ports, *, as_template: bo
 
 
 def _prepare(message: OutboundMessage, ports: Ports) -> Outgoing:
+    """By the secret of the account that it leaves from."""
     provider = find_provider(message.endpoint.provider)
-    return provider.prepare(message, provider.read_secret(ports.secrets.read(provider.name)))
+    name = ports.policies.accounts.of(provider.name, message.endpoint.account).secret
+    return provider.prepare(message, provider.read_secret(ports.secrets.read(name), name))
 
 
 def delay(failures: int, delayed: Delayed) -> timedelta:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
+from shared.deciding import Way
 from shared.domain.correction import Settable, correct_ticket
 from shared.domain.decision import Decision
 from shared.domain.journey import JourneyState, TicketOutcome, TicketStep
@@ -23,7 +24,7 @@ class Follows(NamedTuple):
 
     word: CustomerWord
     owed: bool
-    queue: str
+    way: Way
     queue_is_taken: bool
     """Another ticket of the profile is open there."""
     priority: Decision
@@ -63,12 +64,12 @@ def correct(
         ticket,
         follows.word,
         owed=follows.owed,
-        queue=follows.queue,
+        queue=follows.way.queue,
         queue_is_taken=follows.queue_is_taken,
         by_hand=_set_by_hand(known),
         was_escalated=any(one.what == "escalated" for one in known),
         sla=policies.sla,
-        calendar=policies.calendar,
+        calendar=policies.calendar_of(ticket.first),
     )
     log = override_log(
         overrides, follows.word.touchpoint_id, **_changes(ticket, corrected), stays=list(stays)
@@ -89,8 +90,8 @@ def correct(
     routing = Decision(
         about="routing",
         outcome=corrected.queue,
-        reason="; ".join(stays) or f"the queue of {follows.word.intent}",
-        by="policy:routing",
+        reason="; ".join(stays) or follows.way.reason,
+        by=follows.way.by,
         at=follows.priority.at,
     )
     return TicketStep(

@@ -10,7 +10,7 @@ from functions.ticket_creation.logic.correction import (
     holding_ticket,
     override_log,
 )
-from shared.deciding import OWED, decide_priority
+from shared.deciding import OF_ACCOUNT, OWED, Way, decide_priority, find_way
 from shared.domain.classification import Classification
 from shared.domain.decision import Decision
 from shared.domain.errors import Conflict, NotFound
@@ -54,15 +54,16 @@ def create_ticket(
     word, priority = _customer_word(entry.touchpoint, classification, policies, now)
     whose = step.profile_update.profile_ids or (profile_id,)
     sequences, open_tickets = tickets.of_profiles(whose)
-    queue = policies.routing.queue_for(classification.intent)
+    way = find_way(entry.touchpoint, classification.intent, policies)
+    queue = way.queue
     owed = _is_owed(step.ai_classification, policies)
     held = holding_ticket(entry, open_tickets, tickets) if entry.overrides else None
     if held is not None:
         taken = {one.queue for one in open_tickets if one.profile_id == held.profile_id}
-        follows = Follows(word, owed, queue, queue in taken - {held.queue}, priority)
+        follows = Follows(word, owed, way, queue in taken - {held.queue}, priority)
         return correct(held, follows, entry.overrides, tickets=tickets, policies=policies)
-    ticket = _ticket_to_join(queue, classification.intent, open_tickets, policies)
-    decisions = (priority, _routing(classification.intent, queue, ticket, now))
+    ticket = _ticket_to_join(way, classification.intent, open_tickets, policies)
+    decisions = (priority, _routing(classification.intent, way, ticket, now))
     if ticket is not None:
         return _join(ticket, word, decisions, entry.overrides, tickets=tickets, policies=policies)
     if not owed:
@@ -75,7 +76,7 @@ def create_ticket(
         sequences.get(queue, 0) + 1,
         word,
         sla=policies.sla,
-        calendar=policies.calendar,
+        calendar=policies.calendar_of(word),
     )
     return _open(opened, decisions, entry, ledger=ledger, tickets=tickets, now=now)
 
@@ -116,30 +117,28 @@ def _customer_word(
         intent=classification.intent,
         priority=priority,
         language=classification.language,
+        calendar=policies.accounts.of(touchpoint.provider, touchpoint.account).calendar,
     )
     return word, decision
 
 
-def _routing(intent: str, queue: str, ticket: Ticket | None, now: datetime) -> Decision:
-    """Where it went: the queue of its intent, unless it continues what was spoken of elsewhere."""
-    continues = ticket is not None and ticket.queue != queue
-    return Decision(
-        about="routing",
-        outcome=ticket.queue if ticket is not None else queue,
-        reason=f"{intent} continues the ticket spoken of last"
-        if continues
-        else f"the queue of {intent}",
-        by="policy:routing",
-        at=now,
-    )
+def _routing(intent: str, way: Way, ticket: Ticket | None, now: datetime) -> Decision:
+    """Where it went: its way, unless it continues what was spoken of elsewhere."""
+    if ticket is not None and ticket.queue != way.queue:
+        reason = f"{intent} continues the ticket spoken of last"
+        way = Way(ticket.queue, reason, "policy:routing")
+    return Decision(about="routing", outcome=way.queue, reason=way.reason, by=way.by, at=now)
 
 
 def _ticket_to_join(
-    queue: str, intent: str, open_tickets: Sequence[Ticket], policies: Policies
+    way: Way, intent: str, open_tickets: Sequence[Ticket], policies: Policies
 ) -> Ticket | None:
-    """The open ticket of this queue; for words that say little, the one spoken of last."""
-    in_queue = next((ticket for ticket in open_tickets if ticket.queue == queue), None)
-    if in_queue is not None or intent not in policies.routing.continues:
+    """The open ticket of this queue; for words that say little, the one spoken of last. What comes
+    to an account with a queue of its own stays there, however little it says.
+    """
+    in_queue = next((ticket for ticket in open_tickets if ticket.queue == way.queue), None)
+    stays = way.by == OF_ACCOUNT or intent not in policies.routing.continues
+    if in_queue is not None or stays:
         return in_queue
     return max(open_tickets, key=lambda ticket: (ticket.last.at, ticket.queue), default=None)
 
@@ -153,7 +152,8 @@ def _join(
     tickets: TicketStore,
     policies: Policies,
 ) -> TicketStep:
-    joined = join_ticket(ticket, word, sla=policies.sla, calendar=policies.calendar)
+    calendar = policies.calendar_of(ticket.first, word)
+    joined = join_ticket(ticket, word, sla=policies.sla, calendar=calendar)
     if joined != ticket:
         event = TicketChanged(
             ticket_id=ticket.ticket_id,

@@ -52,6 +52,7 @@ class Client:
             ports.consents: lambda: world.consents,
             ports.secrets: lambda: world.secrets,
             ports.preferences_url: lambda: "https://shop.example/preferences/",
+            ports.webhooks_url: lambda: "https://shop.example/webhooks/",
             ports.ai_uses: lambda: world.ai_uses,
             ports.tickets: lambda: world.tickets,
             wiring.phone_numbers: lambda: world.phone_numbers,

@@ -46,6 +46,7 @@ def test_every_route_says_what_it_is_for_and_how_it_fails(client: Client) -> Non
         "/v1/profiles/{profile_id}/preference-links",
         "/v1/exports/{export_id}",
         "/v1/erasures/{erasure_id}",
+        "/v1/accounts",
         "/v1/ai-uses",
         "/v1/ai-uses/{ai_use}",
         "/v1/ai-uses/{ai_use}/switch",

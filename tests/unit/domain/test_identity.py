@@ -54,12 +54,6 @@ def test_a_scope_keeps_two_businesses_apart() -> None:
     assert one.profile_id != other.profile_id
 
 
-def test_the_region_of_an_account() -> None:
-    policy = IdentityPolicy(default_region="FR", regions={"+12025550123": "US"})
-    assert policy.region_of("+12025550123") == "US"
-    assert policy.region_of("anything else") == "FR"
-
-
 def test_a_mail_address_is_in_small_letters() -> None:
     assert email_identifier(" Anna@Example.COM ") == identifier(
         "anna@example.com", IdentifierType.EMAIL

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from functions.follow_up_delivery.logic.gate import MOST_LOOKED_AT
+from shared.domain.account import Account, Accounts
 from shared.domain.consent import Consent
 from shared.domain.follow_up import FollowUpState, SendTemplate
 from shared.domain.sending import MessageClass
@@ -71,6 +72,29 @@ def kept(promise: Promise) -> LedgerEntry:
 
 def steps(promise: Promise) -> dict[str, tuple[bool, str]]:
     return {one.name: (one.passed, one.reason) for one in promise.standing.gate}
+
+
+class TestAnAccountWithASecretOfItsOwn:
+    def own(self, promise: Promise) -> None:
+        line = Account(provider="whatsapp_cloud", account=WHATSAPP_LINE, slug="milano")
+        promise.policies = promise.policies._replace(accounts=Accounts((line,)))
+
+    def test_it_signs_what_leaves_from_there(self, promise: Promise) -> None:
+        self.own(promise)
+        secrets = promise.world.secrets.secrets
+        secrets["whatsapp_cloud/milano"] = {
+            **secrets["whatsapp_cloud"],
+            "access_token": "of-milano",
+        }
+        assert promise.deliver().result == "sent"
+        assert request(promise).headers["authorization"] == "Bearer of-milano"
+
+    def test_without_it_nothing_leaves_by_anothers(self, promise: Promise) -> None:
+        self.own(promise)
+        delivered = promise.deliver()
+        assert delivered.state is FollowUpState.REFUSED
+        assert delivered.result == "there is no secret for whatsapp_cloud/milano"
+        assert len(promise.world.sender) == 0
 
 
 class TestWhatIsSent:

@@ -280,6 +280,27 @@ def test_a_notice_that_a_word_calls_for_is_written(folder: Path, edit: Edit) -> 
     assert problem(folder).endswith("templates: opt_in_confirmed is missing: a word calls for it")
 
 
+TWILIO = "- {provider: twilio, account: '1'}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "reason"),
+    [
+        ("- {provider: twilo, account: '1'}", 1, "0.provider: 'twilo' is no provider"),
+        (f"{TWILIO}\n{TWILIO}", 2, "1.account: '1' is there twice"),
+        (f"{TWILIO[:-1]}, calendar: roma}}", 1, "calendar: 'roma' is not in calendars.yaml"),
+        (f"{TWILIO[:-1]}, queue: italy}}", 1, "queue: 'italy' is not a queue of routing.yaml"),
+        (f"{TWILIO[:-1]}, slug: mi/lano}}", 1, "slug: String should match"),
+    ],
+)
+def test_a_line_of_the_company_names_what_is_there(
+    folder: Path, lines: str, line: int, reason: str
+) -> None:
+    (folder / "accounts.yaml").write_text(f"{lines}\n")
+    assert problem(folder).startswith(f"accounts.yaml, line {line}: ")
+    assert reason in problem(folder)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "reason"),
     [

@@ -17,6 +17,7 @@ from functions.profile_update.logic import (
     update_profile,
 )
 from shared.adapters.phone_numbers import LibPhoneNumber
+from shared.domain.account import Account, Accounts
 from shared.domain.errors import Conflict, Contention, NotFound
 from shared.domain.identity import (
     Identifier,
@@ -79,7 +80,14 @@ EMAIL = identifier("awa@example.com", IdentifierType.EMAIL)
 CUSTOMER = identifier("C-1", IdentifierType.CUSTOMER_NUMBER)
 WHATSAPP_USER = identifier("FR.123", IdentifierType.WHATSAPP_USER, "waba-1")
 CUSTOMER_2 = identifier("C-2", IdentifierType.CUSTOMER_NUMBER)
-POLICY = policies().identity.model_copy(update={"regions": {SMS_LINE: "GB", "bruxelles": "BE"}})
+POLICY = policies().identity
+ACCOUNTS = Accounts(
+    (
+        Account(provider="whatsapp_cloud", account=SMS_LINE, region="GB"),
+        Account(provider="whatsapp_cloud", account="bruxelles", region="BE"),
+        Account(provider="twilio", account="paris", region="BE"),
+    )
+)
 TRUSTS_ITS_PHONES = POLICY.model_copy(
     update={"verified_by": (*POLICY.verified_by, Row(type=IdentifierType.PHONE))}
 )
@@ -101,6 +109,7 @@ def update(world: World, seen: Touchpoint, policy: IdentityPolicy = POLICY) -> P
         consents=world.consents,
         policy=policy,
         forms=wiring.identifier_forms(),
+        accounts=ACCOUNTS,
     )
 
 

@@ -72,6 +72,24 @@ def assert_untouched(world: World) -> None:
     assert world.events == []
 
 
+class TestAnAccountWithASecretOfItsOwn:
+    def test_its_secret_is_named_where_it_is_missing_or_not_usable(self, world: World) -> None:
+        request = replace(TEXT, slug="milano")
+        with pytest.raises(MissingSecret, match=r"for whatsapp_cloud/milano is not usable"):
+            intake(world, request, secret={"verify_token": "v"})
+        assert_untouched(world)
+
+    def test_what_is_unreadable_is_kept_with_it(self, world: World) -> None:
+        request = replace(signed(b"[]"), slug="milano")
+        assert intake(world, request).quarantined == 1
+        (kept,) = world.ledger.in_state(TouchpointState.QUARANTINED).items
+        assert isinstance(kept, Quarantined)
+        found = world.ledger.quarantined_request(kept.touchpoint_id)
+        assert found is not None and found[1].slug == "milano"
+        elsewhere = world.ledger.quarantine(WHATSAPP, signed(b"[]"), "unreadable", NOW)
+        assert elsewhere != kept.touchpoint_id
+
+
 class TestWhatIsGenuine:
     def test_cw_15131_it_is_durable_before_the_answer(self, world: World) -> None:
         assert intake(world, TEXT).response.status == 200

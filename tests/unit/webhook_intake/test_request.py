@@ -131,6 +131,28 @@ class TestTheRest:
         request = webhook_request(gateway_event(pathParameters=parameters), public_url="")
         assert request.path == path
 
+    @pytest.mark.parametrize(
+        ("path", "slug", "rest"),
+        [
+            ("milano", "milano", ""),
+            ("/milano/", "milano", ""),
+            ("milano/sessions", "milano", "sessions"),
+            ("sessions", "", "sessions"),
+            ("roma", "", "roma"),
+            ("Milano", "", "Milano"),
+            ("v1/milano", "", "v1/milano"),
+            ("", "", ""),
+        ],
+    )
+    def test_a_slug_of_the_provider_goes_before_its_own_path(
+        self, path: str, slug: str, rest: str
+    ) -> None:
+        event = gateway_event(pathParameters={"provider": "web_chat", "path": path})
+        request = webhook_request(
+            event, public_url="", account_secrets={"web_chat/milano", "twilio/roma"}
+        )
+        assert (request.slug, request.path) == (slug, rest)
+
     def test_it_arrived_when_the_gateway_says(self) -> None:
         request = webhook_request(gateway_event(), public_url="")
         assert request.arrived_at == datetime(2026, 11, 22, 12, 0, 0, 123000, tzinfo=UTC)
