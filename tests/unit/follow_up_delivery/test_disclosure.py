@@ -67,6 +67,13 @@ def _telegram() -> Touchpoint:
     return touchpoint(key=f"{person}:41", endpoint=way, **given)
 
 
+def _slack(address: str, key: str) -> Touchpoint:
+    team = "T123ABC456"
+    way = endpoint(Channel.SLACK, provider="slack", account=team, address=address)
+    given: dict[str, Any] = {"provider": "slack", "account": team, "channel": Channel.SLACK}
+    return touchpoint(key=key, endpoint=way, **given)
+
+
 WAYS: Mapping[str, Touchpoint] = {
     "whatsapp_cloud": whatsapp_message(),
     "twilio": sms(),
@@ -74,6 +81,8 @@ WAYS: Mapping[str, Touchpoint] = {
     "email_ses": mail("Commande 4512"),
     "web_chat": _web_chat(),
     "telegram": _telegram(),
+    "slack": _slack("D024BE91L", "D024BE91L:1795165200.000001"),
+    "slack command": _slack("U061F7AUR", "trigger:13345224609.738474920.80"),
 }
 
 HOSTILE = [
