@@ -77,6 +77,8 @@ def weigh(
     mark = policies.understanding.marks.rule_for(touchpoint.content)
     answer = _with_language(answer, touchpoint, policies)
     machine = answer if mark is None else _weigh_mark(answer, mark, policies)
+    if (without := policies.understanding.rule_without_words(touchpoint.content)) is not None:
+        machine = _decided_without_words(machine, without, policies)
     classification = overridden(machine, overrides, policies.intents)
     if "intent" in standing(overrides, policies.intents):
         return Understood(answer, machine, classification, None, None)
@@ -111,20 +113,40 @@ def _weigh_mark(
         "evidence": (*others, evidence),
     }
     if classification.intent in policies.understanding.marks.gives_way:
-        changes |= {
-            "intent": mark.intent,
-            "intent_confidence": 1.0,
-            "runner_up": None,
-            "runner_up_confidence": None,
-            "decided_by": "rules",
-            "version": policies.understanding.rules_version,
-            "evidence": (
-                *(one for one in others if one.aspect != "intent"),
-                Evidence(aspect="intent", words=(), reason=mark.name),
-                evidence,
-            ),
-        }
+        changes |= _by_rule(mark, others, policies, evidence)
     return classification.model_copy(update=changes)
+
+
+def _decided_without_words(
+    classification: Classification, rule: WordRule, policies: Policies
+) -> Classification:
+    """What the words say as well stays as they say it, with the words for evidence."""
+    said_so = policies.understanding.word_rule(_deciding_rule(classification))
+    if said_so is not None and said_so.does == rule.does:
+        return classification
+    return classification.model_copy(update=_by_rule(rule, classification.evidence, policies))
+
+
+def _by_rule(
+    rule: MarkRule | WordRule,
+    evidence: Sequence[Evidence],
+    policies: Policies,
+    *more: Evidence,
+) -> dict[str, object]:
+    """What a classification says of the intent where a rule decided it without words."""
+    return {
+        "intent": rule.intent,
+        "intent_confidence": 1.0,
+        "runner_up": None,
+        "runner_up_confidence": None,
+        "decided_by": "rules",
+        "version": policies.understanding.rules_version,
+        "evidence": (
+            *(one for one in evidence if one.aspect != "intent"),
+            Evidence(aspect="intent", words=(), reason=rule.name),
+            *more,
+        ),
+    }
 
 
 def decide_obligation(

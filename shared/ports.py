@@ -75,6 +75,9 @@ class LedgerEntry(Model):
     error: str | None = None
     attempt: int = 1
     """How often its journey began: after a redrive or an override it goes round again."""
+    grown: int = 1
+    """Which round of its journey the last part began that told something to think about: a call's;
+    of everything else there is one part."""
     overrides: tuple[Override, ...] = ()
     """What people said it is, in that order; never deleted, only released."""
 
@@ -113,8 +116,10 @@ class Ledger(Protocol):
     def record(self, observed: Sequence[Observed]) -> list[bool]:
         """Make each durable with its TouchpointReceived, or count one more delivery of it.
 
-        True where it is new. Raises where a write fails; those already written stay, and count as
-        duplicates when the provider sends the request again.
+        Parts of a call become one touchpoint, which goes round its journey again where a part tells
+        something to think about. True where it, or the part, is new. Raises where a write fails;
+        those already written stay, and count as duplicates when the provider sends the request
+        again.
         """
 
     def quarantine(
@@ -266,6 +271,8 @@ class ProfileTie(NamedTuple):
     """Of the home, where the touchpoint tells of an order, a contract, …"""
     time_zone: str | None = None
     """Where the home tells one, with its first touchpoint."""
+    attempt: int = 1
+    """The round of its journey in which the touchpoint was read."""
 
     @property
     def profile_id(self) -> ProfileId:
@@ -287,7 +294,7 @@ class ProfileStore(Protocol):
         ledger entry in one transaction.
 
         Raises Contention when another journey changed one of them first, Conflict when this
-        touchpoint already has its profile.
+        touchpoint already has its profile, or a later round of its journey began.
         """
 
     def change_graph(self, change: GraphChange) -> None:
@@ -298,8 +305,11 @@ class ProfileStore(Protocol):
 
     def was_erased(self, profile_id: ProfileId) -> bool: ...
 
-    def finish(self, touchpoint_id: TouchpointId) -> None:
-        """End the journey of a touchpoint that no profile can be tied to."""
+    def finish(self, touchpoint_id: TouchpointId, attempt: int) -> None:
+        """End the journey of a touchpoint that no profile can be tied to, or that has its profile.
+
+        Raises Contention where a later round of it began.
+        """
 
     def learn(
         self,

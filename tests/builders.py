@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared.domain.call import with_words
 from shared.domain.classification import Classification, Evidence, Sentiment, Urgency
 from shared.domain.follow_up import FollowUp, SendTemplate
 from shared.domain.identity import Identifier, IdentifierType, profile_id_from
@@ -17,7 +18,15 @@ from shared.domain.model import FollowUpId, ProfileId, TicketId, TouchpointId, d
 from shared.domain.records import Standing
 from shared.domain.sla import SlaClock
 from shared.domain.ticket import CustomerWord, Milestone, Priority, Ticket, ticket_id_for
-from shared.domain.touchpoint import Channel, Content, Direction, Endpoint, Message, Touchpoint
+from shared.domain.touchpoint import (
+    Call,
+    Channel,
+    Content,
+    Direction,
+    Endpoint,
+    Message,
+    Touchpoint,
+)
 from shared.policies.reader import Policies, read_policies
 from shared.ports import ProfileTie
 from shared.providers.base import Observed, WebhookRequest
@@ -87,11 +96,34 @@ def whatsapp_message(
 
 def sms(text: str = "Toujours rien ?", *, phone: str = PHONE, **overrides: Any) -> Touchpoint:
     """What the twilio provider makes of an SMS."""
+    message = Message(text=text, answered_word=overrides.pop("answered_word", None))
     overrides.setdefault("key", f"SM{derived_id('message', phone, text)}")
     overrides.setdefault("identifiers", (identifier(phone),))
     way_back = endpoint(Channel.SMS, provider="twilio", account=SMS_LINE, address=phone)
     fields = {"provider": "twilio", "account": SMS_LINE, "channel": Channel.SMS}
-    return touchpoint(Message(text=text), **fields | {"endpoint": way_back} | overrides)
+    return touchpoint(message, **fields | {"endpoint": way_back} | overrides)
+
+
+def call_part(
+    name: str, *, at: int = 0, key: str = "CA1", phone: str | None = PHONE, **told: Any
+) -> Touchpoint:
+    """One part of a call, `at` seconds after noon. Without a phone it names neither end."""
+    line = SMS_LINE if phone else ""
+    moment = NOON + timedelta(seconds=at)
+    return touchpoint(
+        with_words(Call(call_id=key, parts=(name,), **told)),
+        key=key,
+        at=moment,
+        provider="twilio_voice",
+        account=line,
+        name=None,
+        channel=Channel.VOICE,
+        direction=Direction.INBOUND if phone else Direction.PASSIVE,
+        identifiers=(identifier(phone),) if phone else (),
+        endpoint=endpoint(Channel.VOICE, provider="twilio_voice", account=line, address=phone)
+        if phone
+        else None,
+    )
 
 
 def profile_tie(seen: Touchpoint, **overrides: Any) -> ProfileTie:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from shared.domain.activity import contact_of
-from shared.domain.errors import Conflict, Contention
+from shared.domain.errors import Conflict, Contention, PasserelleError
 from shared.domain.identity import Identifier
 from shared.domain.identity_graph import IdentityGraph
 from shared.domain.learning import Learned
@@ -26,6 +26,9 @@ from tests.fake_pages import page_of
 
 class Entries(Protocol):
     def change(self, touchpoint_id: TouchpointId, **fields: Any) -> None: ...
+    def still(
+        self, touchpoint_id: TouchpointId, attempt: int, error: type[PasserelleError]
+    ) -> None: ...
 
 
 class FakeProfileStore:
@@ -84,6 +87,8 @@ class FakeProfileStore:
         id_, whose = tie.touchpoint.touchpoint_id, tie.profile_id
         if id_ in self._attached:
             raise Conflict("this touchpoint has its profile already")
+        if self._ledger is not None:
+            self._ledger.still(id_, tie.attempt, Conflict)
         before = self._profiles.get(whose)
         stored = self._graph_of(whose)
         if (before is None) != (tie.profile is None):
@@ -138,8 +143,9 @@ class FakeProfileStore:
     def change_graph(self, change: GraphChange) -> None:
         self._write_graph(change)
 
-    def finish(self, touchpoint_id: TouchpointId) -> None:
+    def finish(self, touchpoint_id: TouchpointId, attempt: int) -> None:
         if self._ledger is not None:
+            self._ledger.still(touchpoint_id, attempt, Contention)
             self._ledger.change(touchpoint_id, state=TouchpointState.PROCESSED)
 
     def learn(

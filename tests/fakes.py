@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeVar
 
+from shared.domain.call import goes_round, grown, is_known
 from shared.domain.classification import Classification
 from shared.domain.errors import Conflict, Contention, NotFound, PasserelleError
 from shared.domain.follow_up import FollowUp, FollowUpState
@@ -25,6 +26,7 @@ from shared.domain.model import (
 from shared.domain.override import Override
 from shared.domain.ticket import Ticket
 from shared.domain.touchpoint import (
+    Call,
     Channel,
     DeliveryStatus,
     Direction,
@@ -78,6 +80,8 @@ class FakeLedger:
         self._delivery: dict[TouchpointId, DeliveryStatus] = {}
         self._quarantined: dict[TouchpointId, tuple[Quarantined, WebhookRequest]] = {}
         self._released: set[TouchpointId] = set()
+        self._parts: dict[TouchpointId, int] = {}
+        """Of how many parts a call is, where there is more than one."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -93,6 +97,8 @@ class FakeLedger:
 
     def _record(self, observed: Observed) -> bool:
         id_ = observed.touchpoint.touchpoint_id
+        if id_ in self._entries and isinstance(observed.touchpoint.content, Call):
+            return self._grow(self._entries[id_], observed)
         if id_ in self._entries:
             self.change(id_, deliveries=self._entries[id_].deliveries + 1)
             return False
@@ -102,6 +108,36 @@ class FakeLedger:
         self.raw[id_] = observed.raw
         self._announce(self._entries[id_])
         return True
+
+    def _grow(self, entry: LedgerEntry, observed: Observed) -> bool:
+        id_ = observed.touchpoint.touchpoint_id
+        self.change(id_, deliveries=entry.deliveries + 1)
+        if is_known(entry.touchpoint, observed.touchpoint):
+            return False
+        after = grown(entry.touchpoint, observed.touchpoint)
+        self._parts[id_] = self._parts.get(id_, 1) + 1
+        self.raw[id_] += b"\n" + observed.raw
+        self.change(id_, touchpoint=after)
+        if goes_round(entry.touchpoint, after):
+            attempt = entry.attempt + 1
+            self.change(
+                id_,
+                state=TouchpointState.RECEIVED,
+                attempt=attempt,
+                grown=attempt,
+                failed_step=None,
+                error=None,
+            )
+            self._announce(self._entries[id_])
+        return True
+
+    def still(
+        self, touchpoint_id: TouchpointId, attempt: int, error: type[PasserelleError]
+    ) -> None:
+        """Raise `error` where a later round of its journey began."""
+        entry = self._entries.get(touchpoint_id)
+        if entry is not None and entry.attempt != attempt:
+            raise error("a later round of its journey began")
 
     def _announce(self, entry: LedgerEntry) -> None:
         touchpoint = entry.touchpoint
@@ -260,12 +296,13 @@ class FakeLedger:
     def balance(self) -> Balance:
         ours = [entry for entry in self._entries.values() if entry.deliveries > 0]
         kept = [one for one, _ in self._quarantined.values()]
+        parts = [self._parts.get(entry.touchpoint.touchpoint_id, 1) for entry in ours]
         deliveries = [e.deliveries for e in ours] + [one.deliveries for one in kept]
-        states = [entry.state for entry in ours]
+        states = [e.state for e, times in zip(ours, parts, strict=True) for _ in range(times)]
         return Balance(
             received=sum(deliveries),
             processed=states.count(TouchpointState.PROCESSED) + len(self._released),
-            duplicate=sum(times - 1 for times in deliveries),
+            duplicate=sum(deliveries) - sum(parts) - len(kept),
             quarantined=len(kept) - len(self._released),
             in_flight=states.count(TouchpointState.RECEIVED) + states.count(TouchpointState.FAILED),
             failed=states.count(TouchpointState.FAILED),

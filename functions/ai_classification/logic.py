@@ -15,7 +15,7 @@ from shared.domain.opting import Spoken, Word, asked_for_help, is_believed, opte
 from shared.domain.override import Override, standing
 from shared.domain.profile import LearnedLanguage, Mood
 from shared.domain.suppression import Suppression, SuppressionKind, endpoint_subject
-from shared.domain.touchpoint import Message, Touchpoint
+from shared.domain.touchpoint import Call, Message, Touchpoint
 from shared.events.catalogue import (
     EndpointReleased,
     EndpointSuppressed,
@@ -66,7 +66,7 @@ def understand(
     # now says something else of.
     by_words = rule is None and understood.mark is None
     continues = by_words and classification.intent in policies.routing.continues
-    goes_on = owed or continues or bool(entry.overrides)
+    goes_on = owed or continues or bool(entry.overrides) or _has_ticket(entry)
     return ClassificationStep(
         classification=classification,
         machine_classification=understood.machine if understood.is_overridden else None,
@@ -84,14 +84,23 @@ def _answer_before(entry: LedgerEntry, policies: Policies) -> Classification | N
     """The machine's answer of an earlier round, where people spoke of it.
 
     What they overrode must come back unchanged when they release it, and asking again may cost a
-    call. An intent that is no longer on the list is no answer.
+    call. An intent that is no longer on the list is no answer, nor is one that was given before a
+    call grew.
     """
     before = entry.outcome if entry.overrides else None
-    step = JourneyState.model_validate(before).ai_classification if before else None
-    if step is None:
+    state = JourneyState.model_validate(before) if before else None
+    step = state.ai_classification if state else None
+    if state is None or step is None or (state.attempt or 1) < entry.grown:
         return None
     answer = step.answer
     return answer if answer.intent in policies.intents else None
+
+
+def _has_ticket(entry: LedgerEntry) -> bool:
+    """Whether a call that grew opened or joined one: it must hear what the call says now."""
+    if entry.grown == 1 or entry.outcome is None:
+        return False
+    return JourneyState.model_validate(entry.outcome).ticket_creation is not None
 
 
 def _learn(
@@ -113,8 +122,9 @@ def _learn(
         score=round(classification.sentiment_score, 2),
         sentiment=classification.sentiment,
     )
-    # A file alone tells no mood; a mark does, without a word.
-    speaks = bool(said(touchpoint).strip()) or not isinstance(touchpoint.content, Message)
+    # A file or a missed call alone tells no mood; a mark does, without a word.
+    speaks = bool(said(touchpoint).strip())
+    speaks = speaks or not isinstance(touchpoint.content, Message | Call)
     speaks = speaks or any(one.sentiment is not None for one in entry.overrides)
     profiles.learn(
         profile_id,

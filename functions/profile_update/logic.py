@@ -80,14 +80,10 @@ def update_profile(
         raise NotFound("there is no such touchpoint")
     touchpoint = entry.touchpoint
     if step.is_overtaken(entry.attempt):
-        return ProfileStep(
-            profile_id=entry.profile_id or NOBODY,
-            next_step="nothing",
-            why="a later round of its journey is under way",
-        )
+        return _overtaken(entry)
     if isinstance(touchpoint.content, DeliveryStatus):
         _heed(touchpoint, touchpoint.content.stop, consents)
-        return _advance_delivery(touchpoint, touchpoint.content, ledger=ledger, profiles=profiles)
+        return _advance_delivery(entry, touchpoint.content, ledger=ledger, profiles=profiles)
     if isinstance(touchpoint.content, TrackedEvent):
         _heed(touchpoint, touchpoint.content.stop, consents)
         _reopen(touchpoint, touchpoint.content.lifts, consents)
@@ -96,13 +92,13 @@ def update_profile(
     identifiers, unread = normalise(touchpoint, policy=policy, accounts=accounts, forms=forms)
     claims = claims_of(touchpoint, identifiers, policy)
     if claims is None:
-        return _without_profile(touchpoint, profiles)
+        return _without_profile(entry, profiles)
     if (consent := consent_stated(touchpoint)) is not None:
         consents.state(claims.home.profile_id, consent)
 
     def attach() -> ProfileStep:
         return _attach(
-            touchpoint,
+            entry,
             claims,
             unread,
             profiles=profiles,
@@ -120,6 +116,8 @@ def update_profile(
         tied = ledger.read(step.touchpoint_id)
         if tied is None:
             raise NotFound("this touchpoint was erased") from None
+        if step.is_overtaken(tied.attempt):
+            return _overtaken(tied)
         return _already_tied(tied, profiles)
 
 
@@ -143,7 +141,7 @@ def normalise(
 
 
 def _attach(
-    touchpoint: Touchpoint,
+    entry: LedgerEntry,
     claims: Claims,
     unread: Mapping[str, JsonValue],
     *,
@@ -152,7 +150,7 @@ def _attach(
     forms: IdentifierForms,
     segments: SegmentPolicy,
 ) -> ProfileStep:
-    home = claims.home
+    touchpoint, home = entry.touchpoint, claims.home
     known = profiles.known([home.profile_id, *(one.profile_id for one in claims.others)])
     profile = known.profiles.get(home.profile_id)
     stored = known.graphs.get(home.profile_id)
@@ -187,6 +185,7 @@ def _attach(
             record=record,
             counts=_counts(touchpoint, record, profile),
             time_zone=forms.time_zone(home) if profile is None else None,
+            attempt=entry.attempt,
         )
     )
     return _step(
@@ -336,12 +335,23 @@ def _step(touchpoint: Touchpoint, profile_ids: tuple[ProfileId, ...], why: str) 
     )
 
 
+def _overtaken(entry: LedgerEntry) -> ProfileStep:
+    return ProfileStep(
+        profile_id=entry.profile_id or NOBODY,
+        next_step="nothing",
+        why="a later round of its journey is under way",
+    )
+
+
 def _already_tied(entry: LedgerEntry, profiles: ProfileStore) -> ProfileStep:
     assert entry.profile_id is not None
     if entry.state is TouchpointState.PROCESSED:
         return ProfileStep(
             profile_id=entry.profile_id, next_step="nothing", why="its journey ended before"
         )
+    if not entry.touchpoint.needs_understanding:
+        # A call that waits for nobody any more.
+        profiles.finish(entry.touchpoint.touchpoint_id, entry.attempt)
     profile = profiles.read(entry.profile_id)
     others = () if profile is None else profile.profile_ids
     return _step(
@@ -351,11 +361,11 @@ def _already_tied(entry: LedgerEntry, profiles: ProfileStore) -> ProfileStep:
     )
 
 
-def _without_profile(touchpoint: Touchpoint, profiles: ProfileStore) -> ProfileStep:
+def _without_profile(entry: LedgerEntry, profiles: ProfileStore) -> ProfileStep:
     """Nobody to tie it to: a message is understood all the same, anything else ends here."""
-    if not touchpoint.needs_understanding:
-        profiles.finish(touchpoint.touchpoint_id)
-    return _step(touchpoint, (), "it names nobody")
+    if not entry.touchpoint.needs_understanding:
+        profiles.finish(entry.touchpoint.touchpoint_id, entry.attempt)
+    return _step(entry.touchpoint, (), "it names nobody")
 
 
 def _heed(touchpoint: Touchpoint, stop: Stop | None, consents: ConsentStore) -> None:
@@ -390,9 +400,9 @@ def _reopen(touchpoint: Touchpoint, lifts: Stop | None, consents: ConsentStore) 
 
 
 def _advance_delivery(
-    touchpoint: Touchpoint, status: DeliveryStatus, *, ledger: Ledger, profiles: ProfileStore
+    entry: LedgerEntry, status: DeliveryStatus, *, ledger: Ledger, profiles: ProfileStore
 ) -> ProfileStep:
     """A delivery status belongs to the message it speaks of, not to a person's timeline."""
-    ledger.advance_delivery(touchpoint, status)
-    profiles.finish(touchpoint.touchpoint_id)
-    return _step(touchpoint, (), f"the message is {status.status}")
+    ledger.advance_delivery(entry.touchpoint, status)
+    profiles.finish(entry.touchpoint.touchpoint_id, entry.attempt)
+    return _step(entry.touchpoint, (), f"the message is {status.status}")

@@ -89,7 +89,7 @@ FUNCTIONS = {
             "urllib3",
         ),
         grants=(
-            Grant("touchpoints", (BATCH_GET, UPDATE)),
+            Grant("touchpoints", (GET, BATCH_GET, UPDATE)),
             Grant("touchpoints/index/by_mailbox", (QUERY,)),
             Grant("objects", (PUT_OBJECT,)),
             Grant("touchpoint_objects", (GET_OBJECT,)),

@@ -2,7 +2,8 @@
 
 An item is found by `touchpoint_id`. `timeline` is set with `profile_id`, `trouble` while it is
 failed or quarantined, `mailbox` while its recipient has to fetch it; each is the key of a sparse
-index. `expires_at` is when the table deletes it by itself.
+index. `expires_at` is when the table deletes it by itself. Of a call `parts` counts what was told
+so far, and `grown` is the latest round of its journey that a part began.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
@@ -20,10 +22,13 @@ from botocore.exceptions import ClientError
 
 from shared.adapters import dynamo
 from shared.adapters.objects import read_object
+from shared.domain.call import goes_round, grown, is_known
+from shared.domain.errors import Contention
 from shared.domain.model import ProfileId, TouchpointId, derived_id, isoformat
 from shared.domain.override import Override
 from shared.domain.retention import CLASS_OF_KIND, RetentionPolicy, epoch, expires_at
 from shared.domain.touchpoint import (
+    Call,
     Channel,
     DeliveryStatus,
     Direction,
@@ -43,6 +48,8 @@ if TYPE_CHECKING:
 INLINE_LIMIT = 200_000
 """Bytes; what is larger goes to S3. An item may hold 400 KB in all."""
 _CONCURRENT_WRITES = 16
+_PARTS_AT_ONCE = 40
+"""Of one call; each of them that is written makes one more attempt of each of the others."""
 _DELIVERY_RANK = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4, "failed": 5}
 _MAILBOX_CHANNELS = {Channel.WEB_CHAT}
 _MAILBOX_SHOWS = 100
@@ -75,21 +82,24 @@ class DynamoLedger:
             return list(pool.map(self._record, observed))
 
     def _record(self, observed: Observed) -> bool:
+        if isinstance(observed.touchpoint.content, Call):
+            return self._tell(observed)
         stored = self._with_files_stored(observed)
         touchpoint = stored.touchpoint
-        event = TouchpointReceived(
-            touchpoint_id=touchpoint.touchpoint_id,
-            provider=touchpoint.provider,
-            channel=touchpoint.channel,
-            kind=touchpoint.content.kind,
-        )
+        if self._begin(touchpoint, self._kept(touchpoint, _canonical(touchpoint), observed.raw)):
+            return True
+        self._update(touchpoint.touchpoint_id, add={"deliveries": 1})
+        return False
+
+    def _begin(self, touchpoint: Touchpoint, kept: Mapping[str, object]) -> bool:
+        """Write it with its event; False where it is there already."""
         values = {
             "state": TouchpointState.RECEIVED,
             "received_at": isoformat(touchpoint.received_at),
             "deliveries": 1,
             "expires_at": expiry(touchpoint, self._retention),
-            "event": event.carried(),
-            **self._kept(touchpoint, _canonical(touchpoint), observed.raw),
+            "event": _received(touchpoint).carried(),
+            **kept,
         }
         # An update, since a delivery status may have made the item already; `state` says that a
         # touchpoint is in it.
@@ -100,9 +110,88 @@ class DynamoLedger:
         except ClientError as error:
             if not dynamo.condition_failed(error):
                 raise
-            self._update(touchpoint.touchpoint_id, add={"deliveries": 1})
             return False
         return True
+
+    def _tell(self, observed: Observed) -> bool:
+        """One more part of a call.
+
+        Each write has seen all parts before it, or it is tried again: what two parts bring about
+        together is then seen by one of them. Whoever is not first lost to somebody who wrote, so
+        this ends. Raises Contention where it did not end soon enough.
+        """
+        for _ in range(_PARTS_AT_ONCE):
+            with suppress(Contention):
+                return self._grow(observed)
+        raise Contention("too many parts of one call came at once")
+
+    def _grow(self, observed: Observed) -> bool:
+        part = observed.touchpoint
+        item = self._item(part.touchpoint_id)
+        if not _holds_touchpoint(item):
+            if self._begin(part, self._kept_call(part, observed.raw)):
+                return True
+            raise Contention("another part of the call came first")
+        known = self._entry(item).touchpoint
+        if is_known(known, part):
+            change: dict[str, Any] = {}
+        else:
+            change = self._with_part(item, grown(known, part), observed.raw)
+        with dynamo.contention():
+            self._update(
+                part.touchpoint_id,
+                set_=change.get("set_"),
+                add={"deliveries": 1},
+                remove=change.get("remove", ()),
+                condition=f"{_parts(item)}{change.get('condition', '')}",
+                values={"parts_before": _count_of(item), **change.get("values", {})},
+            )
+        return bool(change)
+
+    def _with_part(self, item: Mapping[str, Any], after: Touchpoint, raw: bytes) -> dict[str, Any]:
+        """What a part changes of a call's item."""
+        entry = self._entry(dict(item))
+        raws = self._loaded(item, "touchpoint").partition(b"\n")[2] + b"\n" + raw
+        kept = self._kept_call(after, raws)
+        set_ = {
+            "parts": _count_of(item) + 1,
+            "received_at": isoformat(after.received_at),
+            "expires_at": expiry(after, self._retention),
+            "timeline": timeline_key(after) if "timeline" in item else None,
+            **kept,
+        }
+        elsewhere = [name for name in ("touchpoint", "touchpoint_key") if name not in kept]
+        if not goes_round(entry.touchpoint, after):
+            return {"set_": set_, "remove": [*elsewhere, "event"]}
+        event = _received(after, attempt=entry.attempt + 1)
+        again = {
+            "state": TouchpointState.RECEIVED,
+            "attempt": event.attempt,
+            "grown": event.attempt,
+            "event": event.carried(),
+        }
+        return {
+            "set_": set_ | again,
+            "remove": [*elsewhere, "trouble", "failed_step", "error"],
+            "condition": f" AND {this_round(entry.attempt)}",
+            "values": {"round": entry.attempt},
+        }
+
+    def _kept_call(self, call: Touchpoint, raws: bytes) -> dict[str, object]:
+        """What is known of a call, and all requests that told it, in the order they came.
+
+        They say the same ten times, so it is their compressed size that counts. A file is never
+        written again: whoever loses to another part must not have replaced what that one left.
+        """
+        together = _canonical(call) + b"\n" + raws
+        packed = dynamo.compressed(together)
+        if len(packed) <= INLINE_LIMIT:
+            return {"touchpoint": packed}
+        version = sha256(together).hexdigest()[:16]
+        kept = CLASS_OF_KIND[call.content.kind]
+        key = f"touchpoint/{kept}/{call.touchpoint_id}/{version}"
+        self._s3().put_object(Bucket=self._bucket, Key=key, Body=together)
+        return {"touchpoint_key": key}
 
     def _with_files_stored(self, observed: Observed) -> Observed:
         """Attachments in S3 before the ledger points to them; a redelivery writes the same object
@@ -201,13 +290,7 @@ class DynamoLedger:
         entry = self.read(touchpoint_id)
         if entry is None or entry.state not in {TouchpointState.FAILED, TouchpointState.RECEIVED}:
             return False
-        event = TouchpointReceived(
-            touchpoint_id=touchpoint_id,
-            provider=entry.touchpoint.provider,
-            channel=entry.touchpoint.channel,
-            kind=entry.touchpoint.content.kind,
-            attempt=entry.attempt + 1,
-        )
+        event = _received(entry.touchpoint, attempt=entry.attempt + 1)
         try:
             self._update(
                 touchpoint_id,
@@ -217,7 +300,7 @@ class DynamoLedger:
                     "event": event.carried(),
                 },
                 remove=["trouble", "failed_step", "error"],
-                condition=f"#state = :before AND {_round(entry)}",
+                condition=f"#state = :before AND {this_round(entry.attempt)}",
                 values={"before": entry.state, "round": entry.attempt},
             )
         except ClientError as error:
@@ -241,7 +324,7 @@ class DynamoLedger:
                     "event": event.carried(),
                 },
                 remove=["trouble", "failed_step", "error"],
-                condition=f"#state = :before AND {_round(before)}",
+                condition=f"#state = :before AND {this_round(before.attempt)}",
                 values={"before": before.state, "round": before.attempt},
             )
         return before.model_copy(
@@ -265,13 +348,17 @@ class DynamoLedger:
     # Reading
 
     def read(self, touchpoint_id: TouchpointId) -> LedgerEntry | None:
+        item = self._item(touchpoint_id)
+        return self._entry(item) if _holds_touchpoint(item) else None
+
+    def _item(self, touchpoint_id: TouchpointId) -> dict[str, Any]:
+        """Strongly consistent; empty where there is none."""
         answer = self._client.get_item(
             TableName=self._table,
             Key=dynamo.attributes({"touchpoint_id": touchpoint_id}),
             ConsistentRead=True,
         )
-        item = dynamo.plain(answer.get("Item", {}))
-        return self._entry(item) if _holds_touchpoint(item) else None
+        return dynamo.plain(answer.get("Item", {}))
 
     def read_quarantined(self, touchpoint_id: TouchpointId) -> Quarantined | None:
         item = self._items([touchpoint_id]).get(touchpoint_id, {})
@@ -444,16 +531,18 @@ class DynamoLedger:
         received = duplicate = 0
         pages = self._client.get_paginator("scan").paginate(
             TableName=self._table,
-            ProjectionExpression="#state, deliveries",
+            ProjectionExpression="#state, deliveries, #parts",
             FilterExpression="attribute_exists(#state) AND attribute_exists(deliveries)",
-            ExpressionAttributeNames={"#state": "state"},
+            ExpressionAttributeNames={"#state": "state", "#parts": "parts"},
         )
         for page in pages:
             for item in page["Items"]:
                 deliveries = int(item["deliveries"]["N"])
+                # Of a call each part was delivered for itself, and all go the way of the call.
+                parts = int(item["parts"]["N"]) if "parts" in item else 1
                 received += deliveries
-                duplicate += deliveries - 1
-                tally[TouchpointState(item["state"]["S"])] += 1
+                duplicate += deliveries - parts
+                tally[TouchpointState(item["state"]["S"])] += parts
         return Balance(
             received=received,
             processed=tally[TouchpointState.PROCESSED],
@@ -488,15 +577,37 @@ class DynamoLedger:
             failed_step=item.get("failed_step"),
             error=item.get("error"),
             attempt=item.get("attempt", 1),
+            grown=item.get("grown", 1),
             overrides=json.loads(dynamo.decompressed(item["overrides"]))
             if "overrides" in item
             else (),
         )
 
 
-def _round(entry: LedgerEntry) -> str:
+def _count_of(item: Mapping[str, Any]) -> int:
+    """Of the parts of a call; of what has only one there is no number in the table."""
+    return int(item.get("parts", 1))
+
+
+def _parts(item: Mapping[str, Any]) -> str:
+    """The condition that no other part of the call came since, and that it was not erased."""
+    one = "attribute_not_exists(#parts) OR " if _count_of(item) == 1 else ""
+    return f"attribute_exists(#state) AND ({one}#parts = :parts_before)"
+
+
+def _received(touchpoint: Touchpoint, *, attempt: int = 1) -> TouchpointReceived:
+    return TouchpointReceived(
+        touchpoint_id=touchpoint.touchpoint_id,
+        provider=touchpoint.provider,
+        channel=touchpoint.channel,
+        kind=touchpoint.content.kind,
+        attempt=attempt,
+    )
+
+
+def this_round(attempt: int) -> str:
     """The condition that no other round of its journey began; a first one has no number."""
-    first = "attribute_not_exists(#attempt) OR " if entry.attempt == 1 else ""
+    first = "attribute_not_exists(#attempt) OR " if attempt == 1 else ""
     return f"({first}#attempt = :round)"
 
 

@@ -155,9 +155,13 @@ class AwsPersonalData:
         return dynamo.batch_get(self._client, self._tables.touchpoints, keys, consistent=True)
 
     def _delete_files(self, item: Item) -> int:
+        id_ = item["touchpoint_id"]
         keys = [item[name] for name in _OBJECTS if name in item]
-        prefix = f"attachments/{item['touchpoint_id']}/"
-        return delete_objects(self._s3(), self._bucket, prefix, *keys)
+        # A call that is large has a folder, in which lies what it was before its latest part.
+        folders = [key.partition(f"{id_}/")[0] + f"{id_}/" for key in keys if f"{id_}/" in key]
+        keys = [key for key in keys if f"{id_}/" not in key]
+        gone = sum(delete_objects(self._s3(), self._bucket, folder) for folder in folders)
+        return gone + delete_objects(self._s3(), self._bucket, f"attachments/{id_}/", *keys)
 
     # Profiles
 

@@ -19,7 +19,7 @@ from shared.adapters.identity_graphs import (
     stored_graph,
 )
 from shared.adapters.learned import learn, learned_key, learned_of
-from shared.adapters.ledger import timeline_key
+from shared.adapters.ledger import this_round, timeline_key
 from shared.adapters.records import read_record, read_records, record_writes, told_twice
 from shared.domain.errors import Conflict, Contention
 from shared.domain.identity import Identifier
@@ -136,8 +136,11 @@ class DynamoProfileStore:
                 "state": TouchpointState.PROCESSED if tie.finished else None,
             },
             remove=["event"],
-            # One that was erased meanwhile does not come back as an empty shell.
-            condition="attribute_exists(#state) AND attribute_not_exists(#profile_id)",
+            # One that was erased meanwhile does not come back as an empty shell; and what was read
+            # of a call may be less than what is known of it in a later round.
+            condition="attribute_exists(#state) AND attribute_not_exists(#profile_id)"
+            f" AND {this_round(tie.attempt)}",
+            values={"round": tie.attempt},
         )
 
     def _profile_update(self, tie: ProfileTie) -> dict[str, Any]:
@@ -196,16 +199,18 @@ class DynamoProfileStore:
     def was_erased(self, profile_id: ProfileId) -> bool:
         return bool(self._items([{"pk": f"profile#{profile_id}", "sk": "erased"}]))
 
-    def finish(self, touchpoint_id: TouchpointId) -> None:
-        self._client.update_item(
-            **dynamo.update(
-                {"touchpoint_id": touchpoint_id},
-                table=self._touchpoints_table,
-                set_={"state": TouchpointState.PROCESSED},
-                remove=["event"],
-                condition="attribute_exists(touchpoint_id)",
+    def finish(self, touchpoint_id: TouchpointId, attempt: int) -> None:
+        with dynamo.contention():
+            self._client.update_item(
+                **dynamo.update(
+                    {"touchpoint_id": touchpoint_id},
+                    table=self._touchpoints_table,
+                    set_={"state": TouchpointState.PROCESSED},
+                    remove=["event"],
+                    condition=f"attribute_exists(#touchpoint_id) AND {this_round(attempt)}",
+                    values={"round": attempt},
+                )
             )
-        )
 
     def learn(
         self,

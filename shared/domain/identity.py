@@ -103,6 +103,8 @@ class Proof(StrEnum):
     """The person followed a link or typed a code sent to this address."""
     SCANNED = "scanned"
     """A machine read the card; nobody typed its number."""
+    ATTESTED = "attested"
+    """The caller's operator signed that the number is theirs (STIR/SHAKEN, attestation A)."""
 
 
 class Source(Model):

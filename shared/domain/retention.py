@@ -49,6 +49,7 @@ CLASS_OF_KIND = {
     "message_edit": "message",
     "message_deletion": "message",
     "reaction": "message",
+    "call": "message",
     "review": "message",
     "survey_answer": "message",
     "page_view": "passive",

@@ -19,6 +19,7 @@ from shared.domain.model import Instant, Model
 from shared.domain.profile import Profile
 from shared.domain.touchpoint import (
     Appointment,
+    Call,
     Channel,
     Contract,
     Direction,
@@ -65,6 +66,9 @@ def activity_name(touchpoint: Touchpoint) -> str | None:
     content = touchpoint.content
     if touchpoint.direction is Direction.OUTBOUND or content.kind in _NAMELESS:
         return None
+    if isinstance(content, Call):
+        # Its state is only known when everything of it is.
+        return content.kind
     if isinstance(content, TrackedEvent):
         return snake_case(content.name) or None
     state = getattr(content, "status", None) or getattr(content, "state", None)

@@ -1,4 +1,6 @@
-"""The touchpoint: one observed contact between a person and the company, immutable."""
+"""The touchpoint: one observed contact between a person and the company, immutable but for a call,
+which grows by what is told of it.
+"""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -163,6 +165,8 @@ class Message(Model):
     forwarded: bool = False
     in_reply_to: str | None = None
     """The provider's id of the message this one answers."""
+    answered_word: Literal["opt_out", "opt_in", "help"] | None = None
+    """What the provider took the words for, acted upon and has answered already."""
     thread: tuple[str, ...] = ()
     """E-mail only: the References header, oldest first."""
     message_class: Literal["transactional", "service", "marketing", "legal"] | None = None
@@ -194,6 +198,82 @@ class MessageDeletion(Model):
 
     kind: Literal["message_deletion"] = "message_deletion"
     message_id: str
+
+
+class CallState(StrEnum):
+    """How far a call went; of two the later one here counts."""
+
+    QUEUED = "queued"
+    RINGING = "ringing"
+    IN_PROGRESS = "in_progress"
+    CANCELED = "canceled"
+    """The caller gave up before anybody answered."""
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    FAILED = "failed"
+    COMPLETED = "completed"
+    """It was answered, by whomever or whatever, and has ended."""
+
+
+class Heard(Model):
+    """Words of the caller that a machine wrote down."""
+
+    source: Literal["speech", "live", "transcript"]
+    """Asked for and answered · while they spoke, sentence by sentence · of a recording."""
+    key: str = Field(max_length=128)
+    """Unique within the source; in the order of keys they were said."""
+    text: str
+
+
+class Call(Model):
+    """A phone call, as far as its parts told: they come one by one, in any order, any number of
+    times (`shared.domain.call`).
+    """
+
+    kind: Literal["call"] = "call"
+    call_id: str = Field(max_length=256)
+    parts: tuple[str, ...] = ()
+    """The names of what was told so far: the same name, the same part."""
+    state: CallState = CallState.QUEUED
+    answered_at: Instant | None = None
+    ended_at: Instant | None = None
+    duration: int | None = Field(default=None, ge=0)
+    """Seconds, as the provider counts them."""
+    reached_person: bool | None = None
+    """Whether somebody of the company took it; None where nobody told."""
+    digits: tuple[str, ...] = ()
+    """What the caller pressed."""
+    attachments: tuple[Attachment, ...] = ()
+    """Recordings."""
+    heard: tuple[Heard, ...] = ()
+    is_heard_out: bool = False
+    """No more `live` words follow."""
+    text: str = ""
+    """Of everything that was heard, what counts as the caller's words."""
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state not in {CallState.QUEUED, CallState.RINGING, CallState.IN_PROGRESS}
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether it ended and nobody of the company spoke with the caller.
+
+        A call that was completed, of which nobody told who took it, is not.
+        """
+        if not self.has_ended or self.reached_person:
+            return False
+        return self.state is not CallState.COMPLETED or self.reached_person is False
+
+    @property
+    def wants_understanding(self) -> bool:
+        """Whether it waits for somebody to think about it: nobody of the company heard it, and it
+        is over, or the caller has said what they had to say.
+        """
+        if self.reached_person:
+            return False
+        is_said = self.is_heard_out or any(one.source != "live" for one in self.heard)
+        return self.is_missed or bool(self.text and (self.has_ended or is_said))
 
 
 class Stop(Model):
@@ -376,6 +456,7 @@ Content = Annotated[
     | Reaction
     | MessageEdit
     | MessageDeletion
+    | Call
     | DeliveryStatus
     | PageView
     | TrackedEvent
@@ -422,7 +503,9 @@ class Touchpoint(Model):
 
     @property
     def touchpoint_id(self) -> TouchpointId:
-        return touchpoint_id(self.provider, self.account, self.provider_event_id)
+        # Some parts of a call do not tell on which line it came.
+        account = "" if isinstance(self.content, Call) else self.account
+        return touchpoint_id(self.provider, account, self.provider_event_id)
 
     @property
     def text(self) -> str:
@@ -434,6 +517,8 @@ class Touchpoint(Model):
         """Whether somebody said something that a person or a rule should think about."""
         if self.direction is not Direction.INBOUND or self.automation is not None:
             return False
+        if isinstance(self.content, Call):
+            return self.content.wants_understanding
         return self.content.kind in {"message", "review", "survey_answer"}
 
 

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from shared.domain.classification import Sentiment, Urgency
 from shared.domain.model import Model
 from shared.domain.opting import Word
-from shared.domain.touchpoint import Channel, Content, Review, SurveyAnswer
+from shared.domain.touchpoint import Call, Channel, Content, Message, Review, SurveyAnswer
 
 Phrases = dict[str, tuple[str, ...]]
 """Language to phrases. A phrase is matched on whole words, without case or accents; `*` ends a
@@ -206,6 +206,8 @@ class UnderstandingPolicy(Model):
     short_words: dict[str, frozenset[str]]
     """Language to the common words that tell it in a message of a few words."""
     rules: tuple[WordRule, ...]
+    missed_call: WordRule | None = None
+    """What a call is about that nobody answered, where the caller left no word."""
     urgency: dict[str, UrgencyReason]
     """Reason name to when it holds."""
     calm_intents: frozenset[str]
@@ -222,11 +224,24 @@ class UnderstandingPolicy(Model):
     def word_rule(self, name: str | None) -> WordRule | None:
         return next((rule for rule in self.rules if rule.name == name), None)
 
+    def rule_without_words(self, content: Content) -> WordRule | None:
+        """The rule that holds whatever the words are: the provider took them for STOP and acted
+        upon it, or there are none, since nobody answered the call.
+        """
+        match content:
+            case Message(answered_word=str(word)):
+                return next((rule for rule in self.rules if rule.does == word), None)
+            case Call(is_missed=True, text=""):
+                return self.missed_call
+            case _:
+                return None
+
     def intents_named(self) -> list[tuple[tuple[str | int, ...], str]]:
         """Where in the policy an intent is named, and which."""
         return [
             (("fallback_intent",), self.fallback_intent),
             *((("rules", at, "intent"), rule.intent) for at, rule in enumerate(self.rules)),
+            *([(("missed_call", "intent"), self.missed_call.intent)] if self.missed_call else []),
             *((("calm_intents",), intent) for intent in sorted(self.calm_intents)),
             *(
                 (("urgency", name, "intents"), intent)

@@ -11,7 +11,9 @@ from shared.events.envelope import Event
 
 
 class TouchpointReceived(Event):
-    """A touchpoint is durable in the ledger, for the first time or again after `redrive`."""
+    """A touchpoint is durable in the ledger: for the first time, again after `redrive`, or with
+    more of a call.
+    """
 
     touchpoint_id: TouchpointId
     provider: str
@@ -121,6 +123,7 @@ class TicketChanged(Event):
         "edited",
         "resolved",
         "overridden",
+        "call_went_on",
     ]
     version: int
 

@@ -1,59 +1,62 @@
-"""SMS and WhatsApp through Twilio.
+"""SMS, MMS, RCS, WhatsApp and Messenger through Twilio.
 
-Signature: https://www.twilio.com/docs/usage/security#validating-requests
 Messages in: https://www.twilio.com/docs/messaging/guides/webhook-request
-Statuses: https://www.twilio.com/docs/messaging/guides/track-outbound-message-status
+Statuses: https://www.twilio.com/docs/messaging/guides/outbound-message-status-in-status-callbacks
+Opt-out: https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out
+Conversations: https://www.twilio.com/docs/conversations/conversations-webhooks
+Event Streams: https://www.twilio.com/docs/events
 Sending: https://www.twilio.com/docs/messaging/api/message-resource
 """
 
-import hmac
 import json
 import re
-from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from hashlib import sha1, sha256
-from typing import TYPE_CHECKING, Annotated, Literal
-from urllib.parse import parse_qsl, urlencode
+from hashlib import sha256
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pydantic import Field, StringConstraints
+from pydantic import AwareDatetime, Field, JsonValue
 
-from shared.domain.errors import (
-    MalformedPayload,
-    SendDelayed,
-    SendRefused,
-    SendUnconfirmed,
-    Unauthentic,
-)
+from shared.domain.errors import MalformedPayload, RefusalReason, SendRefused
 from shared.domain.identity import Identifier, IdentifierType
 from shared.domain.touchpoint import (
     Attachment,
     Automation,
     Channel,
+    Choice,
     Content,
     DeliveryStatus,
     Direction,
     Endpoint,
     Message,
+    Place,
+    Reaction,
+    Referral,
     Stop,
     Touchpoint,
     Unsupported,
 )
+from shared.providers._twilio import (
+    PHONE,
+    XML_TYPE,
+    Address,
+    Sid,
+    TwilioAccount,
+    TwilioProduct,
+    api_request,
+    digest_of,
+    form_of,
+)
 from shared.providers.base import (
-    JSON_TYPE,
-    Fetch,
     HttpRequest,
-    HttpResponse,
     Observed,
     Outcome,
     Payload,
-    Provider,
-    Secret,
     WebhookRequest,
     WebhookResponse,
+    believable,
     read_json,
     read_model,
-    same,
 )
 
 # What takes a webhook in sends nothing.
@@ -61,19 +64,27 @@ if TYPE_CHECKING:
     from shared.domain.sending import OutboundMessage
 
 NAME = "twilio"
-FORM_TYPE = "application/x-www-form-urlencoded"
-API = "https://api.twilio.com/2010-04-01"
 LONGEST_BODY = 1600
 """Characters, for SMS in segments and for WhatsApp alike (error 21617)."""
+MOST_FILES = {Channel.SMS: 10, Channel.WHATSAPP: 1, Channel.MESSENGER: 1}
+"""https://www.twilio.com/docs/messaging/api/message-resource (MediaUrl)."""
 
-WHATSAPP = "whatsapp:"
-"""Before both addresses of a WhatsApp message."""
+RCS = "rcs:"
+CHANNELS: Mapping[str, Channel] = {
+    "": Channel.SMS,
+    "whatsapp:": Channel.WHATSAPP,
+    "messenger:": Channel.MESSENGER,
+    # What SMS becomes where the phones can do more. Our line keeps the prefix, so that the reply
+    # goes the same way.
+    RCS: Channel.SMS,
+}
+"""What stands before both addresses (https://www.twilio.com/docs/messaging/channels)."""
+_PREFIX = re.compile(r"([a-z_]{2,30}:)?(.*)", re.DOTALL)
 
-_PHONE = re.compile(r"\+[1-9][0-9]{3,14}")
-_USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9.]{1,140}")
+_USER_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9.]{1,140}")
 """WhatsApp's business-scoped user id, of a person who shows no number."""
-_PORT = re.compile(r":[0-9]+$")
 _CONTENT_SID = re.compile(r"HX[0-9a-fA-F]{32}")
+_PAGE_USER = re.compile(r"[0-9]{1,40}")
 
 STATUSES: Mapping[str, Literal["accepted", "sent", "delivered", "read", "failed"]] = {
     "accepted": "accepted",
@@ -81,6 +92,7 @@ STATUSES: Mapping[str, Literal["accepted", "sent", "delivered", "read", "failed"
     "queued": "accepted",
     "sending": "accepted",
     "sent": "sent",
+    "partially_delivered": "sent",
     "delivered": "delivered",
     "read": "read",
     "undelivered": "failed",
@@ -100,22 +112,72 @@ STOPS: Mapping[str, Stop] = {
 """https://www.twilio.com/docs/api/errors (2026-11). A handset that is off (30003, 30005) may be on
 tomorrow.
 """
+REFUSALS: Mapping[str, RefusalReason] = {
+    "20003": "unauthorized",  # no or a wrong login
+    "20404": "unauthorized",  # not this account's
+    "21211": "invalid_recipient",
+    "21212": "unauthorized",  # no sender of ours
+    "21214": "unreachable",
+    "21266": "invalid_recipient",  # our own number
+    "21408": "unauthorized",  # the country is not allowed for our account
+    "21603": "unauthorized",
+    "21604": "invalid_recipient",
+    "21606": "unauthorized",  # the sender is not ours, or cannot send this
+    "21608": "unauthorized",  # a trial account, and an unverified number
+    "21610": "opted_out",
+    "21611": "limit",  # the sender's queue is full
+    "21612": "unreachable",  # not from this sender
+    "21614": "invalid_recipient",  # no mobile
+    "21617": "content",
+    "21619": "content",
+    "21620": "content",  # the address of a file
+    "21623": "content",  # too many files
+    "21635": "unreachable",  # a landline
+    "21655": "template",
+    "21656": "template",
+    "21910": "not_supported",  # two channels in one message
+    "63001": "unauthorized",
+    "63003": "invalid_recipient",
+    "63005": "content",
+    "63007": "unauthorized",  # no such sender on this channel
+    "63013": "content",  # against the channel's policy
+    "63016": "window_closed",
+    "63018": "limit",
+    "63021": "content",
+    "63024": "invalid_recipient",
+    "63027": "template",
+    "63028": "template",
+    "63032": "blocked",  # WhatsApp's limits to this person
+    "63040": "template",
+    "63041": "template",
+    "63042": "template",
+    "63049": "blocked",  # Meta chose not to deliver an advertisement
+    "content_sid": "template",
+}
+"""https://www.twilio.com/docs/api/errors (2026-11); the last is ours."""
+
 ARRIVING = frozenset({"", "receiving", "received"})
 """A status that says the message came in."""
 
-Sid = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}[0-9a-zA-Z]{32}$")]
-Address = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
+WORDS: Mapping[str, Literal["opt_out", "opt_in", "help"]] = {
+    "STOP": "opt_out",
+    "START": "opt_in",
+    "HELP": "help",
+}
+"""OptOutType: Advanced Opt-Out, which Twilio has acted upon and answered."""
+FORMS: Mapping[str, Literal["image", "audio", "voice", "video", "sticker"]] = {
+    "image": "image",
+    "audio": "audio",
+    "voice": "voice",
+    "video": "video",
+    "sticker": "sticker",
+}
+"""MessageType, or else the first part of the content type."""
+SOURCES: Mapping[str, Literal["ad", "post"]] = {"ad": "ad", "post": "post"}
 
 
-class TwilioSecret(Secret):
-    """Console, Account info. `auth_tokens`: the primary first, the secondary while it is promoted.
-
-    `status_callback` is the URL of this webhook, where statuses shall come; empty for none.
-    """
-
-    account_sid: str = Field(pattern=r"^AC[0-9a-f]{32}$")
-    auth_tokens: list[str] = Field(min_length=1)
-    status_callback: str = Field(default="", pattern=r"^(https://\S+)?$")
+class TwilioSecret(TwilioAccount):
+    """Console, Account info; Messaging's webhooks lead here."""
 
 
 class Addresses(Payload):
@@ -126,27 +188,24 @@ class Addresses(Payload):
     sender: Address = Field(alias="From")
     to: Address = Field(alias="To")
 
-    @property
-    def channel(self) -> Channel:
-        return Channel.WHATSAPP if self.to.startswith(WHATSAPP) else Channel.SMS
-
 
 class Incoming(Addresses):
     body: str = Field(default="", alias="Body", max_length=65_536)
     media: str = Field(default="0", alias="NumMedia", pattern=r"^[0-9]{1,2}$")
+    type: str = Field(default="", alias="MessageType", max_length=60)
     profile_name: str = Field(default="", alias="ProfileName")
-    user_id: str = Field(default="", alias="ExternalUserIdentifier", max_length=200)
+    user_id: str = Field(default="", alias="ExternalUserId", max_length=200)
     answered: str = Field(default="", alias="OriginalRepliedMessageSid", max_length=64)
-    latitude: str = Field(default="", alias="Latitude", max_length=40)
-    longitude: str = Field(default="", alias="Longitude", max_length=40)
-    label: str = Field(default="", alias="Label", max_length=1024)
-    address: str = Field(default="", alias="Address", max_length=1024)
+    forwarded: str = Field(default="", alias="Forwarded")
+    often_forwarded: str = Field(default="", alias="FrequentlyForwarded")
+    opt_out_type: str = Field(default="", alias="OptOutType")
 
 
 class Status(Addresses):
     status: str = Field(alias="MessageStatus", pattern=r"^[a-z_]{1,60}$")
     error_code: str = Field(default="", alias="ErrorCode", max_length=40)
     error: str = Field(default="", alias="ErrorMessage", max_length=1024)
+    channel_error: str = Field(default="", alias="ChannelStatusMessage", max_length=1024)
 
 
 class Medium(Payload):
@@ -154,102 +213,80 @@ class Medium(Payload):
     type: str = Field(default="application/octet-stream", max_length=255)
 
 
-class Answer(Payload):
-    """What the API answers when it takes a message."""
+class StreamEvent(Payload):
+    """A CloudEvent of Event Streams."""
 
-    sid: Sid
+    id: str = Field(min_length=1, max_length=256)
+    type: str = Field(min_length=1, max_length=180)
+    time: AwareDatetime | None = Field(default=None, strict=False)
 
 
-class Twilio(Provider[TwilioSecret]):
+class Line(NamedTuple):
+    """One of the two addresses of a message, without what names its channel."""
+
+    channel: Channel
+    prefix: str
+    address: str
+
+
+class Twilio(TwilioProduct[TwilioSecret]):
     name = NAME
     secret_type = TwilioSecret
     stops = STOPS
-    largest_body = 200_000
+    refusals = REFUSALS
     longest_text = LONGEST_BODY
-
-    def verify(self, request: WebhookRequest, secret: TwilioSecret, fetch: Fetch) -> None:
-        """A form is signed with the URL; of any other body the signed URL holds the hash."""
-        if request.content_type == FORM_TYPE:
-            signed = _fields_as_signed(request)
-        else:
-            signed = ""
-            hashed = request.parameter("bodySHA256")
-            if (request.body or hashed) and not same(hashed, sha256(request.body).hexdigest()):
-                raise Unauthentic("the body is not the one whose hash is in the URL")
-        given = request.header("x-twilio-signature")
-        valid = (
-            b64encode(hmac.digest(token.encode(), (url + signed).encode(), sha1)).decode()
-            for token in secret.auth_tokens
-            for url in _with_and_without_port(request.url)
-        )
-        if not any(same(given, one) for one in valid):
-            raise Unauthentic("X-Twilio-Signature is missing or wrong")
 
     def parse(
         self, request: WebhookRequest, secret: TwilioSecret, received_at: datetime
     ) -> list[Observed]:
-        if request.content_type == JSON_TYPE:
-            read_json(request.body)
-            return [_unknown(request, "a JSON event", received_at)]
-        if request.content_type != FORM_TYPE:
-            raise MalformedPayload("the body is declared neither as a form nor as JSON")
-        fields = _form(request)
-        if "MessageSid" not in fields:
-            what = "a call" if "CallSid" in fields else "a form without a message"
-            return [_unknown(request, what, received_at)]
-        arriving = fields.get("MessageStatus", "") in ARRIVING
-        read = _incoming if arriving else _status
-        return [Observed(read(fields, received_at), request.body)]
+        if (fields := form_of(request)) is None:
+            if "json" not in request.content_type:
+                raise MalformedPayload("the body is declared neither as a form nor as JSON")
+            return list(_stream(request, received_at))
+        raw = request.body or request.url.partition("?")[2].encode()
+        sid = next((fields[one] for one in SIDS if fields.get(one)), None)
+        if sid is None or "ConversationSid" in fields or "CallSid" in fields:
+            return [Observed(_unknown(fields, received_at), raw)]
+        message = {**fields, "MessageSid": sid, "MessageStatus": _status_of(fields)}
+        arriving = message["MessageStatus"] in ARRIVING
+        return [Observed((_incoming if arriving else _status)(message, received_at), raw)]
 
     def respond(self, outcome: Outcome, observed: list[Observed]) -> WebhookResponse:
         """TwiML that sends nothing back. Never an error: Twilio would not send the SMS again."""
-        return WebhookResponse(body="<Response/>", content_type="text/xml")
+        return WebhookResponse(body="<Response/>", content_type=XML_TYPE)
 
     def prepare(self, message: "OutboundMessage", secret: TwilioSecret) -> HttpRequest:
-        prefix = WHATSAPP if message.endpoint.channel is Channel.WHATSAPP else ""
-        form = {
-            "To": prefix + message.endpoint.address,
-            "From": prefix + message.endpoint.account,
-            **_content(message),
-        }
+        endpoint = message.endpoint
+        prefix = RCS if endpoint.account.startswith(RCS) else _prefix_of(endpoint.channel)
+        form = [
+            ("To", prefix + endpoint.address),
+            ("From", prefix + endpoint.account.removeprefix(RCS)),
+            *_content(message),
+        ]
         if secret.status_callback:
-            form["StatusCallback"] = secret.status_callback
-        login = b64encode(f"{secret.account_sid}:{secret.auth_tokens[0]}".encode()).decode()
-        return HttpRequest(
-            method="POST",
-            url=f"{API}/Accounts/{secret.account_sid}/Messages.json",
-            headers={"authorization": f"Basic {login}", "content-type": FORM_TYPE},
-            body=urlencode(form).encode(),
-        )
-
-    def receipt(self, response: HttpResponse) -> str:
-        if response.status == 201:
-            try:
-                return read_model(Answer, read_json(response.body)).sid
-            except MalformedPayload:
-                raise SendUnconfirmed("Twilio took the message and gave no id") from None
-        code = _error_code(response.body)
-        if response.status in {429, 503}:
-            raise SendDelayed(f"Twilio took nothing: HTTP {response.status}, code {code}")
-        if 400 <= response.status < 500:
-            raise SendRefused(f"Twilio refused: code {code}", code=code)
-        raise SendUnconfirmed(f"Twilio answered HTTP {response.status}, code {code}")
+            form.append(("StatusCallback", secret.status_callback))
+        return api_request(secret, "Messages", form)
 
 
-def _incoming(fields: dict[str, str], received_at: datetime) -> Touchpoint:
-    message = read_model(Incoming, fields)
-    attachments = tuple(_medium(fields, number) for number in range(int(message.media)))
-    place = f"geo:{message.latitude},{message.longitude}" if message.latitude else ""
-    lines = (message.body, message.label, message.address, place)
+SIDS = ("MessageSid", "SmsSid", "SmsMessageSid")
+"""The last two are older names of the first."""
+
+
+def _status_of(fields: Mapping[str, str]) -> str:
+    """`SmsStatus` is the older name; a channel's own callback names the event instead."""
+    given = fields.get("MessageStatus") or fields.get("SmsStatus")
+    return given or fields.get("EventType", "").lower()
+
+
+def _incoming(fields: Mapping[str, str], received_at: datetime) -> Touchpoint:
+    given = {"ExternalUserId": fields.get("ExternalUserIdentifier", ""), **fields}
+    message = read_model(Incoming, given)
+    content = _said(message, fields)
     return _touchpoint(
         message,
         message.sid,
-        Direction.INBOUND,
-        Message(
-            text="\n".join(line for line in lines if line),
-            attachments=attachments,
-            in_reply_to=message.answered or None,
-        ),
+        Direction.INBOUND if isinstance(content, Message) else Direction.PASSIVE,
+        content,
         received_at,
         person=message.sender,
         line=message.to,
@@ -258,11 +295,78 @@ def _incoming(fields: dict[str, str], received_at: datetime) -> Touchpoint:
     )
 
 
-def _status(fields: dict[str, str], received_at: datetime) -> Touchpoint:
+def _said(message: Incoming, fields: Mapping[str, str]) -> Content:
+    """What MessageType leaves open is told by the fields that are there."""
+    if message.type == "reaction" and message.answered:
+        return Reaction(message_id=message.answered, emoji=message.body[:64])
+    text = message.body or fields.get("ButtonText", "") or fields.get("ListTitle", "")
+    attachments = tuple(_medium(fields, number, message) for number in range(int(message.media)))
+    place, choice = _place(fields), _choice(fields, text)
+    if message.type not in SPOKEN and not (text or attachments or place or choice):
+        # A filled in flow, an order, whatever WhatsApp invents next: nothing here can be read.
+        return Unsupported(what=f"a message of type {message.type}")
+    return Message(
+        text=text,
+        attachments=attachments,
+        place=place,
+        choice=choice,
+        referral=_referral(fields),
+        forwarded="true" in {message.forwarded, message.often_forwarded},
+        in_reply_to=message.answered or None,
+        answered_word=WORDS.get(message.opt_out_type),
+    )
+
+
+SPOKEN = frozenset({"", "text"})
+"""The types of which an empty body says that nothing was said."""
+
+
+def _place(fields: Mapping[str, str]) -> Place | None:
+    if not fields.get("Latitude") or not fields.get("Longitude"):
+        return None
+    try:
+        latitude, longitude = float(fields["Latitude"]), float(fields["Longitude"])
+    except ValueError:
+        raise MalformedPayload("Latitude or Longitude is no number") from None
+    return read_model(
+        Place,
+        {
+            "latitude": latitude,
+            "longitude": longitude,
+            "name": fields.get("Label", ""),
+            "address": fields.get("Address", ""),
+        },
+    )
+
+
+def _choice(fields: Mapping[str, str], text: str) -> Choice | None:
+    for id_, title in (("ButtonPayload", "ButtonText"), ("ListId", "ListTitle")):
+        if fields.get(id_) or fields.get(title):
+            given = {"id": fields.get(id_, ""), "title": fields.get(title) or text}
+            return read_model(Choice, given)
+    return None
+
+
+def _referral(fields: Mapping[str, str]) -> Referral | None:
+    """`ref` is Meta's id of the click, by which the advertisement's success is counted."""
+    told = {
+        "id": fields.get("ReferralSourceId", ""),
+        "url": fields.get("ReferralSourceUrl", ""),
+        "headline": fields.get("ReferralHeadline", ""),
+        "ref": fields.get("ReferralCtwaClid", ""),
+    }
+    if not any(told.values()):
+        return None
+    source = SOURCES.get(fields.get("ReferralSourceType", ""), "other")
+    return read_model(Referral, {"source": source, **told})
+
+
+def _status(fields: Mapping[str, str], received_at: datetime) -> Touchpoint:
+    """RawDlrDoneDate is the operator's clock in a zone nobody tells, so it is not the time."""
     status = read_model(Status, fields)
     content: Content
     if known := STATUSES.get(status.status):
-        reason = f"{status.error_code} {status.error}".strip()
+        reason = f"{status.error_code} {status.error or status.channel_error}".strip()
         content = DeliveryStatus(
             status=known,
             message_id=status.sid,
@@ -298,12 +402,18 @@ def _touchpoint(
 
     A sender that is a word or a short number is a machine: nobody is there to be answered.
     """
-    address, account = person.removeprefix(WHATSAPP), line.removeprefix(WHATSAPP)
-    identifiers = _identifiers(address, user_id, scope=addresses.account_sid)
+    theirs, ours = _read_line(person), _read_line(line)
+    if theirs is None or ours is None:
+        # A channel Twilio has and we do not: kept, and nobody is identified by it.
+        content = Unsupported(what="a message over a channel that is not read yet")
+        theirs = ours = Line(Channel.SMS, "", "")
+        direction = Direction.PASSIVE
+    account = f"{RCS if ours.prefix == RCS else ''}{ours.address}"
+    identifiers = _identifiers(theirs, ours, user_id, scope=addresses.account_sid)
     endpoint, automation = None, None
     if identifiers:
         endpoint = Endpoint(
-            channel=addresses.channel, provider=NAME, account=account, address=address
+            channel=theirs.channel, provider=NAME, account=account, address=theirs.address
         )
     elif direction is Direction.INBOUND:
         automation = Automation.BOT
@@ -311,7 +421,7 @@ def _touchpoint(
         provider=NAME,
         account=account,
         provider_event_id=event_id,
-        channel=addresses.channel,
+        channel=theirs.channel,
         direction=direction,
         occurred_at=received_at,
         received_at=received_at,
@@ -323,94 +433,132 @@ def _touchpoint(
     )
 
 
-def _identifiers(address: str, user_id: str, *, scope: str) -> tuple[Identifier, ...]:
+def _read_line(address: str) -> Line | None:
+    """None for a channel that is none of ours."""
+    found = _PREFIX.fullmatch(address)
+    assert found is not None
+    prefix, rest = found[1] or "", found[2]
+    channel = CHANNELS.get(prefix)
+    return None if channel is None else Line(channel, prefix, rest)
+
+
+def _prefix_of(channel: Channel) -> str:
+    return next((prefix for prefix, one in CHANNELS.items() if one is channel), "")
+
+
+def _identifiers(theirs: Line, ours: Line, user_id: str, *, scope: str) -> tuple[Identifier, ...]:
+    if theirs.channel is Channel.MESSENGER:
+        if not _PAGE_USER.fullmatch(theirs.address):
+            return ()
+        kind = IdentifierType.MESSENGER_USER
+        return (Identifier(type=kind, scope=ours.address, value=theirs.address),)
     found = []
-    if _PHONE.fullmatch(address):
-        found.append(Identifier(type=IdentifierType.PHONE, value=address))
-    for one in dict.fromkeys((address, user_id.removeprefix(WHATSAPP))):
+    if PHONE.fullmatch(theirs.address):
+        found.append(Identifier(type=IdentifierType.PHONE, value=theirs.address))
+    for one in dict.fromkeys((theirs.address, user_id.removeprefix("whatsapp:"))):
         if _USER_ID.fullmatch(one):
             found.append(Identifier(type=IdentifierType.WHATSAPP_USER, scope=scope, value=one))
     return tuple(found)
 
 
-def _medium(fields: dict[str, str], number: int) -> Attachment:
-    """The URL is Twilio's own and needs the account's login to be read."""
+def _medium(fields: Mapping[str, str], number: int, message: Incoming) -> Attachment:
+    """The URL is Twilio's own. A card comes as a file of its own (text/vcard)."""
     given = {
         "url": fields.get(f"MediaUrl{number}"),
         "type": fields.get(f"MediaContentType{number}"),
     }
     medium = read_model(Medium, {key: value for key, value in given.items() if value})
-    return Attachment(content_type=medium.type, provider_reference=medium.url)
+    told = message.type if message.type in {"sticker", "voice"} else medium.type.partition("/")[0]
+    return Attachment(
+        form=FORMS.get(told, "file"), content_type=medium.type, provider_reference=medium.url
+    )
 
 
-def _unknown(request: WebhookRequest, what: str, received_at: datetime) -> Observed:
-    touchpoint = Touchpoint(
+def _unknown(fields: Mapping[str, str], received_at: datetime) -> Touchpoint:
+    """A call that was led to the wrong webhook, a conversation's event, a debugger's alarm."""
+    what = "a form without a message"
+    if "CallSid" in fields:
+        what = "a call"
+    elif "ConversationSid" in fields:
+        what = f"conversation event {fields.get('EventType', '')}".strip()[:200]
+    return _kept(
+        digest_of(fields),
+        what,
+        received_at,
+        received_at,
+        Channel.VOICE if what == "a call" else Channel.SMS,
+    )
+
+
+def _stream(request: WebhookRequest, received_at: datetime) -> Iterator[Observed]:
+    """Event Streams send CloudEvents one by one or in batches. What they tell of messages comes
+    over the webhooks as well, so each is kept and none is a second contact.
+    """
+    body = read_json(request.body)
+    events: list[JsonValue] = body if isinstance(body, list) else [body]
+    for event in events:
+        raw = request.body if len(events) == 1 else json.dumps(event).encode()
+        try:
+            told = read_model(StreamEvent, event)
+        except MalformedPayload:
+            digest = sha256(raw).hexdigest()
+            yield Observed(_kept(digest, "a JSON event", received_at, received_at), raw)
+            continue
+        at = believable(told.time, received_at)
+        yield Observed(_kept(told.id, f"event {told.type}", at, received_at), raw)
+
+
+def _kept(
+    event_id: str,
+    what: str,
+    at: datetime,
+    received_at: datetime,
+    channel: Channel = Channel.SMS,
+) -> Touchpoint:
+    return Touchpoint(
         provider=NAME,
         account="",
-        provider_event_id=sha256(request.body).hexdigest(),
-        channel=Channel.VOICE if what == "a call" else Channel.SMS,
+        provider_event_id=event_id,
+        channel=channel,
         direction=Direction.PASSIVE,
-        occurred_at=received_at,
+        occurred_at=at,
         received_at=received_at,
         content=Unsupported(what=what),
     )
-    return Observed(touchpoint, request.body)
 
 
-def _form(request: WebhookRequest) -> dict[str, str]:
-    """The fields; of a repeated one the last value. Raises MalformedPayload."""
-    try:
-        return dict(_pairs(request))
-    except ValueError:
-        raise MalformedPayload("the form is not UTF-8 or has too many fields") from None
+def _content(message: "OutboundMessage") -> Iterator[tuple[str, str]]:
+    """On WhatsApp a template is a Content SID; SMS knows none, so the same words go as text.
 
-
-def _pairs(request: WebhookRequest) -> list[tuple[str, str]]:
-    return parse_qsl(
-        request.body.decode(), keep_blank_values=True, errors="strict", max_num_fields=1000
-    )
-
-
-def _fields_as_signed(request: WebhookRequest) -> str:
-    """Each field's name and value, sorted; of a repeated field each different value once."""
-    try:
-        pairs = sorted(set(_pairs(request)))
-    except ValueError:
-        raise Unauthentic("the form is not UTF-8 or has too many fields") from None
-    return "".join(name + value for name, value in pairs)
-
-
-def _with_and_without_port(url: str) -> tuple[str, str]:
-    """Twilio signs now with the port, now without it, whatever the configured URL says."""
-    scheme, _, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    bare = _PORT.sub("", host)
-    port = host if bare != host else f"{host}:{443 if scheme == 'https' else 80}"
-    return f"{scheme}://{bare}{slash}{path}", f"{scheme}://{port}{slash}{path}"
-
-
-def _content(message: "OutboundMessage") -> dict[str, str]:
-    """On WhatsApp a template is a Content SID; SMS knows none, so the same words go as text."""
-    if message.template is not None and message.endpoint.channel is Channel.WHATSAPP:
+    Buttons only exist in such templates, so the answers to pick from are lines with a number, on
+    every channel: whoever reads them can write the number or the words.
+    """
+    channel = message.endpoint.channel
+    if message.template is not None and channel is Channel.WHATSAPP:
         if not _CONTENT_SID.fullmatch(message.template.name):
             raise SendRefused(
-                "a WhatsApp template is named by its Content SID at Twilio", code="content_sid"
+                "a WhatsApp template is named by its Content SID at Twilio",
+                code="content_sid",
+                reason=REFUSALS["content_sid"],
             )
         variables = {str(n): value for n, value in enumerate(message.template.parameters, start=1)}
-        return {"ContentSid": message.template.name, "ContentVariables": json.dumps(variables)}
-    if not 0 < len(message.text) <= LONGEST_BODY:
-        raise SendRefused(f"a text has 1 to {LONGEST_BODY} characters at Twilio", code="21617")
-    return {"Body": message.text}
+        yield "ContentSid", message.template.name
+        yield "ContentVariables", json.dumps(variables)
+        return
+    lines = [f"{number}. {one.title}" for number, one in enumerate(message.choices, start=1)]
+    text = "\n".join([message.text, *lines]) if lines else message.text
+    if len(text) > LONGEST_BODY or not (text or message.files):
+        raise _refused(f"a text has 1 to {LONGEST_BODY} characters at Twilio", "21617")
+    if len(message.files) > MOST_FILES.get(channel, 0):
+        raise _refused(f"{MOST_FILES.get(channel, 0)} files at most over {channel.value}", "21623")
+    if text:
+        yield "Body", text
+    for file in message.files:
+        yield "MediaUrl", file.url
 
 
-def _error_code(body: bytes) -> str:
-    """Twilio's own code, or `unknown`."""
-    try:
-        answer = read_json(body)
-    except MalformedPayload:
-        return "unknown"
-    code = answer.get("code") if isinstance(answer, dict) else None
-    return str(code) if isinstance(code, int) else "unknown"
+def _refused(detail: str, code: str) -> SendRefused:
+    return SendRefused(detail, code=code, reason=REFUSALS[code])
 
 
 PROVIDER = Twilio()

@@ -26,13 +26,14 @@ from shared.domain.privacy import (
     proof_of,
 )
 from shared.domain.retention import epoch, expires_at
-from shared.domain.touchpoint import Attachment, DeliveryStatus, Message
+from shared.domain.touchpoint import Attachment, CallState, DeliveryStatus, Heard, Message
 from shared.events.catalogue import ErasureDone, ErasureRequested, ExportRequested
 from shared.ports import Cleared
 from shared.providers.base import File, Observed
 from tests.builders import (
     NOON,
     PHONE,
+    call_part,
     identifier,
     observed,
     policies,
@@ -160,6 +161,31 @@ def test_touchpoints_go_with_their_files_and_statuses(privacy: Privacy) -> None:
     assert [one["touchpoint_id"]["S"] for one in privacy.items("touchpoints")] == [
         other.touchpoint_id
     ]
+
+
+def test_a_call_goes_with_all_it_was(privacy: Privacy) -> None:
+    """A large one lies in files, of which each part left one."""
+    privacy.begin()
+    noise = Random(1)
+    large = [
+        call_part(name, heard=(Heard(source="live", key=name, text=noise.randbytes(90_000).hex()),))
+        for name in ("one", "two", "three", "four")
+    ]
+    small = call_part("ringing", key="CA2")
+    ended = call_part("ended", key="CA2", at=30, state=CallState.NO_ANSWER)
+    for part in (*large, small, ended):
+        privacy.ledger.record([observed(part)])
+    assert len(privacy.files()) > 1
+    entry = privacy.ledger.read(ended.touchpoint_id)
+    assert entry is not None
+    kept = {item["touchpoint_id"]["S"]: item for item in privacy.items("touchpoints")}
+    assert int(kept[ended.touchpoint_id]["expires_at"]["N"]) == expires_at(
+        entry.touchpoint, RETENTION
+    )
+    privacy.tie(large[0], small)
+    assert privacy.data.erase_touchpoints(privacy.erasure).deleted >= 2
+    assert privacy.files() == []
+    assert privacy.items("touchpoints") == []
 
 
 def test_what_is_nobodys_is_searched_by_value(privacy: Privacy) -> None:

@@ -193,7 +193,7 @@ class TestLedger:
         assert stores.ledger.send_again(seen.touchpoint_id)
         entry = stores.ledger.read(seen.touchpoint_id)
         assert entry is not None and entry.attempt == 2
-        attach(stores, seen, finished=True)
+        attach(stores, seen, finished=True, attempt=2)
         assert not stores.ledger.send_again(seen.touchpoint_id)
 
     def test_states_can_be_listed(self, stores: Stores) -> None:

@@ -30,11 +30,11 @@ from shared.domain.suppression import (
     SuppressionRecord,
     endpoint_subject,
 )
-from shared.domain.touchpoint import Endpoint, Touchpoint
+from shared.domain.touchpoint import Endpoint, Message, Touchpoint
 from shared.policies.reader import Policies
 from shared.ports import LedgerEntry
 
-ANSWERED = "the provider answers these words itself on this line"
+ANSWERED = "the provider answers these words itself"
 
 
 def send_notice(request: NoticeRequest, ports: Ports) -> Notice | None:
@@ -59,7 +59,7 @@ def send_notice(request: NoticeRequest, ports: Ports) -> Notice | None:
         return _after_broken_attempt(subject, notice, ports)
     if notice.state is not NoticeState.PENDING:
         return notice
-    if _answers_itself(endpoint, ports.policies):
+    if _was_answered(entry.touchpoint) or _answers_itself(endpoint, ports.policies):
         return _end(subject, notice, NoticeState.REFUSED, ANSWERED, ports)
     return _send(subject, notice, entry, ports)
 
@@ -69,6 +69,12 @@ def _after_broken_attempt(subject: str, notice: Notice, ports: Ports) -> Notice:
         raise Contention("another delivery of this notice is under way")
     reason = "the attempt broke off: the provider may or may not have it"
     return _end(subject, notice, NoticeState.UNCONFIRMED, reason, ports)
+
+
+def _was_answered(touchpoint: Touchpoint) -> bool:
+    """The provider says so beside the word itself."""
+    content = touchpoint.content
+    return isinstance(content, Message) and content.answered_word is not None
 
 
 def _answers_itself(endpoint: Endpoint, policies: Policies) -> bool:

@@ -1,4 +1,6 @@
-"""A person overrode what a touchpoint was understood as: the ticket that holds it follows."""
+"""A person overrode what a touchpoint was understood as, or more is known of a call: the ticket
+that holds it follows.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
@@ -50,12 +52,12 @@ def holding_ticket(
 def correct(
     ticket: Ticket,
     follows: Follows,
-    overrides: Sequence[Override],
+    entry: LedgerEntry,
     *,
     tickets: TicketStore,
     policies: Policies,
 ) -> TicketStep:
-    """Move the ticket to where it now belongs, and log who overrode what.
+    """Move the ticket to where it now belongs, and log who overrode what, or that a call went on.
 
     The step again finds both done, and writes nothing. Raises Contention.
     """
@@ -71,8 +73,11 @@ def correct(
         sla=policies.sla,
         calendar=policies.calendar_of(ticket.first),
     )
-    log = override_log(
-        overrides, follows.word.touchpoint_id, **_changes(ticket, corrected), stays=list(stays)
+    changes = {**_changes(ticket, corrected), "stays": list(stays)}
+    log = (
+        override_log(entry.overrides, follows.word.touchpoint_id, **changes)
+        if entry.overrides
+        else _growth_log(entry, follows, **changes)
     )
     if corrected != ticket or not any(_is_same(one, log) for one in known):
         event = TicketChanged(
@@ -81,7 +86,7 @@ def correct(
             queue=corrected.queue,
             status=corrected.status,
             priority=corrected.priority,
-            change="overridden",
+            change="overridden" if entry.overrides else "call_went_on",
             version=ticket.version + 1,
         )
         tickets.save(corrected, ticket, event, log)
@@ -123,6 +128,19 @@ def override_log(
         what="override_released" if latest.released else "overridden",
         by=latest.released.by if latest.released else latest.by,
         detail={"said": said, **told},
+    )
+
+
+def _growth_log(entry: LedgerEntry, follows: Follows, **detail: Any) -> LogEntry:
+    """What is known of a call now, as of that round of its journey."""
+    said = {
+        "touchpoint_id": follows.word.touchpoint_id,
+        "intent": follows.word.intent,
+        "round": entry.grown,
+    }
+    told = {name: value for name, value in detail.items() if value}
+    return LogEntry(
+        at=follows.priority.at, what="call_went_on", by="policy", detail={"said": said, **told}
     )
 
 

@@ -36,7 +36,7 @@ def create_ticket(
     step: JourneyState, *, ledger: Ledger, tickets: TicketStore, policies: Policies, clock: Clock
 ) -> TicketStep:
     """Open a ticket for what was understood, or join the open one; correct the one that holds a
-    touchpoint of which a person spoke.
+    touchpoint of which a person spoke, or a call of which more is known now.
 
     Raises Contention when another journey wrote the same ticket; the step is then tried again.
     """
@@ -57,11 +57,12 @@ def create_ticket(
     way = find_way(entry.touchpoint, classification.intent, policies)
     queue = way.queue
     owed = _is_owed(step.ai_classification, policies)
-    held = holding_ticket(entry, open_tickets, tickets) if entry.overrides else None
+    is_anew = bool(entry.overrides) or entry.grown > 1
+    held = holding_ticket(entry, open_tickets, tickets) if is_anew else None
     if held is not None:
         taken = {one.queue for one in open_tickets if one.profile_id == held.profile_id}
         follows = Follows(word, owed, way, queue in taken - {held.queue}, priority)
-        return correct(held, follows, entry.overrides, tickets=tickets, policies=policies)
+        return correct(held, follows, entry, tickets=tickets, policies=policies)
     ticket = _ticket_to_join(way, classification.intent, open_tickets, policies)
     decisions = (priority, _routing(classification.intent, way, ticket, now))
     if ticket is not None:

@@ -56,9 +56,9 @@ def hear(promise: Promise, seen: Touchpoint) -> Touchpoint:
     return seen
 
 
-def word(promise: Promise, text: str, *, minutes: int = 0) -> Touchpoint:
+def word(promise: Promise, text: str, *, minutes: int = 0, **given: Any) -> Touchpoint:
     at = promise.world.clock.now() + minutes * MINUTE
-    return hear(promise, sms(text, at=at, key=f"SM-{text}-{minutes}"))
+    return hear(promise, sms(text, at=at, key=f"SM-{text}-{minutes}", **given))
 
 
 def send(promise: Promise, seen: Touchpoint) -> Notice | None:
@@ -212,6 +212,15 @@ def test_a_line_whose_provider_answers_itself_sends_nothing(promise: Promise) ->
     notice = send(promise, word(promise, "STOP"))
     assert notice is not None
     assert (notice.state, notice.result) == (NoticeState.REFUSED, ANSWERED)
+
+
+def test_a_word_that_the_provider_answered_is_not_answered_again(promise: Promise) -> None:
+    """Twilio's Advanced Opt-Out says so beside the word."""
+    stop = word(promise, "STOP", answered_word="opt_out")
+    notice = send(promise, stop)
+    assert notice is not None
+    assert (notice.state, notice.result) == (NoticeState.REFUSED, ANSWERED)
+    assert len(promise.world.sender) == 0
 
 
 def test_without_a_secret_it_is_refused_before_anybody_is_asked(promise: Promise) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 from base64 import b64encode
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
@@ -15,9 +16,15 @@ from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
 from infra.local.clients.twilio import sign
-from shared.domain.errors import SendDelayed, SendRefused, SendUnconfirmed, Unauthentic
-from shared.domain.sending import TemplateUse
-from shared.domain.touchpoint import Channel, touchpoint_id
+from shared.domain.errors import (
+    MalformedPayload,
+    SendDelayed,
+    SendRefused,
+    SendUnconfirmed,
+    Unauthentic,
+)
+from shared.domain.sending import OutboundFile, TemplateUse
+from shared.domain.touchpoint import Attachment, Automation, Channel, Choice, Message, touchpoint_id
 from shared.providers.base import HttpRequest, HttpResponse, find_provider
 from tests.unit.providers.fixtures import NOW, SECRETS, Case, cases, fetch, received
 from tests.unit.providers.sending import message_of, message_to, prepared, simulated
@@ -149,12 +156,101 @@ def test_refuses_a_whatsapp_template_of_another_provider() -> None:
     use = TemplateUse(name="order_update", language="en")
     with pytest.raises(SendRefused) as refused:
         prepared(PROVIDER, message(Channel.WHATSAPP, template=use))
-    assert refused.value.code == "content_sid"
+    assert (refused.value.code, refused.value.reason) == ("content_sid", "template")
 
 
 def test_sends_a_template_as_text_where_there_are_none() -> None:
     use = TemplateUse(name="order_update", language="en")
     assert form_of(prepared(PROVIDER, message(template=use)))["Body"] == "We are on it."
+
+
+def fields_of(request: HttpRequest) -> list[tuple[str, str]]:
+    return parse_qsl(request.body.decode(), strict_parsing=True)
+
+
+PICTURE = OutboundFile(form="image", url="https://boutique.example/a.jpg")
+DAYS = (Choice(id="d1", title="Monday"), Choice(id="d2", title="Tuesday"))
+
+
+def test_sends_files_with_and_without_words() -> None:
+    request = prepared(PROVIDER, message(files=(PICTURE, PICTURE)))
+    assert fields_of(request)[-2:] == [("MediaUrl", PICTURE.url)] * 2
+    assert simulated("twilio", request).status == 201
+    alone = prepared(PROVIDER, message(Channel.WHATSAPP, text="", files=(PICTURE,)))
+    assert "Body" not in form_of(alone)
+    assert simulated("twilio", alone).status == 201
+
+
+@pytest.mark.parametrize(("channel", "most"), [(Channel.SMS, 10), (Channel.WHATSAPP, 1)])
+def test_refuses_more_files_than_the_channel_takes(channel: Channel, most: int) -> None:
+    prepared(PROVIDER, message(channel, files=(PICTURE,) * most))
+    with pytest.raises(SendRefused) as refused:
+        prepared(PROVIDER, message(channel, files=(PICTURE,) * (most + 1)))
+    assert (refused.value.code, refused.value.reason) == ("21623", "content")
+
+
+@pytest.mark.parametrize("channel", [Channel.SMS, Channel.WHATSAPP])
+def test_answers_to_pick_from_are_lines(channel: Channel) -> None:
+    """Twilio's buttons only exist in templates that were approved before."""
+    request = prepared(PROVIDER, message(channel, text="Which day?", choices=DAYS))
+    assert form_of(request)["Body"] == "Which day?\n1. Monday\n2. Tuesday"
+
+
+def test_the_lines_count_as_text() -> None:
+    with pytest.raises(SendRefused) as refused:
+        prepared(PROVIDER, message(text="x" * 1590, choices=DAYS))
+    assert refused.value.code == "21617"
+
+
+def test_answers_over_rcs_and_messenger_where_they_came_from() -> None:
+    for name, to, sender in (
+        ("rcs", "rcs:+15558675310", "rcs:boutique_a1a1aaaa_agent"),
+        ("messenger", "messenger:4325435678912345", "messenger:107771525616123"),
+    ):
+        [seen] = PROVIDER.parse(CASES[name].request, SECRET, NOW)
+        way = seen.touchpoint.endpoint
+        assert way is not None
+        request = prepared(PROVIDER, message_to(way.channel, "twilio", way.account, way.address))
+        assert (form_of(request)["To"], form_of(request)["From"]) == (to, sender)
+        assert simulated("twilio", request).status == 201
+
+
+def test_media_are_fetched_with_the_login_and_only_from_twilio() -> None:
+    [seen] = PROVIDER.parse(CASES["mms"].request, SECRET, NOW)
+    content = seen.touchpoint.content
+    assert isinstance(content, Message)
+    request = PROVIDER.media(content.attachments[0], SECRET)
+    assert request is not None
+    assert request.url == content.attachments[0].provider_reference
+    account = SECRETS["twilio"]["account_sid"]
+    given = b64encode(f"{account}:{TOKEN}".encode()).decode()
+    assert request.headers == {"authorization": f"Basic {given}"}
+    for elsewhere in ("https://cdn.example/a", "http://api.twilio.com/a", "nowhere", None):
+        attachment = Attachment(provider_reference=elsewhere)
+        assert PROVIDER.media(attachment, SECRET) is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"Latitude": "north", "Longitude": "1"},
+        {"Latitude": "91", "Longitude": "1"},
+        {"Latitude": "nan", "Longitude": "1"},
+    ],
+)
+def test_a_place_that_is_none_is_unreadable(fields: dict[str, str]) -> None:
+    case = CASES["whatsapp_location"]
+    body = urlencode({**dict(parse_qsl(case.call.body.decode())), **fields}).encode()
+    with pytest.raises(MalformedPayload):
+        PROVIDER.parse(replace(case.request, body=body), SECRET, NOW)
+
+
+def test_a_page_that_is_spoken_of_by_a_word_names_nobody() -> None:
+    case = CASES["messenger"]
+    fields = {**dict(parse_qsl(case.call.body.decode())), "From": "messenger:somebody"}
+    [seen] = PROVIDER.parse(replace(case.request, body=urlencode(fields).encode()), SECRET, NOW)
+    assert seen.touchpoint.identifiers == ()
+    assert seen.touchpoint.automation is Automation.BOT
 
 
 @pytest.mark.parametrize("text", ["", "x" * 1601])
@@ -187,6 +283,30 @@ def test_tells_refused_from_delayed_from_unconfirmed(
         PROVIDER.receipt(response)
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (20003, "unauthorized"),
+        (21211, "invalid_recipient"),
+        (21610, "opted_out"),
+        (63016, "window_closed"),
+        (21656, "template"),
+        (12345, "unknown"),
+    ],
+)
+def test_a_refusal_says_why_in_the_terms_of_the_house(code: int, reason: str) -> None:
+    with pytest.raises(SendRefused) as refused:
+        PROVIDER.receipt(refusal(400, code))
+    assert (refused.value.code, refused.value.reason) == (str(code), reason)
+
+
+def test_too_many_at_once_says_when_to_come_back() -> None:
+    busy = replace(refusal(429, 20429), headers={"Retry-After": "7"})
+    with pytest.raises(SendDelayed) as delayed:
+        PROVIDER.receipt(busy)
+    assert delayed.value.retry_after == timedelta(seconds=7)
+
+
 def changed(**changes: str) -> HttpRequest:
     request = prepared(PROVIDER, message())
     fields = {**form_of(request), **changes}
@@ -207,6 +327,7 @@ def changed(**changes: str) -> HttpRequest:
         (changed(To=OURS), 21266),
         (changed(Body=""), 21619),
         (changed(Body="x" * 1601), 21617),
+        (changed(MediaUrl="ftp://nowhere"), 21620),
         (changed(StatusCallback="nowhere"), 21609),
         (changed(ContentSid="order_update"), 21655),
         (changed(ContentSid=CONTENT_SID, ContentVariables="[]"), 21656),
