@@ -44,6 +44,16 @@ PROBLEM = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
+        "reason": {
+            "type": "string",
+            "const": "window_closed",
+            "description": "Of a reply that was refused: its reply window is closed.",
+        },
+        "templates": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "With `window_closed`: what may be sent instead, by name.",
+        },
         "errors": {
             "type": "array",
             "items": {

@@ -6,15 +6,11 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
 
+from functions.agent_api.logic import replies
 from functions.agent_api.logic import tickets as logic
 from functions.agent_api.logic.paging import Listing
-from functions.agent_api.logic.tickets import (
-    PromisedReply,
-    Reply,
-    TicketDetail,
-    TicketEdit,
-    TicketView,
-)
+from functions.agent_api.logic.replies import PromisedReply, Reply
+from functions.agent_api.logic.tickets import TicketDetail, TicketEdit, TicketView
 from functions.agent_api.parameters import DEFAULT_LIMIT, Cursor, Id, Limit, PathId, Status
 from functions.agent_api.ports import (
     Agent,
@@ -47,6 +43,16 @@ ReplyBody = Annotated[
             "a model's": {
                 "value": {"text": "Votre colis est parti ce matin.", "written_by": "machine"}
             },
+            "a question with buttons": {
+                "value": {
+                    "text": "Quand passons-nous ?",
+                    "choices": [
+                        {"id": "am", "title": "Le matin"},
+                        {"id": "pm", "title": "L'après-midi"},
+                    ],
+                }
+            },
+            "a template, once the window is closed": {"value": {"template": "answer_is_ready"}},
         }
     ),
 ]
@@ -97,17 +103,23 @@ def list_tickets(
     "/v1/tickets/<ticket_id>",
     tags=TAGS,
     operation_id="read_ticket",
-    summary="A ticket: clocks, log, follow-ups, touchpoints",
+    summary="A ticket: clocks, log, follow-ups, touchpoints, reply window",
 )
 def read_ticket(
     ticket_id: PathId,
     tickets: TicketsPort,
     profiles: ProfilesPort,
     ledger: LedgerPort,
+    policies: CompanyPolicies,
     clock: ClockPort,
 ) -> TicketDetail:
     return logic.read_ticket(
-        TicketId(ticket_id), tickets=tickets, profiles=profiles, ledger=ledger, clock=clock
+        TicketId(ticket_id),
+        tickets=tickets,
+        profiles=profiles,
+        ledger=ledger,
+        policies=policies,
+        clock=clock,
     )
 
 
@@ -124,18 +136,20 @@ def reply(
     agent: Agent,
     is_machine: CallerIsMachine,
     tickets: TicketsPort,
+    profiles: ProfilesPort,
     ledger: LedgerPort,
     policies: CompanyPolicies,
     clock: ClockPort,
     idempotency_key: IdempotencyKey = None,
 ) -> PromisedReply:
-    return logic.reply(
+    return replies.reply(
         TicketId(ticket_id),
         said,
         agent=agent,
         is_machine=is_machine,
         idempotency_key=idempotency_key,
         tickets=tickets,
+        profiles=profiles,
         ledger=ledger,
         policies=policies,
         clock=clock,

@@ -1,16 +1,24 @@
 """Turn the rules for an occasion into follow-ups, each with its one-time schedule."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from shared.domain.errors import NotFound
 from shared.domain.follow_up import FollowUp, FollowUpState, follow_up_from
 from shared.domain.journey import DeliveryRequest, SchedulingRequest
 from shared.domain.model import FollowUpId
+from shared.domain.reply_window import windows_of
 from shared.domain.ticket import Milestone, Ticket
 from shared.events.catalogue import FollowUpScheduled
 from shared.policies.reader import Policies
 from shared.ports import Clock, TicketStore, Timer
 
+OCCASIONS: Mapping[str, tuple[Milestone, ...]] = {
+    "ticket_opened": (Milestone.TICKET_OPENED, Milestone.CUSTOMER_WROTE),
+    "customer_wrote": (Milestone.CUSTOMER_WROTE,),
+    "agent_replied": (Milestone.AGENT_REPLIED,),
+}
+"""What has happened when this is asked: a ticket opens by a customer's words."""
 SOONEST = timedelta(seconds=60)
 """The scheduler's precision; a due time that has passed is scheduled this far ahead."""
 
@@ -31,14 +39,15 @@ def schedule_follow_ups(
     ticket = tickets.read(request.ticket_id)
     if ticket is None:
         raise NotFound("there is no such ticket")
-    when = Milestone(request.when)
-    since = _occasion(ticket, when)
-    if since is None:
-        return []
+    happened = OCCASIONS[request.when]
     promised = []
     for rule in policies.follow_ups:
-        if rule.when is when and (rule.queues is None or ticket.queue in rule.queues):
-            follow_up = follow_up_from(rule, ticket, since, policies.calendar_of(ticket.first))
+        if rule.when in happened and (rule.queues is None or ticket.queue in rule.queues):
+            calendar = policies.calendar_of(ticket.first)
+            closes_at = _window_closes_at(ticket, policies)
+            follow_up = follow_up_from(rule, ticket, calendar, closes_at)
+            if follow_up is None:
+                continue
             standing = tickets.promise(follow_up, _event(follow_up))
             if standing.state is FollowUpState.SCHEDULED:
                 _set_timer(standing, tickets=tickets, timer=timer, now=clock.now())
@@ -46,8 +55,13 @@ def schedule_follow_ups(
     return promised
 
 
-def _occasion(ticket: Ticket, when: Milestone) -> datetime | None:
-    return ticket.first.at if when is Milestone.TICKET_OPENED else ticket.last_agent_at
+def _window_closes_at(ticket: Ticket, policies: Policies) -> datetime | None:
+    """When nobody can answer freely any more; None where that does not happen."""
+    word = ticket.answerable
+    if word.endpoint is None:
+        return None
+    lengths = policies.sending.reply_windows.get(word.endpoint.channel)
+    return windows_of(word.endpoint, word.at, lengths)[-1].open_until
 
 
 def _set_timer(follow_up: FollowUp, *, tickets: TicketStore, timer: Timer, now: datetime) -> None:

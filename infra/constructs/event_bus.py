@@ -148,17 +148,21 @@ class Rules(Construct):
                     **delivery,
                 ),
             )
-        self._rule(
-            "reply_schedules_follow_ups",
-            TicketChanged.event_pattern(change=["agent_replied"]),
-            targets.LambdaFunction(
-                follow_up_scheduling,
-                event=events.RuleTargetInput.from_object(
-                    {"ticket_id": _field(TicketChanged, "ticket_id"), "when": "agent_replied"}
+        for name, change in (
+            ("reply_schedules_follow_ups", "agent_replied"),
+            ("word_schedules_follow_ups", "customer_wrote"),
+        ):
+            self._rule(
+                name,
+                TicketChanged.event_pattern(change=[change]),
+                targets.LambdaFunction(
+                    follow_up_scheduling,
+                    event=events.RuleTargetInput.from_object(
+                        {"ticket_id": _field(TicketChanged, "ticket_id"), "when": change}
+                    ),
+                    **delivery,
                 ),
-                **delivery,
-            ),
-        )
+            )
         self._rule(
             "immediate_is_delivered",
             FollowUpScheduled.event_pattern(immediate=[True]),

@@ -3,6 +3,7 @@
 Each is mapped once: to HTTP in `runtime.http`, to Retry in the journey.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Literal
 
@@ -58,6 +59,14 @@ class Conflict(PasserelleError):
     """The command contradicts the current state; reading again and deciding anew is up to the
     caller.
     """
+
+
+class WindowClosed(Conflict):
+    """No words may go there now: its reply window is closed. `templates` may, by their names."""
+
+    def __init__(self, detail: str, *, templates: Sequence[str]) -> None:
+        super().__init__(detail)
+        self.templates = tuple(templates)
 
 
 class Contention(PasserelleError):

@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.domain.errors import RefusalReason
 from shared.domain.model import (
@@ -16,10 +16,10 @@ from shared.domain.model import (
     TouchpointId,
     derived_id,
 )
-from shared.domain.sending import GateStep, MessageClass
+from shared.domain.sending import GateStep, MessageClass, OutboundFile
 from shared.domain.sla import Calendar, add_working_time
 from shared.domain.ticket import Milestone, Ticket
-from shared.domain.touchpoint import Writer
+from shared.domain.touchpoint import Choice, Writer
 
 
 class SendTemplate(Model):
@@ -38,41 +38,99 @@ class Escalate(Model):
     do: Literal["escalate"] = "escalate"
 
 
+class Announce(Model):
+    """Tell the company that a customer's reply window closes soon, with nobody having answered.
+
+    Nothing is sent: ReplyWindowClosingSoon and the ticket's log tell it.
+    """
+
+    do: Literal["announce"] = "announce"
+    ahead: timedelta = Field(gt=timedelta(0))
+    """By how much before it closes."""
+
+
 class SendReply(Model):
-    """An agent's own words, due at once. Bound to the touchpoint it answers.
+    """What an agent answers, due at once. Bound to the touchpoint it answers.
 
     `text` is without the disclosure that precedes what a machine wrote.
     """
 
     do: Literal["reply"] = "reply"
-    text: str = Field(min_length=1, max_length=4096)
+    text: str = Field(default="", max_length=4096)
+    template: str | None = None
+    """Of the company's templates, in place of words of the agent's own."""
+    choices: tuple[Choice, ...] = ()
+    """Answers to pick from; `text` asks the question."""
+    files: tuple[OutboundFile, ...] = ()
     answers: TouchpointId
     agent: str
     written_by: Writer = Writer.PERSON
     """Replies that were kept before this was asked are people's."""
 
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.template is not None and (self.text or self.choices or self.files):
+            raise ValueError("template: it is sent alone")
+        if self.template is None and not self.text and not self.files:
+            raise ValueError("text: there is nothing to send")
+        if self.choices and not self.text:
+            raise ValueError("text: it must ask what the choices answer")
+        return self
 
-Action = Annotated[SendTemplate | Escalate | SendReply, Field(discriminator="do")]
+
+Action = Annotated[SendTemplate | Escalate | Announce | SendReply, Field(discriminator="do")]
 
 
 class FollowUpRule(Model):
     """When `when` happens: if no `if_no` within `within`, then `then`, unless one of `cancelled_by`
-    comes first.
+    comes first. What announces the end of a reply window is due by that, and has no `within`.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")
-    when: Literal[Milestone.TICKET_OPENED, Milestone.AGENT_REPLIED]
+    when: Literal[Milestone.TICKET_OPENED, Milestone.CUSTOMER_WROTE, Milestone.AGENT_REPLIED]
     queues: frozenset[str] | None = None
     if_no: Milestone
-    within: timedelta = Field(gt=timedelta(0))
+    within: timedelta | None = Field(default=None, gt=timedelta(0))
     counted_in: Literal["clock_time", "working_time"] = "clock_time"
-    then: Annotated[SendTemplate | Escalate, Field(discriminator="do")]
+    then: Annotated[SendTemplate | Escalate | Announce, Field(discriminator="do")]
     cancelled_by: frozenset[Milestone] = frozenset()
 
-    def due_at(self, since: datetime, calendar: Calendar) -> datetime:
+    @model_validator(mode="after")
+    def _is_dated(self) -> Self:
+        if isinstance(self.then, Announce) is (self.within is not None):
+            raise ValueError("within: every rule has it but one that announces, which has none")
+        if isinstance(self.then, Announce) and self.when is not Milestone.CUSTOMER_WROTE:
+            raise ValueError("when: a reply window opens when customer_wrote")
+        return self
+
+    def due_at(
+        self, since: datetime, calendar: Calendar, closes_at: datetime | None
+    ) -> datetime | None:
+        """None for the announcement of a window that there is not.
+
+        `closes_at` is when the reply window of the way back closes.
+        """
+        if isinstance(self.then, Announce):
+            return closes_at - self.then.ahead if closes_at is not None else None
+        assert self.within is not None, "the rule was validated"
         if self.counted_in == "working_time":
             return add_working_time(since, self.within, calendar)
         return since + self.within
+
+    def occasion(self, ticket: Ticket) -> tuple[datetime | None, str]:
+        """Since when it counts on a ticket as it stands, and what tells this occasion from others.
+
+        None where there is no occasion. A customer who goes on writing before anybody answered has
+        one turn, and gives one occasion.
+        """
+        replied_at = ticket.last_agent_at
+        replied = replied_at.isoformat() if replied_at is not None else ""
+        if self.when is Milestone.TICKET_OPENED:
+            return ticket.first.at, ""
+        if self.when is Milestone.AGENT_REPLIED:
+            return replied_at, replied
+        waits = replied_at is None or ticket.last.at > replied_at
+        return (ticket.last.at if waits else None), replied
 
 
 class FollowUpState(StrEnum):
@@ -131,20 +189,26 @@ class FollowUp(Model):
 
 
 def follow_up_from(
-    rule: FollowUpRule, ticket: Ticket, since: datetime, calendar: Calendar
-) -> FollowUp:
-    """What a rule promises on a ticket.
+    rule: FollowUpRule, ticket: Ticket, calendar: Calendar, closes_at: datetime | None = None
+) -> FollowUp | None:
+    """What a rule promises on a ticket as it stands, or None.
 
-    One per rule and occasion: the opening, or each agent reply.
+    One per rule and occasion: the opening, each agent reply, each time the customer is next to be
+    answered. `closes_at` is when the reply window of the way back closes.
     """
-    occasion = "" if rule.when is Milestone.TICKET_OPENED else since.isoformat()
+    since, occasion = rule.occasion(ticket)
+    if since is None:
+        return None
+    due_at = rule.due_at(since, calendar, closes_at)
+    if due_at is None:
+        return None
     return FollowUp(
         follow_up_id=FollowUpId(derived_id("follow_up", ticket.ticket_id, rule.name, occasion)),
         ticket_id=ticket.ticket_id,
         profile_id=ticket.profile_id,
         name=rule.name,
         since=since,
-        due_at=rule.due_at(since, calendar),
+        due_at=due_at,
         action=rule.then,
         cancelled_by=rule.cancelled_by | {rule.if_no},
     )

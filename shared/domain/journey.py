@@ -107,7 +107,7 @@ class SchedulingRequest(Model):
     model_config = ConfigDict(extra="ignore")
 
     ticket_id: TicketId
-    when: Literal["ticket_opened", "agent_replied"]
+    when: Literal["ticket_opened", "customer_wrote", "agent_replied"]
 
 
 class NoticeRequest(Model):

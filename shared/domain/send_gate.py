@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from shared.domain.ai_use import AiUseName
+from shared.domain.reply_window import ReplyWindow, WindowKind, open_window, windows_of
 from shared.domain.sending import (
     GateResult,
     GateStep,
@@ -40,8 +41,8 @@ def pass_gate(context: SendContext, policy: SendingPolicy) -> GateResult:
         return end(Verdict.DEFER, quiet_until)
     if not answer("frequency_cap", *_under_cap(context, policy)):
         return end(Verdict.REFUSE)
-    is_open, reason = _window(context, policy)
-    if not answer("reply_window", is_open or context.template_ready, reason):
+    window, reason = _window(context, policy)
+    if not answer("reply_window", window is not None or context.template_ready, reason):
         return end(Verdict.REFUSE)
     budget = policy.monthly_budget.get(context.endpoint.channel)
     answer(
@@ -49,7 +50,10 @@ def pass_gate(context: SendContext, policy: SendingPolicy) -> GateResult:
         True,
         f"no spend is recorded yet against {budget}" if budget else "no budget is set",
     )
-    return end(Verdict.SEND_TEXT if is_open else Verdict.SEND_TEMPLATE)
+    if window is None:
+        return end(Verdict.SEND_TEMPLATE)
+    is_longer = window.kind is WindowKind.HUMAN_AGENT
+    return end(Verdict.SEND_AS_HUMAN_AGENT if is_longer else Verdict.SEND_TEXT)
 
 
 def _switched_on(context: SendContext) -> tuple[bool, str]:
@@ -128,16 +132,21 @@ def _under_cap(context: SendContext, policy: SendingPolicy) -> tuple[bool, str]:
     return recent < cap.most, f"{recent} of at most {cap.most} sent in the last {cap.per}"
 
 
-def _window(context: SendContext, policy: SendingPolicy) -> tuple[bool, str]:
+def _window(context: SendContext, policy: SendingPolicy) -> tuple[ReplyWindow | None, str]:
+    """The window it leaves by, if one is open to it."""
     channel = context.endpoint.channel
-    length = policy.reply_windows.get(channel)
-    if length is None:
-        return True, f"{channel.value} has no reply window"
-    if context.last_inbound_at is not None and context.now <= context.last_inbound_at + length:
-        return True, f"open until {(context.last_inbound_at + length).isoformat()}"
-    closed = "never opened" if context.last_inbound_at is None else "closed"
-    instead = "an approved template is sent" if context.template_ready else "no approved template"
-    return (
-        False,
-        f"{closed}; {instead}",
+    windows = windows_of(
+        context.endpoint, context.last_inbound_at, policy.reply_windows.get(channel)
     )
+    window = open_window(windows, context.now, by_person=context.by_person)
+    if window is None:
+        closed = "never opened" if context.last_inbound_at is None else "closed"
+        if open_window(windows, context.now, by_person=True) is not None:
+            closed = "open to a person's own answer alone"
+        ready = context.template_ready
+        instead = "an approved template is sent" if ready else "no approved template"
+        return None, f"{closed}; {instead}"
+    if window.open_until is None:
+        return window, f"{channel.value} has no reply window"
+    people = " for people" if window.kind is WindowKind.HUMAN_AGENT else ""
+    return window, f"open{people} until {window.open_until.isoformat()}"

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from shared.domain.disclosure import is_disclosed
 from shared.domain.model import Instant, Model
+from shared.domain.reply_window import WindowLengths
 from shared.domain.sla import TimeZoneName
 from shared.domain.touchpoint import Channel, Choice, Endpoint, Writer
 
@@ -104,6 +105,8 @@ class GateStep(Model):
 
 class Verdict(StrEnum):
     SEND_TEXT = "send_text"
+    SEND_AS_HUMAN_AGENT = "send_as_human_agent"
+    """A person's own words, where only the longer window for those is open."""
     SEND_TEMPLATE = "send_template"
     DEFER = "defer"
     REFUSE = "refuse"
@@ -148,8 +151,10 @@ class SendingPolicy(Model):
     """The classes that quiet hours hold back."""
     default_time_zone: TimeZoneName
     frequency_caps: dict[MessageClass, FrequencyCap]
-    reply_windows: dict[Channel, timedelta]
+    reply_windows: dict[Channel, WindowLengths]
     """Channels without one are always open."""
+    reply_templates: tuple[str, ...] = ()
+    """What an agent may send in place of words of their own, where the channel approved it."""
     monthly_budget: dict[Channel, str] = {}
 
     @model_validator(mode="after")
@@ -179,5 +184,7 @@ class SendContext(Model):
     """When messages of this class left to this person lately, across channels."""
     last_inbound_at: Instant | None = None
     """When this endpoint last wrote to us."""
+    by_person: bool = False
+    """Whether it is a person's own answer, and neither a machine's nor a rule's."""
     template_ready: bool = False
     """Whether an approved template could be sent in place of free text."""

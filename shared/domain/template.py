@@ -42,6 +42,11 @@ class Wording(Model):
         """Whether it shows the way to the person's preferences."""
         return PREFERENCE_URL in self.variables
 
+    def approved_on(self, channel: Channel) -> ProviderTemplate | None:
+        """As the provider approved it there, or None."""
+        known = self.approved.get(channel)
+        return known if known is not None and known.state == "approved" else None
+
     def filled(self, values: Mapping[str, str]) -> str:
         """The text with its variables replaced. What a value holds is never read as a variable."""
         return _VARIABLE.sub(lambda found: values[found[1]], self.text)

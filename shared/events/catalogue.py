@@ -156,6 +156,19 @@ class FollowUpDone(Event):
     provider_code: str | None = None
 
 
+class ReplyWindowClosingSoon(Event):
+    """A customer still waits for an answer, and soon none can be written freely on their way any
+    more.
+    """
+
+    ticket_id: TicketId
+    profile_id: ProfileId
+    queue: str
+    assignee: str | None = None
+    channel: str
+    closes_at: Instant
+
+
 class StepFailed(Event):
     """A step of a journey gave up after its retries; the touchpoint is `failed` until `redrive`."""
 

@@ -82,6 +82,11 @@ def _check_references(policies: Policies, files: dict[str, PolicyFile]) -> None:
             raise files["sending"].wrong(
                 ("purposes", message_class), f"{purpose!r} is not in consent.yaml"
             )
+    for position, template in enumerate(policies.sending.reply_templates):
+        if template not in policies.templates.templates:
+            raise files["sending"].wrong(
+                ("reply_templates", position), f"{template!r} is not in templates.yaml"
+            )
     for template in sorted(NOTICES - set(policies.templates.templates)):
         reason = f"{template} is missing: a word calls for it"
         raise files["templates"].wrong(("templates",), reason)

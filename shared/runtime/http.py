@@ -3,7 +3,7 @@ wants.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +22,7 @@ STATUS: dict[type[errors.PasserelleError], HTTPStatus] = {
     errors.Unlisted: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
+    errors.WindowClosed: HTTPStatus.CONFLICT,
     errors.Contention: HTTPStatus.CONFLICT,
 }
 """What is not in here is our own fault and rises: a 5xx means "send it again"."""
@@ -33,15 +34,17 @@ def problem(
     *,
     errors: Sequence[dict[str, str]] = (),
     headers: dict[str, str] | None = None,
+    more: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
     """A response whose body says what is wrong; `errors` holds {"field", "reason"} of each wrong
-    field.
+    field, `more` the members that one kind of problem has beside (RFC 9457, section 3.2).
     """
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,
         "detail": detail,
+        **(more or {}),
     }
     if errors:
         body["errors"] = list(errors)
@@ -64,4 +67,9 @@ def problem_of(error: errors.PasserelleError) -> dict[str, Any]:
         if isinstance(error, errors.InvalidInput)
         else []
     )
-    return problem(status, str(error), errors=wrong)
+    more: dict[str, object] = (
+        {"reason": "window_closed", "templates": list(error.templates)}
+        if isinstance(error, errors.WindowClosed)
+        else {}
+    )
+    return problem(status, str(error), errors=wrong, more=more)

@@ -2,25 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from functions.agent_api.logic.follow_ups import FollowUpView, follow_up_view
 from functions.agent_api.logic.paging import Listing, filtered
 from functions.agent_api.logic.profiles import profile_ids_of
-from functions.agent_api.logic.writers import refuse_too_long, writer_of
+from functions.agent_api.logic.reply_windows import WayBackView, way_back_view
 from shared.domain.errors import Conflict, InvalidInput, NotFound
-from shared.domain.follow_up import FollowUp, FollowUpState, SendReply
-from shared.domain.model import (
-    FollowUpId,
-    Instant,
-    Model,
-    ProfileId,
-    TicketId,
-    TouchpointId,
-    derived_id,
-)
+from shared.domain.follow_up import FollowUp
+from shared.domain.model import Instant, Model, ProfileId, TicketId, TouchpointId
+from shared.domain.reply_window import opened_at
 from shared.domain.sla import ClockState, SlaClock
 from shared.domain.ticket import (
     ENDED,
@@ -31,8 +23,7 @@ from shared.domain.ticket import (
     change_priority,
     change_status,
 )
-from shared.domain.touchpoint import Endpoint, Writer
-from shared.events.catalogue import FollowUpScheduled, TicketChanged
+from shared.events.catalogue import TicketChanged
 from shared.policies.reader import Policies
 from shared.ports import Clock, Ledger, LedgerEntry, LogEntry, Page, ProfileStore, TicketStore
 
@@ -77,6 +68,9 @@ class TicketDetail(TicketView):
     touchpoint_ids: tuple[TouchpointId, ...] = Field(
         description="Looked for among the latest hundred touchpoints of the profile."
     )
+    way_back: WayBackView | None = Field(
+        default=None, description="Where an answer goes, and how long words may still go there."
+    )
 
 
 def _clock_view(clock: SlaClock, now: datetime) -> ClockView:
@@ -97,7 +91,7 @@ def ticket_view(ticket: Ticket, now: datetime) -> TicketView:
     return TicketView.model_validate(_fields(ticket, now))
 
 
-def _existing(ticket_id: TicketId, tickets: TicketStore) -> Ticket:
+def existing_ticket(ticket_id: TicketId, tickets: TicketStore) -> Ticket:
     ticket = tickets.read(ticket_id)
     if ticket is None:
         raise NotFound("there is no such ticket")
@@ -110,31 +104,52 @@ def read_ticket(
     tickets: TicketStore,
     profiles: ProfileStore,
     ledger: Ledger,
+    policies: Policies,
     clock: Clock,
 ) -> TicketDetail:
-    ticket = _existing(ticket_id, tickets)
+    ticket = existing_ticket(ticket_id, tickets)
     follow_ups = sorted(tickets.follow_ups_of_ticket(ticket_id), key=lambda one: one.due_at)
-    whose = profile_ids_of(ticket.profile_id, profiles)
+    profile = profiles.read(ticket.profile_id)
+    whose = profile.profile_ids if profile is not None else (ticket.profile_id,)
+    timeline = ledger.timeline(whose, since=ticket.first.at, limit=MOST_TOUCHPOINTS).items
+    language = (profile.language if profile is not None else None) or ticket.last.language
+    now = clock.now()
     return TicketDetail.model_validate(
-        _fields(ticket, clock.now())
+        _fields(ticket, now)
         | {
             "log": tuple(sorted(tickets.log(ticket_id), key=lambda entry: entry.at)),
             "follow_ups": tuple(map(follow_up_view, follow_ups)),
-            "touchpoint_ids": _touchpoint_ids(ticket, whose, follow_ups, ledger),
+            "touchpoint_ids": _touchpoint_ids(ticket, timeline, follow_ups),
+            "way_back": _way_back(ticket, timeline, now, language, policies),
         }
     )
 
 
+def _way_back(
+    ticket: Ticket,
+    timeline: Sequence[LedgerEntry],
+    now: datetime,
+    language: str | None,
+    policies: Policies,
+) -> WayBackView | None:
+    """Of what an answer without a touchpoint of its own answers."""
+    word = ticket.answerable
+    if word.endpoint is None:
+        return None
+    heard = opened_at(word.endpoint, (entry.touchpoint for entry in timeline))
+    spoken_at = max(word.at, heard or word.at)
+    return way_back_view(word.endpoint, spoken_at, now, language=language, policies=policies)
+
+
 def _touchpoint_ids(
-    ticket: Ticket, whose: Sequence[ProfileId], follow_ups: list[FollowUp], ledger: Ledger
+    ticket: Ticket, timeline: Sequence[LedgerEntry], follow_ups: list[FollowUp]
 ) -> tuple[TouchpointId, ...]:
     """Those whose journey led here, and those that its follow-ups became."""
     ours = {ticket.first.touchpoint_id, ticket.last.touchpoint_id}
     ours |= {one.touchpoint_id for one in follow_ups if one.touchpoint_id is not None}
-    timeline = ledger.timeline(whose, since=ticket.first.at, limit=MOST_TOUCHPOINTS)
     return tuple(
         entry.touchpoint.touchpoint_id
-        for entry in reversed(timeline.items)
+        for entry in reversed(timeline)
         if entry.touchpoint.touchpoint_id in ours or _led_to(entry, ticket.ticket_id)
     )
 
@@ -205,123 +220,6 @@ def _known_queue(queue: str, policies: Policies) -> str:
     return queue
 
 
-def _sayable(text: str) -> str:
-    """Words: something to read in it, and no control characters but tab and line break."""
-    if not text.strip():
-        raise ValueError("must not be blank")
-    if any(ord(letter) < 32 and letter not in "\t\n\r" for letter in text):
-        raise ValueError("must not hold control characters")
-    return text
-
-
-class Reply(Model):
-    """What an agent answers."""
-
-    text: Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_sayable)]
-    touchpoint_id: TouchpointId | None = Field(
-        default=None,
-        min_length=1,
-        max_length=64,
-        description="The touchpoint it answers, and so the way it takes; "
-        "without it, the customer's latest.",
-    )
-    written_by: Writer = Field(
-        default=Writer.PERSON,
-        description="`machine` is whatever a model wrote: it is preceded by words that say so, in "
-        "the customer's language. With a client's own token (client credentials) it is always "
-        "`machine`, and need not be said.",
-    )
-
-
-class PromisedReply(Model):
-    """A reply on its way. Where it stands is read from the follow-up."""
-
-    follow_up_id: FollowUpId
-    ticket_id: TicketId
-    answers: TouchpointId
-    state: FollowUpState
-
-
-def reply(
-    ticket_id: TicketId,
-    said: Reply,
-    *,
-    agent: str,
-    is_machine: bool,
-    idempotency_key: str | None,
-    tickets: TicketStore,
-    ledger: Ledger,
-    policies: Policies,
-    clock: Clock,
-) -> PromisedReply:
-    """Promise to send an agent's words, due at once; the send gate has the last word.
-
-    `is_machine`: whether the agent is no person. Raises NotFound, Conflict where the touchpoint
-    cannot be answered, and InvalidInput when the words are too long for their way, or the
-    idempotency key stands for other words already.
-    """
-    stated = said.written_by if "written_by" in said.model_fields_set else None
-    written_by = writer_of(stated, caller_is_machine=is_machine)
-    ticket = _existing(ticket_id, tickets)
-    if ticket.status is TicketStatus.CLOSED:
-        raise Conflict("a closed ticket cannot be answered; open one by answering its touchpoint")
-    answers = said.touchpoint_id or ticket.answerable.touchpoint_id
-    way_back = _way_back(answers, ticket, ledger)
-    refuse_too_long(said.text, written_by, way_back, policies)
-    now = clock.now()
-    action = SendReply(text=said.text, answers=answers, agent=agent, written_by=written_by)
-    promised = FollowUp(
-        follow_up_id=_reply_id(ticket, action, idempotency_key),
-        ticket_id=ticket_id,
-        profile_id=ticket.profile_id,
-        name="reply",
-        since=now,
-        due_at=now,
-        action=action,
-    )
-    event = FollowUpScheduled(
-        follow_up_id=promised.follow_up_id,
-        ticket_id=ticket_id,
-        profile_id=ticket.profile_id,
-        name=promised.name,
-        due_at=now,
-        immediate=True,
-    )
-    standing = tickets.promise(promised, event)
-    if standing.action != promised.action:
-        raise InvalidInput("this key was used for another reply", field="idempotency-key")
-    return PromisedReply(
-        follow_up_id=standing.follow_up_id,
-        ticket_id=ticket_id,
-        answers=answers,
-        state=standing.state,
-    )
-
-
-def _way_back(answers: TouchpointId, ticket: Ticket, ledger: Ledger) -> Endpoint:
-    """Of the touchpoint it answers. Raises InvalidInput or Conflict where there is none."""
-    entry = ledger.read(answers)
-    if entry is None:
-        raise InvalidInput("there is no such touchpoint", field="touchpoint_id")
-    if entry.profile_id != ticket.profile_id:
-        raise Conflict("this touchpoint is of another profile")
-    if entry.touchpoint.endpoint is None:
-        raise Conflict("this touchpoint has no way back; answer another one")
-    return entry.touchpoint.endpoint
-
-
-def _reply_id(ticket: Ticket, action: SendReply, key: str | None) -> FollowUpId:
-    """From the caller's key; without one, from the words and the state of the ticket they answer.
-
-    So a repeated request is one reply, and the same words on another day are a new one.
-    """
-    if key is not None:
-        return FollowUpId(derived_id("reply", ticket.ticket_id, "key", action.agent, key))
-    how = "words" if action.written_by is Writer.PERSON else "machine"
-    causes = (how, action.agent, action.answers, action.text, str(ticket.version))
-    return FollowUpId(derived_id("reply", ticket.ticket_id, *causes))
-
-
 class TicketEdit(Model):
     """What an agent changes. What is left out stays; `assignee: null` gives the ticket back."""
 
@@ -347,7 +245,7 @@ def edit_ticket(
     clock: Clock,
 ) -> TicketView:
     """Change a ticket by hand. Raises NotFound, InvalidInput, Conflict or Contention."""
-    before = _existing(ticket_id, tickets)
+    before = existing_ticket(ticket_id, tickets)
     if edit.version is not None and edit.version != before.version:
         raise Conflict(f"the ticket has changed: it is at version {before.version}")
     now = clock.now()

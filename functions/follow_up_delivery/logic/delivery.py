@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from functions.follow_up_delivery.logic.announcement import announce
 from functions.follow_up_delivery.logic.gate import ask_gate
 from functions.follow_up_delivery.logic.links import preference_link
 from functions.follow_up_delivery.logic.message import write
@@ -16,7 +17,14 @@ from functions.follow_up_delivery.logic.state import (
 )
 from functions.follow_up_delivery.logic.transmission import transmit
 from shared.domain.errors import Contention, MissingSecret, NotFound
-from shared.domain.follow_up import Escalate, FollowUp, FollowUpState, SendReply, SendTemplate
+from shared.domain.follow_up import (
+    Announce,
+    Escalate,
+    FollowUp,
+    FollowUpState,
+    SendReply,
+    SendTemplate,
+)
 from shared.domain.journey import DeliveryRequest
 from shared.domain.model import TouchpointId
 from shared.domain.sending import Verdict
@@ -48,6 +56,8 @@ def deliver(request: DeliveryRequest, ports: Ports) -> FollowUp:
         return end(follow_up, FollowUpState.CANCELLED, reason, ports)
     if isinstance(follow_up.action, Escalate):
         return _escalate(follow_up, ticket, ports)
+    if isinstance(follow_up.action, Announce):
+        return announce(follow_up, follow_up.action, ticket, ports)
     return _send(follow_up, follow_up.action, ticket, ports)
 
 
@@ -117,5 +127,4 @@ def _send(
     if gate.verdict is Verdict.DEFER:
         assert gate.until is not None
         return put_off(follow_up, gate.until, FollowUpState.SCHEDULED, ports)
-    as_template = gate.verdict is Verdict.SEND_TEMPLATE
-    return transmit(follow_up, draft, ports, as_template=as_template)
+    return transmit(follow_up, draft, ports, verdict=gate.verdict)

@@ -10,10 +10,11 @@ from shared.domain.computed import time_zone
 from shared.domain.consent import ConsentState, standing
 from shared.domain.model import ProfileId
 from shared.domain.profile import Profile
+from shared.domain.reply_window import opened_at
 from shared.domain.send_gate import pass_gate
 from shared.domain.sending import GateResult, MessageClass, SendContext
 from shared.domain.suppression import SuppressionKind, endpoint_subject, subjects_of
-from shared.domain.touchpoint import Direction, Message, Touchpoint
+from shared.domain.touchpoint import Message, Touchpoint
 from shared.ports import AiUses, Ledger
 
 MACHINES = AiUseName.MACHINE_WRITTEN_MESSAGES
@@ -33,17 +34,12 @@ def ask_gate(
     policy = ports.policies.sending
     now = ports.clock.now()
     cap = policy.frequency_caps.get(draft.message_class)
-    window = policy.reply_windows.get(draft.endpoint.channel, timedelta(0))
-    since = now - max(cap.per if cap else timedelta(0), window)
-    alone = (profile_id,) if profile_id else ()
-    whose = (profile.profile_ids if profile else ()) or alone
-    recent = _recent(ports.ledger, whose, since)
+    window = policy.reply_windows.get(draft.endpoint.channel)
+    since = now - max(cap.per if cap else timedelta(0), window.longest if window else timedelta(0))
+    whose = ids_of(profile, profile_id)
+    recent = recent_past(ports.ledger, whose, since)
     sent_at = tuple(one.occurred_at for one in recent if _is_of_class(one, draft.message_class))
-    heard = [
-        one.occurred_at
-        for one in (answered, *recent)
-        if one.direction is Direction.INBOUND and one.endpoint == draft.endpoint
-    ]
+    heard_at = opened_at(draft.endpoint, (answered, *recent))
     purpose = policy.purpose_of(draft.message_class, draft.purpose)
     zone = time_zone(profile) if profile else None
     context = SendContext(
@@ -51,12 +47,13 @@ def ask_gate(
         endpoint=draft.endpoint,
         message_class=draft.message_class,
         machine_may_write=_may_write(ports.ai_uses) if draft.written.needs_disclosure else None,
-        suppressed_because=_suppressed_because(draft, whose, max(heard, default=None), ports),
+        suppressed_because=_suppressed_because(draft, whose, heard_at, ports),
         purpose=purpose,
         consented=_consented(draft, purpose, whose, ports),
         time_zone=zone.value if zone else None,
         sent_at=sent_at,
-        last_inbound_at=max(heard, default=None),
+        last_inbound_at=heard_at,
+        by_person=draft.is_persons_answer,
         template_ready=draft.template is not None,
     )
     return pass_gate(context, policy)
@@ -101,7 +98,12 @@ def _consented(
     return None if found is None else found.state is ConsentState.GRANTED
 
 
-def _recent(ledger: Ledger, whose: Sequence[ProfileId], since: datetime) -> list[Touchpoint]:
+def ids_of(profile: Profile | None, profile_id: ProfileId | None) -> Sequence[ProfileId]:
+    """All profiles of the person, as far as they are known."""
+    return (profile.profile_ids if profile else ()) or ((profile_id,) if profile_id else ())
+
+
+def recent_past(ledger: Ledger, whose: Sequence[ProfileId], since: datetime) -> list[Touchpoint]:
     found: list[Touchpoint] = []
     cursor = None
     while whose and len(found) < MOST_LOOKED_AT:

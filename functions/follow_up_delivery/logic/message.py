@@ -9,13 +9,24 @@ from shared.domain.follow_up import SendReply, SendTemplate
 from shared.domain.profile import Profile
 from shared.domain.sending import (
     MessageClass,
+    OutboundFile,
     OutboundMessage,
     TemplateUse,
+    Verdict,
 )
 from shared.domain.suppression import NoticeTemplate
 from shared.domain.template import PREFERENCE_URL
 from shared.domain.ticket import Ticket
-from shared.domain.touchpoint import Channel, Direction, Endpoint, Message, Touchpoint, Writer
+from shared.domain.touchpoint import (
+    Attachment,
+    Channel,
+    Choice,
+    Direction,
+    Endpoint,
+    Message,
+    Touchpoint,
+    Writer,
+)
 from shared.policies.reader import Policies
 
 
@@ -40,8 +51,12 @@ class Draft(NamedTuple):
     """Of what is advertised by mail."""
     their_language: str | None = None
     """What the recipient reads, as far as it is known; `language` is what the words are in."""
+    is_persons_answer: bool = False
+    """Whether an agent who is a person answers, and no rule or machine."""
+    choices: tuple[Choice, ...] = ()
+    files: tuple[OutboundFile, ...] = ()
 
-    def message(self, send_key: str, policies: Policies, *, as_template: bool) -> OutboundMessage:
+    def message(self, send_key: str, policies: Policies, verdict: Verdict) -> OutboundMessage:
         """What leaves. All messages are made here, and here a machine's are preceded by the words
         that say so, in the recipient's language.
         """
@@ -57,7 +72,10 @@ class Draft(NamedTuple):
             text=text,
             written_by=self.written.by,
             disclosure=disclosure,
-            template=self.template if as_template else None,
+            template=self.template if verdict is Verdict.SEND_TEMPLATE else None,
+            files=self.files,
+            choices=self.choices,
+            as_human_agent=verdict is Verdict.SEND_AS_HUMAN_AGENT,
             subject=self.subject,
             in_reply_to=self.in_reply_to,
             thread=self.thread,
@@ -92,15 +110,8 @@ def write(
     assert answered.endpoint is not None
     asked = answered.content if isinstance(answered.content, Message) else Message()
     theirs = (profile.language if profile else None) or ticket.last.language
-    words = (
-        Words(
-            Written(action.text, action.written_by),
-            MessageClass.TRANSACTIONAL,
-            ticket.last.language,
-        )
-        if isinstance(action, SendReply)
-        else _from_template(action, ticket, answered.endpoint, theirs, policies, link)
-    )
+    reply = action if isinstance(action, SendReply) else None
+    words = _words(action, ticket, answered.endpoint, theirs, policies, link)
     advertises = words.message_class is MessageClass.MARKETING
     by_mail = answered.endpoint.channel is Channel.EMAIL
     return Draft(
@@ -115,6 +126,9 @@ def write(
         purpose=action.purpose if isinstance(action, SendTemplate) else None,
         unsubscribe_url=link() if advertises and by_mail else None,
         their_language=theirs,
+        is_persons_answer=reply is not None and reply.written_by is Writer.PERSON,
+        choices=reply.choices if reply else (),
+        files=reply.files if reply else (),
     )
 
 
@@ -147,8 +161,26 @@ def _reply_subject(subject: str) -> str:
     return subject if subject[:3].lower() == "re:" else f"Re: {subject}"
 
 
+def _words(
+    action: SendTemplate | SendReply,
+    ticket: Ticket,
+    endpoint: Endpoint,
+    theirs: str | None,
+    policies: Policies,
+    link: Callable[[], str],
+) -> Words:
+    transactional = MessageClass.TRANSACTIONAL
+    if isinstance(action, SendReply) and action.template is None:
+        written = Written(action.text, action.written_by)
+        return Words(written, transactional, ticket.last.language)
+    assert action.template is not None
+    message_class = transactional if isinstance(action, SendReply) else action.message_class
+    return _from_template(action.template, message_class, ticket, endpoint, theirs, policies, link)
+
+
 def _from_template(
-    action: SendTemplate,
+    name: str,
+    message_class: MessageClass,
     ticket: Ticket,
     endpoint: Endpoint,
     theirs: str | None,
@@ -156,19 +188,19 @@ def _from_template(
     link: Callable[[], str],
 ) -> Words:
     """In the person's language, with the provider's approved template where there is one."""
-    language, wording = policies.templates.wording(action.template, theirs)
+    language, wording = policies.templates.wording(name, theirs)
     values = {"ticket_number": ticket.number}
     if wording.asks_for_link:
         values[PREFERENCE_URL] = link()
-    approved = wording.approved.get(endpoint.channel)
+    approved = wording.approved_on(endpoint.channel)
     template = None
-    if approved is not None and approved.state == "approved":
+    if approved is not None:
         parameters = tuple(values[variable] for variable in wording.variables)
         template = TemplateUse(
             name=approved.name, language=approved.language, parameters=parameters
         )
     written = Written(wording.filled(values), Writer.PERSON)
-    return Words(written, action.message_class, language, wording.subject, template)
+    return Words(written, message_class, language, wording.subject, template)
 
 
 def outbound_touchpoint(message: OutboundMessage, message_id: str, now: datetime) -> Touchpoint:
@@ -189,8 +221,20 @@ def outbound_touchpoint(message: OutboundMessage, message_id: str, now: datetime
         content=Message(
             text=message.text,
             subject=message.subject,
+            attachments=tuple(map(_attachment, message.files)),
+            offers=message.choices,
             in_reply_to=message.in_reply_to,
             message_class=message.message_class.value,
             written_by=message.written_by,
         ),
+    )
+
+
+def _attachment(file: OutboundFile) -> Attachment:
+    """It lies where the provider fetched it, and not with us."""
+    return Attachment(
+        form=file.form,
+        name=file.name,
+        content_type=file.content_type,
+        provider_reference=file.url,
     )

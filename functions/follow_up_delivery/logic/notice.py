@@ -104,9 +104,8 @@ def _send(subject: str, notice: Notice, entry: LedgerEntry, ports: Ports) -> Not
         ports.consents.move_notice(subject, claimed, NoticeState.PENDING)
         standing = claimed
 
-    as_template = gate.verdict is Verdict.SEND_TEMPLATE
     send_key = f"notice-{notice.touchpoint_id}"
-    how = attempt(draft, send_key, ports, as_template=as_template, claim=claim)
+    how = attempt(draft, send_key, ports, verdict=gate.verdict, claim=claim)
     if isinstance(how, Touchpoint):
         return _keep(subject, standing, how, profile_id, ports)
     if isinstance(how, Delayed):

@@ -9,6 +9,7 @@ from shared.domain.journey import DeliveryRequest
 from shared.domain.ticket import Ticket
 from shared.domain.touchpoint import Touchpoint
 from shared.events.catalogue import FollowUpDone, TicketChanged
+from shared.events.envelope import Event
 from shared.policies.reader import Policies
 from shared.ports import (
     AiUses,
@@ -54,7 +55,7 @@ class TicketChange(NamedTuple):
 
     after: Ticket
     before: Ticket
-    event: TicketChanged
+    event: Event
     log: LogEntry
 
 

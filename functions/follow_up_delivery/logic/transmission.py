@@ -22,7 +22,7 @@ from shared.domain.errors import (
     UnknownProvider,
 )
 from shared.domain.follow_up import FollowUp, FollowUpState, SendReply
-from shared.domain.sending import OutboundMessage
+from shared.domain.sending import OutboundMessage, Verdict
 from shared.domain.suppression import told_by_provider
 from shared.domain.ticket import record_agent_reply
 from shared.domain.touchpoint import Stop, Touchpoint, Writer
@@ -59,14 +59,14 @@ Attempt = Touchpoint | Refused | Unconfirmed | Delayed
 
 
 def attempt(
-    draft: Draft, send_key: str, ports: Ports, *, as_template: bool, claim: Callable[[], None]
+    draft: Draft, send_key: str, ports: Ports, *, verdict: Verdict, claim: Callable[[], None]
 ) -> Attempt:
     """Send it once. `claim` is called when it is certain that the provider will be asked.
 
     What `claim` raises rises; nothing has left then.
     """
     try:
-        message = draft.message(send_key, ports.policies, as_template=as_template)
+        message = draft.message(send_key, ports.policies, verdict)
         outgoing = _prepare(message, ports)
     except SendRefused as error:
         return Refused(str(error), Refusal(error.reason, error.code))
@@ -100,7 +100,7 @@ def heed(draft: Draft, refused: Refused, ports: Ports) -> None:
     ports.consents.tell(subject, suppression, event=event)
 
 
-def transmit(follow_up: FollowUp, draft: Draft, ports: Ports, *, as_template: bool) -> FollowUp:
+def transmit(follow_up: FollowUp, draft: Draft, ports: Ports, *, verdict: Verdict) -> FollowUp:
     """Send what passed the gate, once, and end the follow-up with how that went.
 
     Raises Contention when another delivery claimed it first; nothing has left then.
@@ -115,7 +115,7 @@ def transmit(follow_up: FollowUp, draft: Draft, ports: Ports, *, as_template: bo
         ports.tickets.move(claimed, FollowUpState.SCHEDULED)
         standing = claimed
 
-    how = attempt(draft, follow_up.follow_up_id, ports, as_template=as_template, claim=claim)
+    how = attempt(draft, follow_up.follow_up_id, ports, verdict=verdict, claim=claim)
     if isinstance(how, Touchpoint):
         return _keep(standing, how, ports)
     if isinstance(how, Delayed):

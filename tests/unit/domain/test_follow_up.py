@@ -1,11 +1,11 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from shared.domain.follow_up import FollowUpRule, follow_up_from
-from shared.domain.ticket import Milestone, record_agent_reply
+from shared.domain.follow_up import FollowUp, FollowUpRule, SendReply, follow_up_from
+from shared.domain.ticket import Milestone, Ticket, record_agent_reply
 from tests import builders
 from tests.builders import NOON
 from tests.unit.domain.strategies import PARIS
@@ -27,17 +27,29 @@ def rule(**fields: Any) -> FollowUpRule:
     )
 
 
+def promised(of: FollowUpRule, ticket: Ticket, closes_at: datetime | None = None) -> FollowUp:
+    made = follow_up_from(of, ticket, PARIS, closes_at)
+    assert made is not None
+    return made
+
+
+def reply(said: dict[str, Any]) -> SendReply:
+    fields = {"do": "reply", "answers": "touchpoint", "agent": "lea"}
+    return SendReply.model_validate(fields | said)
+
+
 def test_a_promise_is_due_in_clock_time_or_in_working_time() -> None:
-    assert rule().due_at(NOON, PARIS) == NOON + 4 * HOUR
+    assert rule().due_at(NOON, PARIS, None) == NOON + 4 * HOUR
     # 13:00 in Paris, in the lunch break until 13:30.
     working = rule(counted_in="working_time")
-    assert working.due_at(NOON, PARIS) == NOON + 4.5 * HOUR
+    assert working.due_at(NOON, PARIS, None) == NOON + 4.5 * HOUR
 
 
 def test_one_promise_per_rule_and_opening() -> None:
     ticket = builders.ticket()
-    one = follow_up_from(rule(), ticket, NOON, PARIS)
-    other = follow_up_from(rule(), ticket, NOON - HOUR, PARIS)
+    earlier = builders.word(at=NOON - HOUR)
+    one = promised(rule(), ticket)
+    other = promised(rule(), ticket.model_copy(update={"first": earlier}))
     assert one.follow_up_id == other.follow_up_id
     assert one.cancelled_by == {Milestone.AGENT_REPLIED, Milestone.TICKET_RESOLVED}
     assert (one.ticket_id, one.profile_id) == (ticket.ticket_id, ticket.profile_id)
@@ -45,10 +57,84 @@ def test_one_promise_per_rule_and_opening() -> None:
 
 def test_one_promise_per_agent_reply() -> None:
     after_reply = rule(when="agent_replied", if_no="customer_wrote")
-    one = follow_up_from(after_reply, builders.ticket(), NOON, PARIS)
-    again = follow_up_from(after_reply, builders.ticket(), NOON, PARIS)
-    later = follow_up_from(after_reply, builders.ticket(), NOON + HOUR, PARIS)
+    replied = record_agent_reply(builders.ticket(), NOON)
+    one, again = promised(after_reply, replied), promised(after_reply, replied)
+    later = promised(after_reply, record_agent_reply(replied, NOON + HOUR))
     assert one.follow_up_id == again.follow_up_id != later.follow_up_id
+    assert follow_up_from(after_reply, builders.ticket(), PARIS) is None
+
+
+class TestTheEndOfAReplyWindow:
+    CLOSING = rule(
+        name="window_closing_soon",
+        when="customer_wrote",
+        within=None,
+        then={"do": "announce", "ahead": "PT2H"},
+    )
+
+    def test_it_is_announced_ahead_of_it(self) -> None:
+        made = promised(self.CLOSING, builders.ticket(), NOON + 24 * HOUR)
+        assert (made.since, made.due_at) == (NOON, NOON + 22 * HOUR)
+
+    def test_a_way_that_never_closes_needs_no_announcement(self) -> None:
+        assert follow_up_from(self.CLOSING, builders.ticket(), PARIS, None) is None
+
+    def test_one_for_each_turn_of_ours_however_often_they_write(self) -> None:
+        ticket = builders.ticket()
+        again = ticket.model_copy(update={"last": builders.word(at=NOON + HOUR)})
+        closes_at = NOON + 24 * HOUR
+        first = promised(self.CLOSING, ticket, closes_at)
+        assert promised(self.CLOSING, again, closes_at).follow_up_id == first.follow_up_id
+        replied = record_agent_reply(again, NOON + 2 * HOUR)
+        assert follow_up_from(self.CLOSING, replied, PARIS, closes_at) is None
+        back = replied.model_copy(update={"last": builders.word(at=NOON + 3 * HOUR)})
+        assert promised(self.CLOSING, back, closes_at).follow_up_id != first.follow_up_id
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"within": "PT4H"},
+            {"when": "ticket_opened"},
+            {"then": {"do": "announce"}},
+            {"then": {"do": "announce", "ahead": "PT0S"}},
+            {"then": {"do": "escalate"}},
+        ],
+    )
+    def test_a_rule_about_it_that_makes_no_sense(self, wrong: dict[str, Any]) -> None:
+        fields = self.CLOSING.model_dump(exclude_none=True)
+        with pytest.raises(ValidationError):
+            FollowUpRule.model_validate(fields | wrong)
+
+
+class TestAReply:
+    @pytest.mark.parametrize(
+        "said",
+        [
+            {"text": "Bonjour"},
+            {"template": "answer_is_ready"},
+            {"files": [{"url": "https://shop.example/invoice.pdf"}]},
+            {"text": "Laquelle ?", "choices": [{"id": "1", "title": "La bleue"}]},
+        ],
+    )
+    def test_it_says_something(self, said: dict[str, Any]) -> None:
+        assert reply(said).agent == "lea"
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            {},
+            {"text": "Bonjour", "template": "answer_is_ready"},
+            {"choices": [{"id": "1", "title": "La bleue"}]},
+            {
+                "choices": [{"id": "1", "title": "La bleue"}],
+                "files": [{"url": "https://shop.example/a"}],
+            },
+            {"files": [{"url": "http://shop.example/invoice.pdf"}]},
+        ],
+    )
+    def test_nothing_to_send_does_not_construct(self, said: dict[str, Any]) -> None:
+        with pytest.raises(ValidationError):
+            reply(said)
 
 
 def test_each_attempt_has_its_own_schedule_within_the_schedulers_limit() -> None:
@@ -60,16 +146,23 @@ def test_each_attempt_has_its_own_schedule_within_the_schedulers_limit() -> None
 
 def test_what_happened_since_makes_it_pointless() -> None:
     ticket = builders.ticket()
-    follow_up = follow_up_from(rule(), ticket, NOON, PARIS)
+    follow_up = promised(rule(), ticket)
     assert follow_up.cancelled(ticket) is None
     replied = record_agent_reply(ticket, NOON + HOUR)
     assert follow_up.cancelled(replied) == "agent_replied after it was made"
-    assert follow_up_from(rule(), ticket, NOON + HOUR, PARIS).cancelled(replied) is None
+    late = ticket.model_copy(update={"first": builders.word(at=NOON + HOUR)})
+    assert promised(rule(), late).cancelled(replied) is None
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"within": "PT0S"}, {"name": "Nobody"}, {"when": "ticket_resolved"}, {"then": {"do": "sing"}}],
+    [
+        {"within": "PT0S"},
+        {"within": None},
+        {"name": "Nobody"},
+        {"when": "ticket_resolved"},
+        {"then": {"do": "sing"}},
+    ],
 )
 def test_a_rule_that_makes_no_sense(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

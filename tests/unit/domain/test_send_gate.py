@@ -24,7 +24,10 @@ POLICY = SendingPolicy.model_validate(
         "disturbs": ["service", "marketing"],
         "default_time_zone": "Europe/Paris",
         "frequency_caps": {"service": {"most": 2, "per": "P1D"}},
-        "reply_windows": {"whatsapp": "PT24H"},
+        "reply_windows": {
+            "whatsapp": {"free": "PT24H"},
+            "messenger": {"free": "PT24H", "human_agent": "P7D"},
+        },
         "monthly_budget": {"sms": "100 EUR"},
     }
 )
@@ -204,6 +207,27 @@ def test_cw_9516_the_reply_window_is_known_before_the_provider_refuses(
     last: datetime | None, template: bool, verdict: Verdict, reason: str
 ) -> None:
     result = ask(last_inbound_at=last, template_ready=template)
+    assert result.verdict is verdict
+    assert reasons(result)["reply_window"].startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("hours", "by_person", "verdict", "reason"),
+    [
+        (23, True, Verdict.SEND_TEXT, "open until"),
+        (25, True, Verdict.SEND_AS_HUMAN_AGENT, "open for people until"),
+        (25, False, Verdict.REFUSE, "open to a person's own answer alone; no approved"),
+        (24 * 7 + 1, True, Verdict.REFUSE, "closed; no approved template"),
+    ],
+)
+def test_cw_14800_a_person_has_longer_to_answer_than_a_machine_or_a_rule(
+    hours: int, by_person: bool, verdict: Verdict, reason: str
+) -> None:
+    result = ask(
+        endpoint=endpoint(Channel.MESSENGER, provider="messenger"),
+        last_inbound_at=NOON - timedelta(hours=hours),
+        by_person=by_person,
+    )
     assert result.verdict is verdict
     assert reasons(result)["reply_window"].startswith(reason)
 

@@ -17,7 +17,7 @@ from shared.domain.ai_use import AiUseName, Switch
 from shared.domain.disclosure import GAP, TEMPLATE
 from shared.domain.follow_up import FollowUpState, SendTemplate
 from shared.domain.profile import Profile
-from shared.domain.sending import MessageClass
+from shared.domain.sending import MessageClass, Verdict
 from shared.domain.suppression import Suppression, SuppressionKind, endpoint_subject
 from shared.domain.touchpoint import Channel, Direction, Message, Touchpoint, Writer
 from shared.events.catalogue import AiUseSwitched, TicketChanged
@@ -222,7 +222,7 @@ class TestWhatIsNoMachines:
     def test_so_was_the_confirmation_of_a_stop(self, template: Any) -> None:
         whom: Profile | None = None
         draft = write_notice(template, sms("STOP"), whom, policies())
-        sent = draft.message("key", policies(), as_template=False)
+        sent = draft.message("key", policies(), Verdict.SEND_TEXT)
         assert (sent.written_by, sent.disclosure) == (Writer.PERSON, None)
 
     def test_a_reply_that_was_kept_before_anybody_asked_is_a_persons(

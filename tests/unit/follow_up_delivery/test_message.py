@@ -4,7 +4,7 @@ import pytest
 
 from functions.follow_up_delivery.logic.message import Draft, write
 from shared.domain.follow_up import SendReply, SendTemplate
-from shared.domain.sending import MessageClass
+from shared.domain.sending import MessageClass, Verdict
 from tests.builders import policies, ticket
 from tests.unit.follow_up_delivery.test_sending import mail
 
@@ -58,5 +58,5 @@ def test_mail_needs_no_approved_template() -> None:
 
 def test_the_message_carries_its_template_only_where_it_is_wanted() -> None:
     whatsapp = draft("x")._replace(template=None)
-    assert whatsapp.message("key", policies(), as_template=True).template is None
-    assert whatsapp.message("key", policies(), as_template=False).send_key == "key"
+    assert whatsapp.message("key", policies(), Verdict.SEND_TEMPLATE).template is None
+    assert whatsapp.message("key", policies(), Verdict.SEND_TEXT).send_key == "key"

@@ -9,8 +9,8 @@ import pytest
 from functions.follow_up_delivery.logic.gate import MOST_LOOKED_AT
 from shared.domain.account import Account, Accounts
 from shared.domain.consent import Consent
-from shared.domain.follow_up import FollowUpState, SendTemplate
-from shared.domain.sending import MessageClass
+from shared.domain.follow_up import FollowUpState, SendReply, SendTemplate
+from shared.domain.sending import MessageClass, OutboundFile
 from shared.domain.suppression import (
     Suppression,
     SuppressionKind,
@@ -19,7 +19,7 @@ from shared.domain.suppression import (
     person_subject,
 )
 from shared.domain.ticket import TicketStatus
-from shared.domain.touchpoint import Channel, Direction, Message, PageView, Touchpoint
+from shared.domain.touchpoint import Channel, Choice, Direction, Message, PageView, Touchpoint
 from shared.events.catalogue import TicketChanged
 from shared.ports import LedgerEntry
 from shared.providers.base import HttpRequest
@@ -275,6 +275,46 @@ class TestAnAgentsReply:
         assert refused.result == "reply_window: closed; no approved template"
         assert (refused.refusal_reason, refused.provider_code) == ("window_closed", None)
         assert promise.ticket_now.first_response.met_at is None
+
+    def test_cw_9516_the_template_an_agent_chose_goes_where_words_may_not(
+        self, promise: Promise
+    ) -> None:
+        now = promise.world.clock.now()
+        chosen = SendReply(
+            template="answer_is_ready", answers=promise.wrote.touchpoint_id, agent="lea"
+        )
+        promise.make(name="reply", since=now, due_at=now, action=chosen, cancelled_by=frozenset())
+        ended = promise.deliver(at=NOON + 2 * DAY)
+        assert ended.state is FollowUpState.DONE
+        ((_, outgoing),) = promise.world.sender.sent
+        assert isinstance(outgoing, HttpRequest)
+        assert json.loads(outgoing.body)["template"]["name"] == "answer_is_ready"
+        assert ended.touchpoint_id is not None
+        entry = promise.world.ledger.read(ended.touchpoint_id)
+        assert entry is not None
+        assert entry.touchpoint.text.startswith("Bonjour, nous avons une réponse")
+        assert promise.ticket_now.status is TicketStatus.WAITING_CUSTOMER
+
+    def test_buttons_and_files_stand_in_the_record(self, promise: Promise) -> None:
+        now = promise.world.clock.now()
+        file = OutboundFile(url="https://shop.example/plan.png", name="plan.png", form="image")
+        choices = (Choice(id="am", title="Le matin"),)
+        asked = SendReply(
+            text="Quand ?",
+            choices=choices,
+            files=(file,),
+            answers=promise.wrote.touchpoint_id,
+            agent="lea",
+        )
+        promise.make(name="reply", since=now, due_at=now, action=asked, cancelled_by=frozenset())
+        ended = promise.deliver()
+        assert ended.touchpoint_id is not None
+        entry = promise.world.ledger.read(ended.touchpoint_id)
+        assert entry is not None and isinstance(entry.touchpoint.content, Message)
+        content = entry.touchpoint.content
+        assert content.offers == choices
+        (attachment,) = content.attachments
+        assert (attachment.form, attachment.provider_reference) == ("image", file.url)
 
     def test_right_after_the_customers_words_the_window_is_open_even_if_no_index_knows_them_yet(
         self, promise: Promise

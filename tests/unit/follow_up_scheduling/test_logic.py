@@ -15,7 +15,7 @@ from shared.domain.ticket import Ticket, record_agent_reply
 from shared.events.catalogue import FollowUpScheduled
 from shared.events.envelope import Event
 from shared.policies.reader import Policies
-from tests.builders import NOON, policies, ticket, whatsapp_message, word
+from tests.builders import NOON, policies, sms, ticket, whatsapp_message, word
 from tests.fakes import FakeTicketStore, FakeTimer, World
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -69,7 +69,7 @@ class TestWhatIsPromised:
         opened = world.tickets.put(ticket())
         ids = schedule(world, opened)
         made = promised(world, opened)
-        assert set(made) == {"nobody_has_answered", "still_working_on_it"}
+        assert set(made) == {"nobody_has_answered", "still_working_on_it", "window_closing_soon"}
         assert set(ids) == {one.follow_up_id for one in made.values()}
         assert all(one.state is FollowUpState.SCHEDULED for one in made.values())
         assert all(one.profile_id == opened.profile_id for one in made.values())
@@ -145,6 +145,41 @@ class TestWhatIsPromised:
                 policies=policies(),
                 clock=world.clock,
             )
+
+
+class TestWhenTheCustomerWrites:
+    CLOSES = timedelta(hours=23, minutes=50)
+
+    def test_zm_5224_the_end_of_the_reply_window_is_announced_ahead(self, world: World) -> None:
+        opened = world.tickets.put(ticket())
+        schedule(world, opened)
+        due_at = promised(world, opened)["window_closing_soon"].due_at
+        assert due_at == NOON + self.CLOSES - 2 * HOUR
+
+    def test_only_once_while_nobody_has_answered(self, world: World) -> None:
+        opened = world.tickets.put(ticket())
+        schedule(world, opened)
+        again = opened.model_copy(update={"last": word(whatsapp_message("?", at=NOON + HOUR))})
+        made = promised(world, world.tickets.put(again))
+        schedule(world, again, "customer_wrote")
+        assert promised(world, again) == made
+
+    def test_and_again_after_an_answer(self, world: World) -> None:
+        replied = record_agent_reply(ticket(), NOON + HOUR)
+        words = word(whatsapp_message("Et ?", at=NOON + 2 * HOUR))
+        back = world.tickets.put(replied.model_copy(update={"last": words}))
+        schedule(world, back, "customer_wrote")
+        (made,) = promised(world, back).values()
+        assert (made.name, made.since) == ("window_closing_soon", NOON + 2 * HOUR)
+        assert made.due_at == NOON + 2 * HOUR + self.CLOSES - 2 * HOUR
+
+    @pytest.mark.parametrize("no_window", ["sms", "no way back"])
+    def test_a_way_without_a_window_promises_nothing_of_it(
+        self, world: World, no_window: str
+    ) -> None:
+        said = sms() if no_window == "sms" else whatsapp_message(endpoint=None)
+        opened = world.tickets.put(ticket(first=word(said)))
+        assert schedule(world, opened, "customer_wrote") == []
 
 
 class TestAfterAnAgentsReply:
