@@ -148,21 +148,20 @@ class Rules(Construct):
                     **delivery,
                 ),
             )
-        for name, change in (
-            ("reply_schedules_follow_ups", "agent_replied"),
-            ("word_schedules_follow_ups", "customer_wrote"),
-        ):
-            self._rule(
-                name,
-                TicketChanged.event_pattern(change=[change]),
-                targets.LambdaFunction(
-                    follow_up_scheduling,
-                    event=events.RuleTargetInput.from_object(
-                        {"ticket_id": _field(TicketChanged, "ticket_id"), "when": change}
-                    ),
-                    **delivery,
+        self._rule(
+            "words_schedule_follow_ups",
+            TicketChanged.event_pattern(change=["agent_replied", "customer_wrote"]),
+            targets.LambdaFunction(
+                follow_up_scheduling,
+                event=events.RuleTargetInput.from_object(
+                    {
+                        "ticket_id": _field(TicketChanged, "ticket_id"),
+                        "when": _field(TicketChanged, "change"),
+                    }
                 ),
-            )
+                **delivery,
+            ),
+        )
         self._rule(
             "immediate_is_delivered",
             FollowUpScheduled.event_pattern(immediate=[True]),

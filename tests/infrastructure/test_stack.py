@@ -365,8 +365,8 @@ def test_rules_say_what_their_target_expects(stack: Synthesised) -> None:
         "ClassificationOverridden": (None, "$.detail.data"),
         "OverrideReleased": (None, "$.detail.data"),
         "TicketChanged": (
-            {"data": {"change": ["agent_replied"]}},
-            '{"ticket_id":<>,"when":"agent_replied"}',
+            {"data": {"change": ["agent_replied", "customer_wrote"]}},
+            '{"ticket_id":<>,"when":<>}',
         ),
         "FollowUpScheduled": (
             {"data": {"immediate": [True]}},

@@ -92,7 +92,8 @@ def test_what_the_provider_gets_begins_with_it(cloud: LocalCloud, agent: Agent, 
         "machine",
     )
     waiting = {one["name"]: one["state"] for one in after["follow_ups"] if one["name"] != "reply"}
-    assert waiting == {"nobody_has_answered": "scheduled", "still_working_on_it": "scheduled"}
+    assert set(waiting) >= {"nobody_has_answered", "still_working_on_it"}
+    assert set(waiting.values()) == {"scheduled"}
     assert not cloud.dead_letters
     assert not cloud.failed_journeys
 

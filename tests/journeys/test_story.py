@@ -1,7 +1,7 @@
 """The story the house was built for, on the synthesised template: from webhook to kept promise."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from infra.local.cloud import LocalCloud
 from tests.journeys.agent import PHONE, Agent, outbox
@@ -32,6 +32,7 @@ def test_a_message_becomes_a_ticket_and_the_promise_is_kept(
     assert {one["name"]: one["state"] for one in follow_ups} == {
         "nobody_has_answered": "scheduled",
         "still_working_on_it": "scheduled",
+        "window_closing_soon": "scheduled",
     }
 
     cloud.advance(timedelta(hours=1))
@@ -58,7 +59,12 @@ def test_a_message_becomes_a_ticket_and_the_promise_is_kept(
 
     ended = agent.get(f"/v1/follow-ups?ticket={ticket['ticket_id']}")["items"]
     done = {one["name"]: one for one in ended}
-    assert {one["state"] for one in done.values()} == {"done"}
+    assert {name: one["state"] for name, one in done.items()} == {
+        "nobody_has_answered": "done",
+        "still_working_on_it": "done",
+        # They wrote by SMS since, where an answer may always go.
+        "window_closing_soon": "cancelled",
+    }
     gate = [step["name"] for step in done["still_working_on_it"]["gate"]]
     assert gate == [
         "suppression",
@@ -110,8 +116,36 @@ def test_cw_15359_an_agents_reply_goes_to_its_sender_and_starts_the_next_promise
         "reply": "done",
         "nobody_has_answered": "cancelled",
         "still_working_on_it": "cancelled",
+        "window_closing_soon": "cancelled",
         "did_that_help": "done",
     }
+
+
+def test_cw_9516_an_agent_sees_the_window_close_and_opens_it_again_with_a_template(
+    cloud: LocalCloud, agent: Agent
+) -> None:
+    cloud.receive(whatsapp(cloud, STORY, phone=PHONE, key="story", at=cloud.clock.now()))
+    cloud.settle()
+    (ticket,) = agent.tickets()
+    path = f"/v1/tickets/{ticket['ticket_id']}"
+    (window,) = agent.get(path)["way_back"]["windows"]
+    assert (window["kind"], window["state"]) == ("free", "open")
+    assert 0 < window["seconds_left"] <= 24 * 3600
+
+    cloud.advance(timedelta(hours=22))
+    told = agent.get(path)["log"][-1]
+    assert told["what"] == "reply_window_closing_soon"
+    closes_at = datetime.fromisoformat(told["detail"]["closes_at"])
+    assert closes_at == datetime.fromisoformat(window["open_until"])
+
+    cloud.advance(timedelta(hours=2))
+    status, problem = agent.send("POST", f"{path}/replies", text="Elle part aujourd'hui.")
+    assert (status, problem["reason"]) == (409, "window_closed")
+    status, _ = agent.send("POST", f"{path}/replies", template=problem["templates"][0])
+    assert status == 202
+    cloud.settle()
+    assert outbox(cloud, "whatsapp_cloud")[-1]["parsed"]["template"]["name"] == "answer_is_ready"
+    assert agent.get(path)["status"] == "waiting_customer"
 
 
 def test_who_said_stop_hears_no_more(cloud: LocalCloud, agent: Agent) -> None:
