@@ -7,8 +7,7 @@ from shared.domain.errors import NotFound
 from shared.domain.follow_up import FollowUp, FollowUpState, follow_up_from
 from shared.domain.journey import DeliveryRequest, SchedulingRequest
 from shared.domain.model import FollowUpId
-from shared.domain.reply_window import windows_of
-from shared.domain.ticket import Milestone, Ticket
+from shared.domain.ticket import Milestone
 from shared.events.catalogue import FollowUpScheduled
 from shared.policies.reader import Policies
 from shared.ports import Clock, TicketStore, Timer
@@ -44,8 +43,8 @@ def schedule_follow_ups(
     for rule in policies.follow_ups:
         if rule.when in happened and (rule.queues is None or ticket.queue in rule.queues):
             calendar = policies.calendar_of(ticket.first)
-            closes_at = _window_closes_at(ticket, policies)
-            follow_up = follow_up_from(rule, ticket, calendar, closes_at)
+            windows = policies.sending.reply_windows
+            follow_up = follow_up_from(rule, ticket, calendar, windows)
             if follow_up is None:
                 continue
             standing = tickets.promise(follow_up, _event(follow_up))
@@ -53,15 +52,6 @@ def schedule_follow_ups(
                 _set_timer(standing, tickets=tickets, timer=timer, now=clock.now())
             promised.append(follow_up.follow_up_id)
     return promised
-
-
-def _window_closes_at(ticket: Ticket, policies: Policies) -> datetime | None:
-    """When nobody can answer freely any more; None where that does not happen."""
-    word = ticket.answerable
-    if word.endpoint is None:
-        return None
-    lengths = policies.sending.reply_windows.get(word.endpoint.channel)
-    return windows_of(word.endpoint, word.at, lengths)[-1].open_until
 
 
 def _set_timer(follow_up: FollowUp, *, tickets: TicketStore, timer: Timer, now: datetime) -> None:

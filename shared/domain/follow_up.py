@@ -1,5 +1,6 @@
 """The follow-up: a dated commitment. "If no X within T then Y, cancelled by Z" is one primitive."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -16,10 +17,11 @@ from shared.domain.model import (
     TouchpointId,
     derived_id,
 )
+from shared.domain.reply_window import WindowLengths
 from shared.domain.sending import GateStep, MessageClass, OutboundFile
 from shared.domain.sla import Calendar, add_working_time
-from shared.domain.ticket import Milestone, Ticket
-from shared.domain.touchpoint import Choice, Writer
+from shared.domain.ticket import CustomerWord, Milestone, Ticket
+from shared.domain.touchpoint import Channel, Choice, Writer
 
 
 class SendTemplate(Model):
@@ -81,6 +83,10 @@ class SendReply(Model):
 Action = Annotated[SendTemplate | Escalate | Announce | SendReply, Field(discriminator="do")]
 
 
+ReplyWindows = Mapping[Channel, WindowLengths]
+"""By channel; one that is not there never closes."""
+
+
 class FollowUpRule(Model):
     """When `when` happens: if no `if_no` within `within`, then `then`, unless one of `cancelled_by`
     comes first. What announces the end of a reply window is due by that, and has no `within`.
@@ -104,33 +110,28 @@ class FollowUpRule(Model):
         return self
 
     def due_at(
-        self, since: datetime, calendar: Calendar, closes_at: datetime | None
-    ) -> datetime | None:
-        """None for the announcement of a window that there is not.
-
-        `closes_at` is when the reply window of the way back closes.
-        """
+        self, since: datetime, calendar: Calendar, window: timedelta | None = None
+    ) -> datetime:
+        """`window` is how long the way back stays open, for what announces its end."""
         if isinstance(self.then, Announce):
-            return closes_at - self.then.ahead if closes_at is not None else None
+            assert window is not None, "only of words that open a window"
+            return since + window - self.then.ahead
         assert self.within is not None, "the rule was validated"
         if self.counted_in == "working_time":
             return add_working_time(since, self.within, calendar)
         return since + self.within
 
-    def occasion(self, ticket: Ticket) -> tuple[datetime | None, str]:
-        """Since when it counts on a ticket as it stands, and what tells this occasion from others.
+    def unanswered(self, ticket: Ticket, windows: ReplyWindows) -> CustomerWord | None:
+        """The customer's word that this rule counts from, where one is theirs.
 
-        None where there is no occasion. A customer who goes on writing before anybody answered has
-        one turn, and gives one occasion.
+        Before any answer it is the first, whatever order they were processed in.
         """
-        replied_at = ticket.last_agent_at
-        replied = replied_at.isoformat() if replied_at is not None else ""
-        if self.when is Milestone.TICKET_OPENED:
-            return ticket.first.at, ""
-        if self.when is Milestone.AGENT_REPLIED:
-            return replied_at, replied
-        waits = replied_at is None or ticket.last.at > replied_at
-        return (ticket.last.at if waits else None), replied
+        words: tuple[CustomerWord, ...] = (ticket.first, ticket.last)
+        if ticket.last_agent_at is not None:
+            words = (ticket.last,) if ticket.last.at > ticket.last_agent_at else ()
+        if isinstance(self.then, Announce):
+            words = tuple(one for one in words if _window(one, windows) is not None)
+        return words[0] if words else None
 
 
 class FollowUpState(StrEnum):
@@ -189,18 +190,23 @@ class FollowUp(Model):
 
 
 def follow_up_from(
-    rule: FollowUpRule, ticket: Ticket, calendar: Calendar, closes_at: datetime | None = None
+    rule: FollowUpRule, ticket: Ticket, calendar: Calendar, windows: ReplyWindows
 ) -> FollowUp | None:
     """What a rule promises on a ticket as it stands, or None.
 
-    One per rule and occasion: the opening, each agent reply, each time the customer is next to be
-    answered. `closes_at` is when the reply window of the way back closes.
+    One per rule and occasion: the opening, each agent reply, each time it is our turn to answer,
+    however often the customer goes on writing then.
     """
-    since, occasion = rule.occasion(ticket)
+    replied_at = ticket.last_agent_at
+    replied = replied_at.isoformat() if replied_at is not None else ""
+    since, occasion, window = replied_at, replied, None
+    if rule.when is Milestone.TICKET_OPENED:
+        since, occasion = ticket.first.at, ""
+    elif rule.when is Milestone.CUSTOMER_WROTE:
+        word = rule.unanswered(ticket, windows)
+        since = word.at if word else None
+        window = _window(word, windows) if word else None
     if since is None:
-        return None
-    due_at = rule.due_at(since, calendar, closes_at)
-    if due_at is None:
         return None
     return FollowUp(
         follow_up_id=FollowUpId(derived_id("follow_up", ticket.ticket_id, rule.name, occasion)),
@@ -208,7 +214,13 @@ def follow_up_from(
         profile_id=ticket.profile_id,
         name=rule.name,
         since=since,
-        due_at=due_at,
+        due_at=rule.due_at(since, calendar, window),
         action=rule.then,
         cancelled_by=rule.cancelled_by | {rule.if_no},
     )
+
+
+def _window(word: CustomerWord, windows: ReplyWindows) -> timedelta | None:
+    """How long these words keep their way back open to people; None where it never closes."""
+    lengths = windows.get(word.endpoint.channel) if word.endpoint else None
+    return lengths.longest if lengths else None

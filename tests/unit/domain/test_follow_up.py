@@ -1,11 +1,13 @@
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from shared.domain.follow_up import FollowUp, FollowUpRule, SendReply, follow_up_from
+from shared.domain.reply_window import WindowLengths
 from shared.domain.ticket import Milestone, Ticket, record_agent_reply
+from shared.domain.touchpoint import Channel
 from tests import builders
 from tests.builders import NOON
 from tests.unit.domain.strategies import PARIS
@@ -27,8 +29,11 @@ def rule(**fields: Any) -> FollowUpRule:
     )
 
 
-def promised(of: FollowUpRule, ticket: Ticket, closes_at: datetime | None = None) -> FollowUp:
-    made = follow_up_from(of, ticket, PARIS, closes_at)
+WINDOWS = {Channel.WHATSAPP: WindowLengths(free=24 * HOUR)}
+
+
+def promised(of: FollowUpRule, ticket: Ticket) -> FollowUp:
+    made = follow_up_from(of, ticket, PARIS, WINDOWS)
     assert made is not None
     return made
 
@@ -39,10 +44,10 @@ def reply(said: dict[str, Any]) -> SendReply:
 
 
 def test_a_promise_is_due_in_clock_time_or_in_working_time() -> None:
-    assert rule().due_at(NOON, PARIS, None) == NOON + 4 * HOUR
+    assert rule().due_at(NOON, PARIS) == NOON + 4 * HOUR
     # 13:00 in Paris, in the lunch break until 13:30.
     working = rule(counted_in="working_time")
-    assert working.due_at(NOON, PARIS, None) == NOON + 4.5 * HOUR
+    assert working.due_at(NOON, PARIS) == NOON + 4.5 * HOUR
 
 
 def test_one_promise_per_rule_and_opening() -> None:
@@ -61,7 +66,7 @@ def test_one_promise_per_agent_reply() -> None:
     one, again = promised(after_reply, replied), promised(after_reply, replied)
     later = promised(after_reply, record_agent_reply(replied, NOON + HOUR))
     assert one.follow_up_id == again.follow_up_id != later.follow_up_id
-    assert follow_up_from(after_reply, builders.ticket(), PARIS) is None
+    assert follow_up_from(after_reply, builders.ticket(), PARIS, WINDOWS) is None
 
 
 class TestTheEndOfAReplyWindow:
@@ -73,22 +78,38 @@ class TestTheEndOfAReplyWindow:
     )
 
     def test_it_is_announced_ahead_of_it(self) -> None:
-        made = promised(self.CLOSING, builders.ticket(), NOON + 24 * HOUR)
+        made = promised(self.CLOSING, builders.ticket())
         assert (made.since, made.due_at) == (NOON, NOON + 22 * HOUR)
 
     def test_a_way_that_never_closes_needs_no_announcement(self) -> None:
-        assert follow_up_from(self.CLOSING, builders.ticket(), PARIS, None) is None
+        assert follow_up_from(self.CLOSING, builders.ticket(), PARIS, {}) is None
+        nowhere = builders.word(endpoint=None)
+        assert follow_up_from(self.CLOSING, builders.ticket(first=nowhere), PARIS, WINDOWS) is None
+
+    def test_in_whatever_order_they_were_processed_it_counts_from_the_first_that_opens_one(
+        self,
+    ) -> None:
+        by_sms = builders.word(builders.sms(at=NOON - HOUR))
+        later = builders.word(at=NOON + HOUR)
+        ticket = builders.ticket()
+        assert promised(self.CLOSING, ticket.model_copy(update={"last": later})).since == NOON
+        mixed = ticket.model_copy(update={"first": by_sms, "last": later})
+        assert promised(self.CLOSING, mixed).since == NOON + HOUR
+
+    def test_another_rule_counts_from_the_first_word_nobody_answered(self) -> None:
+        escalating = rule(when="customer_wrote")
+        ticket = builders.ticket(last=builders.word(at=NOON + HOUR))
+        assert promised(escalating, ticket).due_at == NOON + 4 * HOUR
 
     def test_one_for_each_turn_of_ours_however_often_they_write(self) -> None:
         ticket = builders.ticket()
         again = ticket.model_copy(update={"last": builders.word(at=NOON + HOUR)})
-        closes_at = NOON + 24 * HOUR
-        first = promised(self.CLOSING, ticket, closes_at)
-        assert promised(self.CLOSING, again, closes_at).follow_up_id == first.follow_up_id
+        first = promised(self.CLOSING, ticket)
+        assert promised(self.CLOSING, again).follow_up_id == first.follow_up_id
         replied = record_agent_reply(again, NOON + 2 * HOUR)
-        assert follow_up_from(self.CLOSING, replied, PARIS, closes_at) is None
+        assert follow_up_from(self.CLOSING, replied, PARIS, WINDOWS) is None
         back = replied.model_copy(update={"last": builders.word(at=NOON + 3 * HOUR)})
-        assert promised(self.CLOSING, back, closes_at).follow_up_id != first.follow_up_id
+        assert promised(self.CLOSING, back).follow_up_id != first.follow_up_id
 
     @pytest.mark.parametrize(
         "wrong",
