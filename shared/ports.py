@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     )
     from shared.domain.ticket import Ticket
     from shared.events.envelope import Event
-    from shared.providers.base import Observed, Outgoing, WebhookRequest
+    from shared.providers.base import Observed, OneTimeProof, Outgoing, WebhookRequest
 
 T = TypeVar("T")
 
@@ -121,6 +121,9 @@ class Ledger(Protocol):
         those already written stay, and count as duplicates when the provider sends the request
         again.
         """
+
+    def claim(self, provider: str, proof: OneTimeProof, now: datetime) -> bool:
+        """Remember what the proof came with; False where it came with something else before."""
 
     def quarantine(
         self, provider: str, request: WebhookRequest, reason: str, received_at: datetime

@@ -57,7 +57,7 @@ from shared.ports import (
     TicketStore,
     Timer,
 )
-from shared.providers.base import Observed, Outgoing, WebhookRequest
+from shared.providers.base import Observed, OneTimeProof, Outgoing, WebhookRequest
 from tests import builders
 from tests.fake_ai_uses import FakeAiUses
 from tests.fake_consents import FakeConsentStore
@@ -82,6 +82,11 @@ class FakeLedger:
         self._released: set[TouchpointId] = set()
         self._parts: dict[TouchpointId, int] = {}
         """Of how many parts a call is, where there is more than one."""
+
+        self._came_with: dict[tuple[str, str], str] = {}
+
+    def claim(self, provider: str, proof: OneTimeProof, now: datetime) -> bool:
+        return self._came_with.setdefault((provider, proof.token), proof.content) == proof.content
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shared.domain.account import secret_name
-from shared.domain.errors import MalformedPayload
+from shared.domain.errors import MalformedPayload, Unauthentic
 from shared.ports import Clock, Ledger
 from shared.providers.base import Fetch, Outcome, Provider, WebhookRequest, WebhookResponse
 
@@ -42,10 +42,14 @@ def take_in(
         waiting = [entry.touchpoint for entry in ledger.mailbox(endpoint)]
         return Intake(provider.render_mailbox(request, waiting))
     now = clock.now()
+    proof = provider.one_time_proof(request, usable)
+    if proof is not None and not ledger.claim(provider.name, proof, now):
+        raise Unauthentic("the proof came with something else before")
     try:
         observed = provider.read(request, usable, now)
     except MalformedPayload as error:
-        ledger.quarantine(provider.name, request, str(error), now)
+        kept = provider.without_proof(request, usable)
+        ledger.quarantine(provider.name, kept, str(error), now)
         return Intake(provider.respond(Outcome.QUARANTINED, []), received=1, quarantined=1)
     new = ledger.record(observed)
     return Intake(

@@ -86,6 +86,7 @@ FUNCTIONS = {
             "cryptography",
             "html2text",
             "idna",
+            "multipart",
             "urllib3",
         ),
         grants=(

@@ -14,6 +14,7 @@ from infra.local.simulators.base import (
     SimulatedRequest,
     SimulatedResponse,
     Simulator,
+    hosts,
     simulators,
 )
 
@@ -44,7 +45,12 @@ class Sent:
             return None
         found = answer.get("messages") or [answer]
         return next(
-            (found[0][name] for name in ("id", "sid", "MessageId") if name in found[0]), None
+            (
+                found[0][name]
+                for name in ("id", "sid", "MessageId", "MessageID")
+                if name in found[0]
+            ),
+            None,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -93,7 +99,9 @@ class Outbox:
     def __init__(self, clock: VirtualClock, secrets: Mapping[str, Any]) -> None:
         self._clock = clock
         self._secrets = secrets
-        self._by_host = {one.HOST: (name, one) for name, one in simulators().items()}
+        self._by_host = {
+            host: (name, one) for name, one in simulators().items() for host in hosts(one)
+        }
         self._lock = Lock()
         self._sent: list[Sent] = []
 

@@ -43,7 +43,7 @@ from shared.ports import Balance, LedgerEntry, Page, Quarantined
 # Whoever reads a touchpoint needs no provider.
 if TYPE_CHECKING:
     from shared.events.envelope import Event
-    from shared.providers.base import Observed, WebhookRequest
+    from shared.providers.base import Observed, OneTimeProof, WebhookRequest
 
 INLINE_LIMIT = 200_000
 """Bytes; what is larger goes to S3. An item may hold 400 KB in all."""
@@ -53,7 +53,7 @@ _PARTS_AT_ONCE = 40
 _DELIVERY_RANK = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4, "failed": 5}
 _MAILBOX_CHANNELS = {Channel.WEB_CHAT}
 _MAILBOX_SHOWS = 100
-_NEVER_KEPT = {"authorization", "cookie", "x-telegram-bot-api-secret-token"}
+_NEVER_KEPT = {"authorization", "cookie", "x-telegram-bot-api-secret-token", "x-passerelle-secret"}
 _IN_TROUBLE = {TouchpointState.FAILED, TouchpointState.QUARANTINED}
 
 
@@ -237,6 +237,21 @@ class DynamoLedger:
         if name in item:
             return dynamo.decompressed(item[name])
         return read_object(self._s3(), self._bucket, item[f"{name}_key"])
+
+    def claim(self, provider: str, proof: OneTimeProof, now: datetime) -> bool:
+        # An item of its own, without a state: no touchpoint, and gone when the proof is stale.
+        values = {"came_with": proof.content, "expires_at": epoch(now + proof.valid_for)}
+        try:
+            self._update(
+                TouchpointId(derived_id("one_time_proof", provider, proof.token)),
+                set_=values,
+                condition="attribute_not_exists(#came_with) OR #came_with = :came_with",
+            )
+        except ClientError as error:
+            if not dynamo.condition_failed(error):
+                raise
+            return False
+        return True
 
     def quarantine(
         self, provider: str, request: WebhookRequest, reason: str, received_at: datetime

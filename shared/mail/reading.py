@@ -290,3 +290,10 @@ def _mailboxes(value: str) -> list[Mailbox]:
     except _PARSER_BUGS:
         return found
     return found
+
+
+def header_pairs(content: bytes) -> list[tuple[str, str]]:
+    """Name and value of each header from the top, each on one line, as they stand."""
+    message = message_from_bytes(content.partition(b"\n\n")[0].partition(b"\r\n\r\n")[0] + b"\n\n")
+    pairs = islice(message.raw_items(), MOST_HEADERS)
+    return [(name, one_line(str(value)[:LONGEST_HEADER])) for name, value in pairs]

@@ -30,7 +30,7 @@ def mime(message: OutboundMessage, *, sender_name: str) -> bytes:
     account, recipient = message.endpoint.account, message.endpoint.address
     for address in (account, recipient):
         if not _ADDRESS.fullmatch(address):
-            raise SendRefused("the address is none that Amazon SES takes", code="address")
+            raise SendRefused("the address is none that mail servers take", code="address")
     mail = EmailMessage(policy=_POLICY)
     mail["From"] = Address(one_line(sender_name), addr_spec=account)
     mail["To"] = Address(addr_spec=recipient)

@@ -1,28 +1,38 @@
-"""What the providers of mail share: a mail that came in as a touchpoint, whoever carried it."""
+"""What the providers of mail share: a mail that came in, what became of one of ours, and one that
+leaves, whoever carries it.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from hashlib import sha256
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, JsonValue, TypeAdapter, ValidationError
 
+from shared.domain.errors import SendRefused
 from shared.domain.identity import Identifier, Proof, email_identifier
 from shared.domain.touchpoint import (
     Attachment,
     Automation,
     Channel,
+    DeliveryStatus,
     Direction,
     Endpoint,
     Message,
+    Stop,
     Touchpoint,
+    Unsupported,
 )
 from shared.providers.base import File, Observed
 
 # A delivery status needs nothing of these, and each is paid for at a cold start.
 if TYPE_CHECKING:
+    from shared.domain.sending import OutboundMessage
     from shared.mail.reading import Mail, Mailbox, Part
+
+Status = Literal["accepted", "sent", "delivered", "read", "failed"]
 
 LONGEST_IN_QUEUES = timedelta(hours=1)
 """A Date is the sender's own word: an older one would put a mail at the head of the queue, its
@@ -48,6 +58,8 @@ class Arrival:
     received_at: datetime
     envelope_sender: str | None
     dmarc: Literal["pass", "fail"] | None
+    author_domain: str | None = None
+    """Of which author `dmarc` says it; None where the carrier does not name them."""
     is_dangerous: bool = False
     is_spam: bool = False
 
@@ -171,12 +183,14 @@ _ADDRESS = re.compile(r"[^\s<>()\[\]\"',;:@]+@[^\s<>()\[\]\"',;:@]+")
 def _is_proven(mail: "Mail", arrival: Arrival, sender: "Mailbox | None") -> bool:
     """Whether DMARC passed for the very author that is read here.
 
-    A carrier says that it passed, not for which address. So only a mail with one From counts that
-    names one address in it, name included: what two programs read differently proves nothing
+    A carrier says that it passed, at most for which domain. So only a mail with one From counts
+    that names one address in it, name included: what two programs read differently proves nothing
     (RFC 7489, 6.6.1; https://www.usenix.org/conference/usenixsecurity20/presentation/chen-jianjun).
     """
     headers = mail.headers.get("from", [])
     if arrival.dmarc != "pass" or sender is None or len(headers) != 1:
+        return False
+    if arrival.author_domain not in {None, _domain(sender.address)}:
         return False
     named = _ADDRESS.findall(headers[0])
     return {to_ascii(one.lower()) for one in named} == {sender.address.lower()}
@@ -249,3 +263,161 @@ def _files(parts: Sequence["Part"]) -> list[File]:
         )
         for part in parts
     ]
+
+
+# What a carrier writes
+
+
+def _as_text(value: object) -> object:
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _as_object(value: object) -> object:
+    return value if isinstance(value, dict) else {}
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list) else []
+
+
+Text = Annotated[str, BeforeValidator(_as_text)]
+"""Null and numbers stand where text is meant, by carrier and by the age of the account."""
+Object = Annotated[dict[str, JsonValue], BeforeValidator(_as_object)]
+Parts = Annotated[list[JsonValue], BeforeValidator(_as_list)]
+"""Null, too, stands where there is none."""
+
+
+# What became of what we sent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """One thing a carrier tells of one mail of ours to one recipient.
+
+    `event` is the carrier's key of it among all of that mail.
+    """
+
+    provider: str
+    account: str
+    message_id: str
+    event: str
+    recipient: str
+    occurred_at: datetime
+    received_at: datetime
+
+
+def status(
+    told: Told, as_: Status, raw: bytes, *, reason: str | None = None, stop: Stop | None = None
+) -> Observed:
+    """A failed delivery is a bounce: whatever it says, no person says it."""
+    content = DeliveryStatus(
+        status=as_, message_id=told.message_id, reason=(reason or "")[:200] or None, stop=stop
+    )
+    is_bounce = as_ == "failed" and (stop is None or stop.kind == "bounce")
+    return Observed(
+        _passive(told, f"{told.message_id}:{_key(told.event)}", content).model_copy(
+            update={"automation": Automation.BOUNCE if is_bounce else None}
+        ),
+        raw,
+    )
+
+
+def unknown(told: Told, what: str, raw: bytes) -> Observed:
+    """What we have no words for, whoever it is about."""
+    key = _key(f"{told.message_id}/{told.event}" if told.message_id else told.event)
+    return Observed(_passive(told, key, Unsupported(what=what[:200])), raw)
+
+
+def _passive(told: Told, key: str, content: DeliveryStatus | Unsupported) -> Touchpoint:
+    recipient = to_ascii(told.recipient.strip()) or ""
+    return Touchpoint(
+        provider=told.provider,
+        account=told.account,
+        provider_event_id=key,
+        channel=Channel.EMAIL,
+        direction=Direction.PASSIVE,
+        occurred_at=told.occurred_at,
+        received_at=told.received_at,
+        content=content,
+        identifiers=identifiers_of(recipient),
+        endpoint=mail_endpoint(told.provider, told.account, recipient),
+    )
+
+
+def _key(key: str) -> str:
+    """Without what separates it from the message id; a hash where it is no key at all."""
+    plain = key.replace(":", "-")
+    return plain if re.fullmatch(r"[!-~]{1,250}", plain) else sha256(key.encode()).hexdigest()
+
+
+def sending_account(stated: Iterable[str], addresses: Sequence[str]) -> str:
+    """From which of our mailboxes a mail left: what is stated of it, or the only one there is."""
+    return own_mailbox(stated, addresses) or (addresses[0] if len(addresses) == 1 else "")
+
+
+def from_epoch(value: object) -> datetime | None:
+    """Seconds since 1970, as a number or as text; None for anything else."""
+    try:
+        return datetime.fromtimestamp(float(value), UTC) if isinstance(value, _NUMERIC) else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+_NUMERIC = (int, float, str)
+
+
+# What leaves
+
+
+class Letter(NamedTuple):
+    """A mail for an API that builds the MIME itself."""
+
+    sender: str
+    subject: str
+    headers: dict[str, str]
+    """All that say neither who, nor what about, nor how the body is written."""
+    text: str
+    html: str
+
+
+def letter(message: "OutboundMessage", *, own: frozenset[str], sender_name: str) -> Letter:
+    """What `shared.mail.writing` writes, in parts. Raises SendRefused.
+
+    The Message-ID is ours and derives from the send key: an answer names it in In-Reply-To, and
+    what is sent twice by a carrier's error is one mail for whoever reads it.
+    """
+    from email import message_from_bytes, policy
+
+    from shared.domain.model import derived_id
+    from shared.mail.writing import mime
+
+    account = message.endpoint.account
+    if account.lower() not in own:
+        raise SendRefused(
+            "we may not write from this address", code="account", reason="unauthorized"
+        )
+    mail = message_from_bytes(mime(message, sender_name=sender_name), policy=policy.default)
+    if next(mail.iter_attachments(), None) is not None:
+        raise SendRefused("this provider is handed no files", code="files", reason="not_supported")
+    bodies = {form: mail.get_body((form,)) for form in ("plain", "html")}
+    message_id = f"<{derived_id('mail', message.send_key)}@{_domain(account)}>"
+    return Letter(
+        sender=str(mail["From"]),
+        subject=str(mail["Subject"] or ""),
+        headers={"Message-ID": message_id}
+        | {
+            name: str(value) for name, value in mail.items() if not _MADE_BY_THE_CARRIER.match(name)
+        },
+        **{
+            name: body.get_content().replace("\r\n", "\n") if body else ""
+            for name, body in (("text", bodies["plain"]), ("html", bodies["html"]))
+        },
+    )
+
+
+_MADE_BY_THE_CARRIER = re.compile(
+    r"(?:from|to|subject|date|message-id|mime-version|content-(?:type|transfer-encoding))$",
+    re.IGNORECASE,
+)

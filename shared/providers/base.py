@@ -100,6 +100,18 @@ class File(NamedTuple):
     content: bytes
 
 
+class OneTimeProof(NamedTuple):
+    """A proof that covers nothing but itself, and so must not stand beside two contents.
+
+    `content` is a digest of what it came with, the same in every redelivery. After `valid_for` the
+    provider's own time makes it stale.
+    """
+
+    token: str
+    content: str
+    valid_for: timedelta
+
+
 class Outcome(StrEnum):
     """How an authentic request ended, for `respond`."""
 
@@ -206,6 +218,16 @@ class Provider(Generic[SecretT]):
     def verify(self, request: WebhookRequest, secret: SecretT, fetch: Fetch) -> None:
         """Raise Unauthentic unless the raw request proves that it comes from this provider."""
         raise NotImplementedError
+
+    def one_time_proof(self, request: WebhookRequest, secret: SecretT) -> OneTimeProof | None:
+        """What of a verified request may be used for one content only; None where the proof covers
+        the content.
+        """
+        return None
+
+    def without_proof(self, request: WebhookRequest, secret: SecretT) -> WebhookRequest:
+        """The request as quarantine may keep it: no secret stands in its URL."""
+        return request
 
     def parse(
         self, request: WebhookRequest, secret: SecretT, received_at: datetime

@@ -27,7 +27,7 @@ from shared.domain.touchpoint import (
 )
 from shared.events.catalogue import FollowUpDone, FollowUpScheduled, TicketChanged, TicketOpened
 from shared.ports import GraphChange, LedgerEntry, LogEntry, Quarantined
-from shared.providers.base import File
+from shared.providers.base import File, OneTimeProof
 from tests.builders import (
     NOON,
     endpoint,
@@ -128,6 +128,18 @@ class TestLedger:
         balance = stores.ledger.balance()
         assert (balance.received, balance.duplicate, balance.in_flight) == (3, 2, 1)
         assert balance.holds
+
+    def test_a_proof_without_content_stands_beside_one_only(self, stores: Stores) -> None:
+        proof = OneTimeProof(token="t-1", content="one", valid_for=timedelta(hours=1))
+        assert [stores.ledger.claim("mailgun", proof, NOON) for _ in range(2)] == [True, True]
+        other = proof._replace(content="other")
+        assert not stores.ledger.claim("mailgun", other, NOON)
+        assert stores.ledger.claim("another", other, NOON)
+        balance = stores.ledger.balance()
+        assert balance.received == 0
+        assert balance.holds
+        (item, _) = stores.client.scan(TableName=stores.names["touchpoints"])["Items"]
+        assert int(item["expires_at"]["N"]) == (NOON + timedelta(hours=1)).timestamp()
 
     def test_the_write_carries_its_event(self, stores: Stores) -> None:
         seen = whatsapp_message()

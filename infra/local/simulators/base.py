@@ -8,6 +8,7 @@ Each file defines:
 
 - `HOST`: the API's host name. The local cloud mounts the simulator at
   `/_local/simulators/<HOST>`.
+- `ALSO_AT`: other host names of the same API, where a region has its own.
 - `answer(request, secret)`: the response. `secret` is the provider's object of
   `infra/local/secrets.json`.
 """
@@ -42,6 +43,11 @@ class Simulator(Protocol):
     HOST: str
 
     def answer(self, request: SimulatedRequest, secret: Mapping[str, Any]) -> SimulatedResponse: ...
+
+
+def hosts(simulator: Simulator) -> tuple[str, ...]:
+    """Where it answers."""
+    return (simulator.HOST, *getattr(simulator, "ALSO_AT", ()))
 
 
 def simulators() -> dict[str, Simulator]:

@@ -54,6 +54,13 @@ def _whatsapp_at_twilio() -> Touchpoint:
     return touchpoint(provider="twilio", account=SMS_LINE, key="SM-w", endpoint=way)
 
 
+def _mail_by(provider: str) -> Touchpoint:
+    account, address = "support@boutique.example", "awa@example.com"
+    way = endpoint(Channel.EMAIL, provider=provider, account=account, address=address)
+    given: dict[str, Any] = {"provider": provider, "account": account, "channel": Channel.EMAIL}
+    return touchpoint(key="<b@x>", endpoint=way, **given)
+
+
 def _web_chat() -> Touchpoint:
     way = endpoint(Channel.WEB_CHAT, provider="web_chat", account="web", address="session-1")
     given: dict[str, Any] = {"provider": "web_chat", "account": "web", "channel": Channel.WEB_CHAT}
@@ -79,6 +86,9 @@ WAYS: Mapping[str, Touchpoint] = {
     "twilio": sms(),
     "twilio whatsapp": _whatsapp_at_twilio(),
     "email_ses": mail("Commande 4512"),
+    "sendgrid": _mail_by("sendgrid"),
+    "mailgun": _mail_by("mailgun"),
+    "postmark": _mail_by("postmark"),
     "web_chat": _web_chat(),
     "telegram": _telegram(),
     "slack": _slack("D024BE91L", "D024BE91L:1795165200.000001"),
@@ -128,7 +138,15 @@ def handed_over(promise: Promise) -> list[str]:
         case HttpRequest():
             if provider == "twilio":
                 return parse_qs(outgoing.body.decode())["Body"]
-            text = json.loads(outgoing.body)["text"]
+            if provider == "mailgun":
+                form = parse_qs(outgoing.body.decode())
+                return [*form["text"], *form.get("html", ())]
+            content = json.loads(outgoing.body)
+            if provider == "sendgrid":
+                return [one["value"] for one in content["content"]]
+            if provider == "postmark":
+                return [content[name] for name in ("TextBody", "HtmlBody") if name in content]
+            text = content["text"]
             return [text["body"] if provider == "whatsapp_cloud" else text]
 
 

@@ -322,3 +322,46 @@ class TestWhenTheLedgerFails:
     def test_what_cannot_be_quarantined_is_not_acknowledged(self, world: World) -> None:
         with pytest.raises(BrokenLedger.Unreachable):
             intake(world, signed(b"not JSON"), ledger=BrokenLedger())
+
+
+class TestAProofThatCoversNoContent:
+    """Mailgun signs a time and a token, and nothing of what they stand beside."""
+
+    MAIL = CASES["mailgun/plain"].request
+
+    def test_a_redelivery_is_a_duplicate(self, world: World) -> None:
+        first, again = (intake(world, self.MAIL, provider="mailgun") for _ in range(2))
+        assert (first.received, first.duplicate) == (1, 0)
+        assert (again.received, again.duplicate) == (1, 1)
+
+    def test_caught_and_put_beside_something_else_it_is_refused(self, world: World) -> None:
+        intake(world, self.MAIL, provider="mailgun")
+        forged = replace(self.MAIL, body=self.MAIL.body.replace(b"CAB-1", b"CAB-666"))
+        with pytest.raises(Unauthentic):
+            intake(world, forged, provider="mailgun")
+        assert len(world.ledger) == 1
+
+    def test_what_breaks_after_it_was_remembered_is_taken_when_it_comes_again(
+        self, world: World
+    ) -> None:
+        broken = BrokenLedger()
+        with pytest.raises(BrokenLedger.Unreachable):
+            intake(world, self.MAIL, provider="mailgun", ledger=broken)
+        proof = find_provider("mailgun").one_time_proof(
+            self.MAIL, find_provider("mailgun").read_secret(SECRETS["mailgun"])
+        )
+        assert proof is not None
+        assert broken.claim("mailgun", proof, NOW)
+
+
+def test_what_is_quarantined_holds_no_secret_of_its_url(world: World) -> None:
+    secret = SECRETS["postmark"]["webhook_secrets"][0]
+    call = CASES["postmark/malformed_not_json"].call
+    request = received("postmark", replace(call, url=f"{call.url}/{secret}"))
+    assert intake(world, request, provider="postmark").quarantined == 1
+    [one] = world.ledger.in_state(TouchpointState.QUARANTINED).items
+    assert isinstance(one, Quarantined)
+    found = world.ledger.quarantined_request(one.touchpoint_id)
+    assert found is not None
+    kept = found[1]
+    assert secret not in kept.url + kept.path

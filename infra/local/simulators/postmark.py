@@ -1,0 +1,102 @@
+"""Postmark's email API.
+
+https://postmarkapp.com/developer/api/email-api
+https://postmarkapp.com/developer/api/overview#error-codes
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from infra.local.simulators.base import SimulatedRequest, SimulatedResponse
+
+HOST = "api.postmarkapp.com"
+
+_ADDRESS = re.compile(r"[a-z0-9.!#$%&'`*+\-/=^_{}|~]+@[a-z0-9.-]+", re.IGNORECASE)
+"""https://postmarkapp.com/support/article/1180-what-does-errorcode-300-mean"""
+INACTIVE = "inactive@example.com"
+"""Postmark has such addresses for tests, too; this one never took a mail."""
+_MOST_METADATA, _LONGEST_NAME, _LONGEST_VALUE = 10, 20, 80
+
+
+class _Refused(Exception):
+    def __init__(self, code: int, message: str, *, status: int = 422) -> None:
+        super().__init__(message)
+        self.code, self.status = code, status
+
+
+def answer(request: SimulatedRequest, secret: Mapping[str, Any]) -> SimulatedResponse:
+    try:
+        content = _accept(request, secret)
+    except _Refused as refused:
+        return _json(refused.status, {"ErrorCode": refused.code, "Message": str(refused)})
+    return _json(
+        200,
+        {
+            "To": content["To"],
+            "SubmittedAt": "2026-11-22T12:00:00.0000000Z",
+            "MessageID": str(uuid5(NAMESPACE_URL, request.body.decode())),
+            "ErrorCode": 0,
+            "Message": "OK",
+        },
+    )
+
+
+def _accept(request: SimulatedRequest, secret: Mapping[str, Any]) -> dict[str, Any]:
+    """The message. Raises _Refused where Postmark would refuse."""
+    if request.path != "/email" or request.method != "POST":
+        raise _Refused(404, "Not found", status=404)
+    if request.headers.get("x-postmark-server-token") != secret["server_token"]:
+        raise _Refused(
+            10,
+            "Request does not contain a valid Server token.",
+            status=401,
+        )
+    try:
+        content: dict[str, Any] = json.loads(request.body)
+    except ValueError:
+        raise _Refused(402, "Invalid JSON") from None
+    sender = content.get("From", "").rpartition("<")[2].rstrip(">")
+    for name, address in (("From", sender), ("To", content.get("To", ""))):
+        if not _ADDRESS.fullmatch(address):
+            raise _Refused(300, f"Invalid '{name}' address: '{address}'.")
+    if sender not in secret["addresses"]:
+        raise _Refused(
+            400,
+            f"The 'From' address you supplied ({sender}) is not a Sender Signature on your"
+            " account.",
+        )
+    if content["To"] == INACTIVE:
+        raise _Refused(
+            406,
+            "You tried to send to recipient(s) that have been marked as inactive. Found inactive"
+            f" addresses: {INACTIVE}. Inactive recipients are ones that have generated a hard"
+            " bounce, a spam complaint, or a manual suppression.",
+        )
+    if not content.get("TextBody") and not content.get("HtmlBody"):
+        raise _Refused(300, "Provide either email TextBody or HtmlBody or both.")
+    _check_metadata(content.get("Metadata", {}))
+    streams = {secret.get("stream", "outbound"), secret.get("marketing_stream", "")}
+    if content.get("MessageStream", "outbound") not in streams - {""}:
+        raise _Refused(1235, "The message stream provided: does not exist on this server.")
+    return content
+
+
+def _check_metadata(metadata: Mapping[str, str]) -> None:
+    too_long = any(
+        len(name) > _LONGEST_NAME or len(value) > _LONGEST_VALUE for name, value in metadata.items()
+    )
+    if too_long or len(metadata) > _MOST_METADATA:
+        raise _Refused(
+            300, "Metadata is limited to 10 fields, names of 20 and values of 80 characters"
+        )
+
+
+def _json(status: int, content: Mapping[str, Any]) -> SimulatedResponse:
+    return SimulatedResponse(
+        status=status,
+        headers={"content-type": "application/json"},
+        body=json.dumps(content).encode(),
+    )

@@ -1,0 +1,103 @@
+"""The forms that providers send: of fields alone, or of fields and files (RFC 7578)."""
+
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from shared.domain.errors import MalformedPayload
+from shared.providers.base import WebhookRequest
+
+FORM_TYPE = "application/x-www-form-urlencoded"
+MULTIPART_TYPE = "multipart/form-data"
+FORM_TYPES = frozenset({FORM_TYPE, MULTIPART_TYPE})
+MOST_FIELDS = 1000
+LONGEST_HEADER = 8192
+
+
+class FormField(NamedTuple):
+    name: str
+    content: bytes
+    """Whatever its charset: the provider says that elsewhere, if at all."""
+    file_name: str | None = None
+    """None where it is no file."""
+    content_type: str = ""
+
+
+def read_form(request: WebhookRequest) -> list[FormField]:
+    """The fields in order. Raises MalformedPayload."""
+    match request.content_type:
+        case "application/x-www-form-urlencoded":
+            return _of_fields(request.body)
+        case "multipart/form-data":
+            return _of_parts(request.header("content-type"), request.body)
+    raise MalformedPayload("the body is declared as no form")
+
+
+def digest(fields: Iterable[FormField], *, without: frozenset[str] = frozenset()) -> str:
+    """Of what the fields say, however they are written: the same again has another boundary."""
+    known = sorted(
+        sha256(f"{one.name}\n{one.file_name}\n".encode() + one.content).digest()
+        for one in fields
+        if one.name not in without
+    )
+    return sha256(b"".join(known)).hexdigest()
+
+
+def _of_fields(body: bytes) -> list[FormField]:
+    pairs = [pair.partition(b"=") for pair in body.split(b"&", MOST_FIELDS) if pair]
+    if len(pairs) > MOST_FIELDS:
+        raise MalformedPayload("the form has too many fields")
+    return [
+        FormField(_plain(name).decode("utf-8", "replace"), _plain(value))
+        for name, _, value in pairs
+    ]
+
+
+def _plain(value: bytes) -> bytes:
+    return unquote_to_bytes(value.replace(b"+", b" "))
+
+
+def _of_parts(content_type: str, body: bytes) -> list[FormField]:
+    # Not Python's own mail parser: it would take apart a mail that is attached as a file.
+    from multipart import (  # type: ignore[import-untyped] # it has no types
+        MultipartError,
+        PushMultipartParser,
+        parse_options_header,
+    )
+
+    fields: list[FormField] = []
+    content = bytearray()
+    segment = None
+    try:
+        _, options = parse_options_header(content_type)
+        parser = PushMultipartParser(
+            options.get("boundary", ""),
+            max_header_size=LONGEST_HEADER,
+            max_segment_count=MOST_FIELDS,
+            header_charset="latin-1",
+        )
+        # The end of the body is told by nothing at all.
+        for event in (*parser.parse(body), *parser.parse(b"")):
+            if isinstance(event, (bytes, bytearray)):
+                content += event
+            elif event is not None:
+                segment = event
+                content = bytearray()
+            elif segment is not None:
+                fields.append(
+                    FormField(
+                        _utf8(segment.name or ""),
+                        bytes(content),
+                        _utf8(segment.filename) if segment.filename is not None else None,
+                        segment.content_type or "",
+                    )
+                )
+                segment = None
+    except (MultipartError, ValueError):
+        raise MalformedPayload("the form cannot be taken apart") from None
+    return fields
+
+
+def _utf8(value: str) -> str:
+    return value.encode("latin-1", "replace").decode("utf-8", "replace")

@@ -1,0 +1,479 @@
+"""E-mail through Mailgun: routes, webhooks, and the messages API.
+
+One URL takes both: `forward("https://…/webhooks/mailgun")` in a route (with `/mime` behind it the
+mail comes as it is), and the webhooks of the domain or the account. Read against
+https://documentation.mailgun.com/docs/mailgun/user-manual/receive-forward-store/receive-http
+https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks
+https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhook-payloads
+https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages (2026-11).
+
+Its signature covers a time and a token, and nothing else of the body. So a token is remembered with
+what it first came with, and is refused beside anything else. What remains: who can read a request
+before it arrives here could send another one in its place.
+"""
+
+import hmac
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from urllib.parse import urlencode
+
+from pydantic import Field, JsonValue
+
+from shared.domain.errors import (
+    MalformedPayload,
+    RefusalReason,
+    SendDelayed,
+    SendRefused,
+    SendUnconfirmed,
+    Unauthentic,
+)
+from shared.domain.touchpoint import Stop
+from shared.providers._form import FORM_TYPE, FORM_TYPES, FormField, digest, read_form
+from shared.providers._mail import (
+    Arrival,
+    Object,
+    Status,
+    Text,
+    Told,
+    addressees,
+    from_epoch,
+    letter,
+    mail_touchpoint,
+    own_mailbox,
+    sending_account,
+    status,
+    unknown,
+)
+from shared.providers.base import (
+    MEGABYTE,
+    Fetch,
+    HttpRequest,
+    HttpResponse,
+    Observed,
+    OneTimeProof,
+    Payload,
+    Provider,
+    Secret,
+    WebhookRequest,
+    believable,
+    read_json,
+    read_model,
+    retry_after,
+    same,
+)
+
+# What takes a webhook in sends nothing.
+if TYPE_CHECKING:
+    from shared.domain.sending import OutboundMessage
+
+if TYPE_CHECKING:
+    from shared.mail.rebuilding import Enclosure
+
+NAME = "mailgun"
+HOSTS = {"us": "api.mailgun.net", "eu": "api.eu.mailgun.net"}
+MAIL_SERVER = re.compile(r"mx[a-z]\.(?:eu\.)?mailgun\.org(?: 1)?")
+"""What its mail servers call themselves in Authentication-Results."""
+
+OLDEST = timedelta(hours=8, minutes=15)
+NEWEST = timedelta(minutes=5)
+"""Mailgun tries for 8 hours, and its time may be that of the first try."""
+
+_SIGNATURE = ("timestamp", "token", "signature", "parent-signature")
+
+STATUSES: Mapping[str, Status] = {
+    "accepted": "accepted",
+    "delivered": "delivered",
+    "opened": "read",
+    "clicked": "read",
+    "unsubscribed": "read",
+    "rejected": "failed",
+    "failed": "failed",
+    "complained": "failed",
+}
+"""Who unsubscribes has the mail open. A failure that is temporary is `sent`: Mailgun tries on."""
+STOPS: Mapping[str, Stop] = {
+    "failed/bounce": Stop(kind="bounce"),
+    "failed/suppress-bounce": Stop(kind="bounce"),
+    "failed/suppress-complaint": Stop(kind="complaint"),
+    "failed/suppress-unsubscribe": Stop(kind="opt_out"),
+    "complained": Stop(kind="complaint"),
+    "unsubscribed": Stop(kind="opt_out"),
+}
+"""By the event and, where it failed for good, its reason."""
+LEGACY = {"bounced": "bounce", "dropped": ""}
+"""Failures by the names they had before 2018, which forms still have, and their reasons."""
+
+REFUSALS: Mapping[str, RefusalReason] = {
+    "401": "unauthorized",
+    "402": "limit",
+    "403": "unauthorized",
+    "404": "unauthorized",
+    "413": "content",
+}
+"""By the HTTP status: Mailgun has no codes, and a 400 may be anything. A 404 is a domain that is
+none of this account's.
+"""
+
+
+class MailgunSecret(Secret):
+    """`addresses`: our mailboxes that a route receives for, which we also write from.
+
+    `signing_keys`: HTTP webhook signing key (Settings, API Security), of a subaccount or of the
+    account above it. `domain`: the sending domain, as in the API's URL. `region`: where it lies.
+    """
+
+    api_key: str = Field(min_length=1)
+    addresses: list[str] = Field(min_length=1)
+    domain: str = Field(pattern=r"^[a-z0-9.-]{3,253}$")
+    region: Literal["us", "eu"] = "us"
+    sender_name: str = ""
+    signing_keys: list[Annotated[str, Field(min_length=1)]] = Field(min_length=1)
+
+    @property
+    def own(self) -> frozenset[str]:
+        return frozenset(address.lower() for address in self.addresses)
+
+
+class Signature(NamedTuple):
+    timestamp: str
+    token: str
+    signatures: tuple[str, ...]
+    """By the account's key and, of a subaccount, by the key of the account above it."""
+
+
+class Event(Payload):
+    event: str = Field(pattern=r"^[a-z_]{1,60}$")
+    id: Text = ""
+    timestamp: JsonValue = None
+    recipient: Text = ""
+    severity: Text = ""
+    reason: Text = ""
+    message: Object = Field(default_factory=dict)
+    envelope: Object = Field(default_factory=dict)
+    flags: Object = Field(default_factory=dict)
+    delivery: Object = Field(default_factory=dict, alias="delivery-status")
+    variables: Object = Field(default_factory=dict, alias="user-variables")
+
+    def header(self, name: str) -> str:
+        headers = self.message.get("headers")
+        return _text(headers, name) if isinstance(headers, dict) else ""
+
+
+class Answer(Payload):
+    id: str = Field(pattern=r"^[!-~]{1,256}$")
+
+
+class Mailgun(Provider[MailgunSecret]):
+    name = NAME
+    secret_type = MailgunSecret
+    largest_body = 10 * MEGABYTE
+    refusals = REFUSALS
+    stops = STOPS
+
+    def verify(self, request: WebhookRequest, secret: MailgunSecret, fetch: Fetch) -> None:
+        _proven(request, secret)
+
+    def one_time_proof(self, request: WebhookRequest, secret: MailgunSecret) -> OneTimeProof:
+        """Each try of one webhook says the same, whatever the boundary of its form."""
+        return OneTimeProof(
+            token=_proven(request, secret).token,
+            content=_content(request),
+            valid_for=OLDEST + NEWEST,
+        )
+
+    def parse(
+        self, request: WebhookRequest, secret: MailgunSecret, received_at: datetime
+    ) -> list[Observed]:
+        if request.content_type not in FORM_TYPES:
+            content = read_json(request.body)
+            data = content.get("event-data") if isinstance(content, dict) else None
+            return [_event(data, json.dumps(data).encode(), secret, received_at)]
+        fields = read_form(request)
+        form = {one.name: one for one in reversed(fields)}
+        if "event" in form and "body-plain" not in form and "body-mime" not in form:
+            return [_event(_legacy(form), request.body, secret, received_at)]
+        return [_received(fields, form, request, secret, received_at)]
+
+    def prepare(self, message: "OutboundMessage", secret: MailgunSecret) -> HttpRequest:
+        """Mailgun has no idempotency key: what nobody knows to have left is never sent again."""
+        written = letter(message, own=secret.own, sender_name=secret.sender_name)
+        account = message.endpoint.account
+        forms = {"text": written.text, "html": written.html}
+        form = {
+            "from": written.sender,
+            "to": message.endpoint.address,
+            "subject": written.subject,
+            **{form: value for form, value in forms.items() if value},
+            **{f"h:{name}": value for name, value in written.headers.items()},
+            "v:send_key": message.send_key,
+            "v:account": account,
+        }
+        login = b64encode(f"api:{secret.api_key}".encode()).decode()
+        return HttpRequest(
+            method="POST",
+            url=f"https://{HOSTS[secret.region]}/v3/{secret.domain}/messages",
+            headers={"authorization": f"Basic {login}", "content-type": FORM_TYPE},
+            body=urlencode(form).encode(),
+        )
+
+    def receipt(self, response: HttpResponse) -> str:
+        if response.status == 200:
+            try:
+                return _bracketed(read_model(Answer, read_json(response.body)).id)
+            except MalformedPayload:
+                raise SendUnconfirmed("Mailgun took the message and gave no id") from None
+        code = str(response.status)
+        if response.status in {429, 503}:
+            raise SendDelayed(
+                f"Mailgun took nothing: HTTP {code}", retry_after=retry_after(response)
+            )
+        if 400 <= response.status < 500:
+            raise SendRefused(
+                f"Mailgun refused: HTTP {code}",
+                code=code,
+                reason=self.refusals.get(code, "unknown"),
+            )
+        raise SendUnconfirmed(f"Mailgun answered HTTP {code}")
+
+
+def _bracketed(message_id: str) -> str:
+    """As it stands in a mail; Mailgun writes it now with its brackets, now without."""
+    return f"<{message_id.strip().strip('<>')}>"
+
+
+# Proof
+
+
+def _proven(request: WebhookRequest, secret: MailgunSecret) -> Signature:
+    """The signature that one of our keys made. Raises Unauthentic."""
+    for given in _signatures(request):
+        signed = f"{given.timestamp}{given.token}".encode("utf-8", "replace")
+        valid = [hmac.digest(key.encode(), signed, sha256).hex() for key in secret.signing_keys]
+        fits = [same(one, right) for one in given.signatures for right in valid]
+        if not any(fits):
+            continue
+        signed_at = from_epoch(given.timestamp)
+        if signed_at is None or not -NEWEST <= request.arrived_at - signed_at <= OLDEST:
+            raise Unauthentic("the signature is stale, or from the future")
+        return given
+    raise Unauthentic("the signature is missing or wrong")
+
+
+def _signatures(request: WebhookRequest) -> list[Signature]:
+    """Where a form has a field twice, one is a header of the mail: who knows which."""
+    try:
+        if request.content_type not in FORM_TYPES:
+            content = read_json(request.body)
+            found = content.get("signature") if isinstance(content, dict) else None
+            return (
+                [_signature({name: _text(found, name) for name in _SIGNATURE})]
+                if isinstance(found, dict)
+                else []
+            )
+        fields = [one for one in read_form(request) if one.name in _SIGNATURE]
+    except MalformedPayload:
+        raise Unauthentic("there is no signature to be read") from None
+    ways = (fields, fields[::-1])
+    return [
+        _signature({one.name: one.content.decode("ascii", "replace") for one in way})
+        for way in ways
+    ]
+
+
+def _signature(fields: Mapping[str, str]) -> Signature:
+    signatures = tuple(
+        fields[name] for name in ("signature", "parent-signature") if fields.get(name)
+    )
+    return Signature(fields.get("timestamp", ""), fields.get("token", ""), signatures)
+
+
+def _content(request: WebhookRequest) -> str:
+    """A digest of everything but the signature."""
+    if request.content_type in FORM_TYPES:
+        return digest(read_form(request), without=frozenset(_SIGNATURE))
+    content = read_json(request.body)
+    rest = (
+        {name: value for name, value in content.items() if name != "signature"}
+        if isinstance(content, dict)
+        else content
+    )
+    return sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+# A mail that came in
+
+
+def _received(
+    fields: Sequence[FormField],
+    form: Mapping[str, FormField],
+    request: WebhookRequest,
+    secret: MailgunSecret,
+    received_at: datetime,
+) -> Observed:
+    from shared.mail.authentication import stated_dmarc
+    from shared.mail.reading import header_pairs, read_mail
+
+    headers: list[tuple[str, str]]
+    if "body-mime" in form:
+        mime = raw = form["body-mime"].content
+        headers, kind = header_pairs(mime), "body-mime"
+    else:
+        headers, kind = _headers(form), "message-headers"
+        mime, raw = _rebuilt(form, headers), request.body
+    mail = read_mail(mime)
+    recipients = [one.strip() for one in _field(form, "recipient").split(",")]
+    account = own_mailbox([*recipients, *addressees(mail)], secret.addresses)
+    if account is None:
+        raise MalformedPayload("recipient: it is none of the secret's addresses")
+    # A header of the mail may bear the name of such a field: of two, one is the sender's.
+    is_alone = sum(one.name == kind for one in fields) == 1
+    stated = stated_dmarc(headers, MAIL_SERVER) if is_alone else None
+    arrival = Arrival(
+        provider=NAME,
+        account=account,
+        carriers_id=digest(fields, without=frozenset(_SIGNATURE)),
+        arrived=believable(from_epoch(_field(form, "timestamp")), received_at),
+        received_at=received_at,
+        envelope_sender=_field(form, "sender") if "sender" in form else None,
+        dmarc=stated.dmarc if stated else None,
+        author_domain=stated.domain if stated else None,
+        is_spam=mail.header("x-mailgun-sflag").lower() == "yes",
+    )
+    in_reply_to = next(iter(mail.message_ids("in-reply-to")), None)
+    return mail_touchpoint(mail, arrival, own=secret.own, raw=raw, in_reply_to=in_reply_to)
+
+
+def _field(form: Mapping[str, FormField], name: str) -> str:
+    from shared.mail.text import decoded
+
+    return decoded(form[name].content, None) if name in form else ""
+
+
+def _headers(form: Mapping[str, FormField]) -> list[tuple[str, str]]:
+    """`message-headers` is a JSON list of pairs, from the top of the mail to its end."""
+    pairs = _json(_field(form, "message-headers"))
+    headers: list[tuple[str, str]] = []
+    for pair in pairs if isinstance(pairs, list) else []:
+        match pair:
+            case [str(name), str(value)]:
+                headers.append((name, value))
+    present = {name.lower() for name, _ in headers}
+    copies = [(name, _field(form, name.lower()) or _field(form, name)) for name in _COPIES]
+    return headers + [
+        (name, value) for name, value in copies if value and name.lower() not in present
+    ]
+
+
+_COPIES = ("From", "To", "Cc", "Subject", "Date", "Message-Id", "In-Reply-To", "References")
+
+
+def _rebuilt(form: Mapping[str, FormField], headers: Iterable[tuple[str, str]]) -> bytes:
+    from shared.mail.rebuilding import rebuilt
+
+    if not {"body-plain", "body-html", "message-headers", "attachment-count"} & form.keys():
+        raise MalformedPayload("body-mime, body-plain: one of them is needed")
+    return rebuilt(
+        headers,
+        text=_field(form, "body-plain"),
+        html=_field(form, "body-html"),
+        enclosures=_enclosures(form),
+    )
+
+
+_ATTACHMENT = re.compile(r"attachment-([0-9]{1,4})")
+
+
+def _enclosures(form: Mapping[str, FormField]) -> "list[Enclosure]":
+    """`attachment-1` and so on, in that order; `content-id-map` names those in the HTML."""
+    from shared.mail.rebuilding import Enclosure
+
+    shown = _json(_field(form, "content-id-map"))
+    ids = {
+        name: content_id
+        for content_id, name in (shown.items() if isinstance(shown, dict) else ())
+        if isinstance(name, str)
+    }
+    found = [
+        (int(number[1]), Enclosure(one.file_name, one.content_type, one.content, ids.get(name, "")))
+        for name, one in form.items()
+        if (number := _ATTACHMENT.fullmatch(name)) and one.file_name is not None
+    ]
+    return [enclosure for _, enclosure in sorted(found, key=lambda pair: pair[0])]
+
+
+def _json(value: str) -> JsonValue:
+    try:
+        return read_json(value.encode("utf-8", "replace"))
+    except MalformedPayload:
+        return None
+
+
+# What became of what we sent
+
+
+def _event(data: JsonValue, raw: bytes, secret: MailgunSecret, received_at: datetime) -> Observed:
+    event = read_model(Event, data)
+    message_id = event.header("message-id").strip().strip("<>")
+    is_ours = (
+        re.fullmatch(r"[!-9;-~]{1,250}", message_id) and event.flags.get("is-routed") is not True
+    )
+    senders = [
+        _text(event.variables, "account"),
+        _text(event.envelope, "sender"),
+        event.header("from").rpartition("<")[2].rstrip("> "),
+    ]
+    told = Told(
+        provider=NAME,
+        account=sending_account(senders, secret.addresses),
+        message_id=_bracketed(message_id) if is_ours else "",
+        event=f"{event.event}/{event.id or sha256(raw).hexdigest()}",
+        # Of a mail that a route takes in, the recipient is one of us.
+        recipient=event.recipient if is_ours else "",
+        occurred_at=believable(from_epoch(event.timestamp), received_at),
+        received_at=received_at,
+    )
+    known = STATUSES.get(event.event)
+    if known is None or not told.message_id:
+        return unknown(told, f"Mailgun: {event.event}", raw)
+    if event.event == "failed" and event.severity == "temporary":
+        return status(told, "sent", raw, reason=_reason(event))
+    stop = STOPS.get(event.event) or STOPS.get(f"{event.event}/{event.reason.lower()}")
+    reason = _reason(event) if known == "failed" or stop else None
+    return status(told, known, raw, reason=reason, stop=stop)
+
+
+def _reason(event: Event) -> str:
+    """`failed:permanent:bounce:550`: never the server's own words, which name the address."""
+    code = _text(event.delivery, "enhanced-code") or _text(event.delivery, "code")
+    words = (event.event, event.severity, event.reason, code)
+    return ":".join(" ".join(word.split()) for word in words if word).lower()
+
+
+def _text(fields: Mapping[str, JsonValue], name: str) -> str:
+    """A number, too, as text; an empty one for anything else."""
+    value = fields.get(name)
+    return str(value) if isinstance(value, str | int | float) else ""
+
+
+def _legacy(form: Mapping[str, FormField]) -> dict[str, JsonValue]:
+    """A webhook of before 2018, in the shape of today."""
+    name = _field(form, "event")
+    message_id = _field(form, "Message-Id") or _field(form, "message-id")
+    return {
+        "event": "failed" if name in LEGACY else name,
+        "severity": "permanent" if name in LEGACY else "",
+        "reason": LEGACY.get(name) or _field(form, "reason"),
+        "timestamp": _field(form, "timestamp"),
+        "recipient": _field(form, "recipient"),
+        "message": {"headers": {"message-id": message_id}},
+        "user-variables": {"account": _field(form, "account")},
+        "delivery-status": {"code": _field(form, "code")},
+    }
+
+
+PROVIDER = Mailgun()
