@@ -17,12 +17,14 @@ from shared.domain.touchpoint import (
     Attachment,
     Automation,
     Channel,
+    Content,
     DeliveryStatus,
     Direction,
     Endpoint,
     Message,
     Stop,
     Touchpoint,
+    TrackedEvent,
     Unsupported,
 )
 from shared.providers.base import File, Observed
@@ -324,13 +326,22 @@ def status(
     )
 
 
+def lifted(told: Told, stop: Stop, raw: bytes) -> Observed:
+    """The carrier takes mail for the address again: what it had stopped no longer holds."""
+    content = TrackedEvent(name=f"{told.provider}_suppression_lifted", lifts=stop)
+    return Observed(_passive(told, _own_key(told), content), raw)
+
+
 def unknown(told: Told, what: str, raw: bytes) -> Observed:
     """What we have no words for, whoever it is about."""
-    key = _key(f"{told.message_id}/{told.event}" if told.message_id else told.event)
-    return Observed(_passive(told, key, Unsupported(what=what[:200])), raw)
+    return Observed(_passive(told, _own_key(told), Unsupported(what=what[:200])), raw)
 
 
-def _passive(told: Told, key: str, content: DeliveryStatus | Unsupported) -> Touchpoint:
+def _own_key(told: Told) -> str:
+    return _key(f"{told.message_id}/{told.event}" if told.message_id else told.event)
+
+
+def _passive(told: Told, key: str, content: Content) -> Touchpoint:
     recipient = to_ascii(told.recipient.strip()) or ""
     return Touchpoint(
         provider=told.provider,

@@ -39,6 +39,7 @@ from shared.providers._mail import (
     Told,
     addressees,
     letter,
+    lifted,
     mail_touchpoint,
     moment,
     own_mailbox,
@@ -421,16 +422,16 @@ def _suppression(event: Event, told: Told, raw: bytes) -> Observed:
 
     The company's own people may do it too; that is a block, and no word of the person's.
     """
+    by_the_person = event.origin == "Recipient"
+    stop = STOPS.get(event.suppression) or (UNSUBSCRIBED if by_the_person else STOPS["406"])
     if event.suppresses is not True:
-        return unknown(told, "Postmark: suppression lifted", raw)
+        return lifted(told, stop, raw)
     if not told.message_id:
         # What was said of the address counts, whatever mail led to it.
         told = replace(told, message_id=f"no-mail-{sha256(raw).hexdigest()[:32]}")
     reason = f"suppression:{event.suppression}:{event.origin}".lower()
-    if stop := STOPS.get(event.suppression):
+    if event.suppression in STOPS:
         return status(told, "failed", raw, reason=reason, stop=stop)
-    by_the_person = event.origin == "Recipient"
-    stop = UNSUBSCRIBED if by_the_person else STOPS["406"]
     return status(told, "read" if by_the_person else "sent", raw, reason=reason, stop=stop)
 
 

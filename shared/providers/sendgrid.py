@@ -37,6 +37,7 @@ from shared.providers._mail import (
     addressees,
     from_epoch,
     letter,
+    lifted,
     mail_touchpoint,
     own_mailbox,
     sending_account,
@@ -91,7 +92,6 @@ STATUSES: Mapping[str, Status] = {
     "click": "read",
     "unsubscribe": "read",
     "group_unsubscribe": "read",
-    "group_resubscribe": "read",
     "bounce": "failed",
     "dropped": "failed",
     "spamreport": "failed",
@@ -108,6 +108,7 @@ STOPS: Mapping[str, Stop] = {
     "unsubscribe": Stop(kind="opt_out"),
     "group_unsubscribe": Stop(kind="opt_out", classes="marketing"),
 }
+LIFTS: Mapping[str, Stop] = {"group_resubscribe": STOPS["group_unsubscribe"]}
 """By the event and its type or reason. `bounce/blocked` is a server that may take the next mail."""
 
 REFUSALS: Mapping[str, RefusalReason] = {
@@ -440,6 +441,8 @@ def _event(event: Event, raw: bytes, secret: SendGridSecret, received_at: dateti
         occurred_at=believable(from_epoch(event.timestamp), received_at),
         received_at=received_at,
     )
+    if no_more := LIFTS.get(event.event):
+        return lifted(told, no_more, raw)
     known = STATUSES.get(event.event)
     if event.by_machine is True:
         known = "delivered"  # a mail server looked, as Apple's do for everybody

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
@@ -24,6 +25,7 @@ from shared.domain.touchpoint import Channel, DeliveryStatus, Stop, Touchpoint, 
 from shared.providers.base import HttpResponse, WebhookRequest
 from shared.providers.mailgun import NEWEST, OLDEST, PROVIDER, MailgunSecret
 from tests.unit.providers.fixtures import NOW, SECRETS, cases, fetch, other_secret, received
+from tests.unit.providers.hostile import assert_sound
 from tests.unit.providers.sending import message_of, message_to, prepared, simulated
 
 OURS, THEIRS = "support@boutique.example", "awa@example.org"
@@ -218,6 +220,22 @@ def test_files_come_in_their_order() -> None:
 def test_a_form_of_too_many_fields_is_refused() -> None:
     with pytest.raises(Unauthentic):
         taken(replace(sent(MAIL), body=b"a=b&" * 1001 + sent(MAIL).body))
+
+
+NASTY = (
+    *("", "\x00", "x" * 70_000, "{", "[]", "null", "-1", "9" * 400, "nan", "\udcff", "a@b"),
+    *('[["From"]]', '[["From",3]]', "[[[]]]", '{"<x>":{}}', "From: a@b.example\n\nb", "<" * 5_000),
+)
+
+
+@pytest.mark.parametrize("name", ["plain", "event_legacy"])
+def test_whatever_a_field_holds_it_is_read_or_malformed(name: str) -> None:
+    fields = dict(parse_qsl(CASES[name].call.body.decode("latin-1")))
+    for field in fields:
+        for value in NASTY:
+            form = urlencode({**fields, field: value}, errors="surrogateescape")
+            call = replace(MAIL, body=form.encode())
+            assert_sound(partial(PROVIDER.parse, received("mailgun", call), SECRET, NOW))
 
 
 # Events

@@ -10,7 +10,14 @@ import pytest
 from shared.domain.errors import SendDelayed, SendRefused, SendUnconfirmed, Unauthentic
 from shared.domain.model import derived_id
 from shared.domain.sending import MessageClass, OutboundMessage
-from shared.domain.touchpoint import Channel, DeliveryStatus, Stop, Touchpoint, touchpoint_id
+from shared.domain.touchpoint import (
+    Channel,
+    DeliveryStatus,
+    Stop,
+    Touchpoint,
+    TrackedEvent,
+    touchpoint_id,
+)
 from shared.providers.base import HttpResponse
 from shared.providers.postmark import PROVIDER, PostmarkSecret
 from tests.unit.providers.fixtures import NOW, SECRETS, cases, fetch, received
@@ -104,6 +111,22 @@ def test_why_an_address_is_suppressed(why: str, origin: str, stop: Stop) -> None
     [seen] = read("event_unsubscribed", SuppressionReason=why, Origin=origin)
     assert isinstance(seen.content, DeliveryStatus)
     assert seen.content.stop == stop
+
+
+@pytest.mark.parametrize(
+    ("why", "origin", "stop"),
+    [
+        ("HardBounce", "Customer", Stop(kind="bounce")),
+        ("ManualSuppression", "Recipient", Stop(kind="opt_out")),
+        (None, "Customer", Stop(kind="provider_block")),
+    ],
+)
+def test_a_suppression_that_is_lifted_holds_no_longer(
+    why: str | None, origin: str, stop: Stop
+) -> None:
+    [seen] = read("event_suppression_lifted", SuppressionReason=why, Origin=origin)
+    assert isinstance(seen.content, TrackedEvent)
+    assert seen.content.lifts == stop
 
 
 def test_a_suppression_without_a_mail_holds_for_each_of_our_mailboxes() -> None:

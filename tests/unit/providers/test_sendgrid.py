@@ -5,6 +5,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,7 +25,15 @@ from shared.domain.errors import (
 from shared.domain.identity import Proof
 from shared.domain.model import derived_id
 from shared.domain.sending import MessageClass, OutboundMessage
-from shared.domain.touchpoint import Channel, DeliveryStatus, Stop, Touchpoint, touchpoint_id
+from shared.domain.touchpoint import (
+    Channel,
+    DeliveryStatus,
+    Stop,
+    Touchpoint,
+    TrackedEvent,
+    touchpoint_id,
+)
+from shared.providers._form import FormField, read_form
 from shared.providers.base import HttpResponse, WebhookRequest
 from shared.providers.sendgrid import EVENTS_OLDEST, NEWEST, PARSE_OLDEST, PROVIDER, SendGridSecret
 from tests.unit.providers.fixtures import (
@@ -36,6 +45,7 @@ from tests.unit.providers.fixtures import (
     other_secret,
     received,
 )
+from tests.unit.providers.hostile import assert_sound
 from tests.unit.providers.sending import message_of, message_to, prepared, simulated
 
 OURS, THEIRS = "support@boutique.example", "awa@example.org"
@@ -242,6 +252,32 @@ def test_a_form_of_too_many_parts_is_malformed() -> None:
         PROVIDER.parse(received("sendgrid", call), SECRET, NOW)
 
 
+NASTY = (
+    *(b"", b"\x00", b"\xff\xfe", b"x" * 70_000, b"{", b"[]", b"null", b"-1", b"9" * 400, b"nan"),
+    *(b'{"to":"x","from":3}', b'{"text":"undefined","html":7}', b'{"attachment1":null}'),
+    *(b"\n\n", b"From: a@b.example\nFrom: c@d.example", b"A" * 300 + b": b", b"<" * 5_000),
+)
+
+
+@pytest.mark.parametrize("name", ["attachments", "charsets"])
+def test_whatever_a_field_holds_it_is_read_or_malformed(name: str) -> None:
+    fields = read_form(CASES[name].request)
+    for place in range(len(fields)):
+        for value in NASTY:
+            changed = [*fields[:place], fields[place]._replace(content=value), *fields[place + 1 :]]
+            call = replace(MAIL, body=written(changed))
+            assert_sound(partial(PROVIDER.parse, received("sendgrid", call), SECRET, NOW))
+
+
+def written(fields: list[FormField]) -> bytes:
+    parts = b""
+    for one in fields:
+        file = f'; filename="{one.file_name}"' if one.file_name is not None else ""
+        head = f'--xYzZY\r\nContent-Disposition: form-data; name="{one.name}"{file}\r\n\r\n'
+        parts += head.encode() + one.content + b"\r\n"
+    return parts + b"--xYzZY--\r\n"
+
+
 # Events
 
 
@@ -285,6 +321,12 @@ def test_what_stops_further_mail(fields: dict[str, str], stop: Stop | None) -> N
     content = event(**fields).content
     assert isinstance(content, DeliveryStatus)
     assert content.stop == stop
+
+
+def test_who_subscribes_again_is_written_to_again() -> None:
+    content = event(event="group_resubscribe").content
+    assert isinstance(content, TrackedEvent)
+    assert content.lifts == PROVIDER.stops["group_unsubscribe"]
 
 
 def test_a_reason_never_quotes_the_other_server() -> None:
