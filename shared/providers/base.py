@@ -326,7 +326,7 @@ class Provider(Generic[SecretT]):
 def provider_names() -> tuple[str, ...]:
     """Every provider there is: the files of this folder.
 
-    What several share is in a file whose name begins with an underscore.
+    What several share, or one is too large for, is in a file whose name begins with an underscore.
     """
     here = Path(__file__).parent
     return tuple(sorted(file.stem for file in here.glob("[a-z]*.py") if file.stem != "base"))
