@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Reservation,
         Switch,
     )
+    from shared.domain.breaker import BreakerState
     from shared.domain.classification import Classification
     from shared.domain.consent import Consent
     from shared.domain.follow_up import FollowUp, FollowUpState
@@ -604,6 +605,23 @@ class AiUses(Protocol):
         failed: bool,
     ) -> None:
         """Tell what the call cost, and whether the service failed it."""
+
+
+class AccountBreakers(Protocol):
+    """Whether an account at a provider may be asked, as its latest failures tell."""
+
+    def state(self, provider: str, account: str) -> BreakerState:
+        """Closed where nothing was ever told. Strongly consistent."""
+
+    def change(
+        self,
+        provider: str,
+        account: str,
+        before: BreakerState,
+        after: BreakerState,
+        event: Event | None = None,
+    ) -> bool:
+        """False where it is no longer as it was read: then nothing is written."""
 
 
 class Secrets(Protocol):

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeVar
 
+from shared.domain.breaker import BreakerState
 from shared.domain.call import goes_round, grown, is_known
 from shared.domain.classification import Classification
 from shared.domain.errors import Conflict, Contention, NotFound, PasserelleError
@@ -649,6 +650,35 @@ class FakeSender:
         return f"{provider}-message-{len(self.sent)}"
 
 
+class FakeAccountBreakers:
+    """`reads` and `writes` count what each message cost."""
+
+    def __init__(self, events: list[Event] | None = None) -> None:
+        self.events: list[Event] = events if events is not None else []
+        self.states: dict[tuple[str, str], BreakerState] = {}
+        self.reads = self.writes = 0
+
+    def state(self, provider: str, account: str) -> BreakerState:
+        self.reads += 1
+        return self.states.get((provider, account), BreakerState())
+
+    def change(
+        self,
+        provider: str,
+        account: str,
+        before: BreakerState,
+        after: BreakerState,
+        event: Event | None = None,
+    ) -> bool:
+        if self.states.get((provider, account), BreakerState()) != before:
+            return False
+        self.states[provider, account] = after
+        self.writes += 1
+        if event is not None:
+            self.events.append(event)
+        return True
+
+
 class FakePhoneNumbers:
     """Reads international numbers, and national ones of a few countries by their trunk zero."""
 
@@ -713,6 +743,7 @@ class World:
     secrets: FakeSecrets = field(default_factory=FakeSecrets)
     clock: FakeClock = field(default_factory=FakeClock)
     sender: FakeSender = field(default_factory=FakeSender)
+    breakers: FakeAccountBreakers = field(init=False)
     phone_numbers: FakePhoneNumbers = field(default_factory=FakePhoneNumbers)
     bus: FakeBus = field(default_factory=FakeBus)
 
@@ -723,6 +754,7 @@ class World:
         self.segments = FakeSegmentStore(self.events)
         self.consents = FakeConsentStore(self.events, self.ledger.record_sent)
         self.ai_uses = FakeAiUses(self.events)
+        self.breakers = FakeAccountBreakers(self.events)
 
     def happened(self, *types: type[Event]) -> list[Event]:
         """The events of these types, in order."""

@@ -21,6 +21,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         timer=wiring.timer(settings),
         secrets=wiring.secrets(settings),
         sender=wiring.sender(settings),
+        breakers=wiring.breakers(settings),
         ai_uses=wiring.ai_uses(settings),
         policies=read_policies(),
         clock=wiring.clock(),

@@ -6,13 +6,14 @@ which agents and calls change (`AiUses`). The rules between them are pure: a sto
 """
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
 from pydantic import Field, model_validator
 
+from shared.domain.breaker import Breaker, BreakerState, told, tried
 from shared.domain.model import Instant, Model
 
 MICRO = 1_000_000
@@ -101,13 +102,6 @@ class Tokens(NamedTuple):
     written: int
 
 
-class Breaker(Model):
-    """After so many failures in a row nobody asks for a while; then one tries, for all."""
-
-    failures: int = Field(ge=1)
-    open_for: timedelta = Field(gt=timedelta(0))
-
-
 class PaidModel(Model):
     """What bounds a use that is paid by the call."""
 
@@ -163,7 +157,7 @@ class Switch(Model):
     because: str
 
 
-class AiUseState(Model):
+class AiUseState(BreakerState):
     """What a use may do now."""
 
     ai_use: AiUseName
@@ -173,12 +167,6 @@ class AiUseState(Model):
     """The latest day something was spent on; never an earlier one again."""
     spent: int = 0
     """On that day, in micro-dollars: what calls cost, and what those under way may cost."""
-    failures: int = 0
-    """In a row."""
-    open_until: Instant | None = None
-    """Set while the breaker is open. From then on one call may try."""
-    opened_at: Instant | None = None
-    """Set while the breaker is open: since when."""
 
     @property
     def is_on(self) -> bool:
@@ -233,14 +221,10 @@ def switched(state: AiUseState, switch: Switch) -> AiUseState:
 def reserved(
     state: AiUseState, cost: int, paid: PaidModel, now: datetime
 ) -> tuple[AiUseState, Reservation] | Refusal:
-    """The state with the money for one call set aside, or why there is to be none.
-
-    Where an open breaker's time is over, it is opened anew by whoever comes first, who alone gets
-    through: the others find it open, and if the one never comes back the next try is due in time.
-    """
+    """The state with the money for one call set aside, or why there is to be none."""
     if not state.is_on:
         return Refusal.SWITCHED_OFF
-    if state.open_until is not None and now < state.open_until:
+    if state.is_open(now):
         return Refusal.BREAKER_OPEN
     today = now.astimezone(UTC).date()
     # Two clocks need not agree at midnight; a day that began does not end again.
@@ -248,9 +232,7 @@ def reserved(
     spent = state.spent_on(day) + cost
     if spent > paid.daily_budget:
         return Refusal.OVER_BUDGET
-    tries = state.open_until is not None
-    changes = {"open_until": now + paid.breaker.open_for} if tries else {}
-    after = state.model_copy(update={"day": day, "spent": spent, **changes})
+    after = tried(state, paid.breaker, now).model_copy(update={"day": day, "spent": spent})
     return after, Reservation(state.ai_use, day, cost, now, after)
 
 
@@ -265,27 +247,8 @@ def settled(
 ) -> AiUseState:
     """The state once it is known what a call cost, and whether the service failed it.
 
-    Of a call that began before the breaker opened only the cost counts: the others of its time have
-    told how the service was. What began later was let through to try.
+    Of a call that began before the breaker opened only the cost counts.
     """
     correction = cost - reservation.cost if state.day == reservation.day else 0
-    changes: dict[str, object] = {"spent": state.spent + correction}
-    if state.opened_at is None or reservation.at > state.opened_at:
-        changes |= _breaker(state, paid.breaker, now, failed=failed)
-    return state.model_copy(update=changes)
-
-
-def _breaker(
-    state: AiUseState, breaker: Breaker, now: datetime, *, failed: bool
-) -> dict[str, object]:
-    """What a call does to it."""
-    if not failed:
-        return {"failures": 0, "open_until": None, "opened_at": None}
-    failures = state.failures + 1
-    if failures < breaker.failures:
-        return {"failures": failures}
-    return {
-        "failures": failures,
-        "open_until": now + breaker.open_for,
-        "opened_at": state.opened_at or now,
-    }
+    after = told(state, paid.breaker, reservation.at, now, failed=failed)
+    return after.model_copy(update={"spent": state.spent + correction})

@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from shared.domain.breaker import Breaker
 from shared.domain.disclosure import is_disclosed
 from shared.domain.model import Instant, Model
 from shared.domain.reply_window import WindowLengths
@@ -155,6 +156,8 @@ class SendingPolicy(Model):
     """Channels without one are always open."""
     reply_templates: tuple[str, ...] = ()
     """What an agent may send in place of words of their own, where the channel approved it."""
+    breaker: Breaker = Breaker(failures=5, open_for=timedelta(minutes=5))
+    """Of each account at a provider: after so many failures nobody asks there for so long."""
     monthly_budget: dict[Channel, str] = {}
 
     @model_validator(mode="after")

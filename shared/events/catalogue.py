@@ -169,6 +169,23 @@ class ReplyWindowClosingSoon(Event):
     closes_at: Instant
 
 
+class AccountSuspended(Event):
+    """An account at a provider failed so often in a row that nothing is sent by it until then;
+    one message then tries. What waits, waits.
+    """
+
+    provider: str
+    account: str
+    until: Instant
+
+
+class AccountResumed(Event):
+    """An account that was suspended takes messages again."""
+
+    provider: str
+    account: str
+
+
 class StepFailed(Event):
     """A step of a journey gave up after its retries; the touchpoint is `failed` until `redrive`."""
 

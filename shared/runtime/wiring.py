@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shared.domain.matching import Similarity
     from shared.policies.reader import Policies
     from shared.ports import (
+        AccountBreakers,
         AiUses,
         Bus,
         Classifier,
@@ -272,6 +273,13 @@ def sender(settings: FollowUpDeliverySettings) -> Sender:
 
     # One attempt: a mail whose answer got lost must not leave twice.
     return ProviderSender(lambda: client("sesv2", attempts=1), gateway=settings.provider_gateway)
+
+
+@cache
+def breakers(settings: TicketSettings) -> AccountBreakers:
+    from shared.adapters.account_breakers import DynamoAccountBreakers
+
+    return DynamoAccountBreakers(client("dynamodb"), settings.tickets_table)
 
 
 @cache

@@ -8,11 +8,12 @@ from contextlib import suppress
 from datetime import datetime
 
 from functions.follow_up_delivery.logic.gate import ask_gate
-from functions.follow_up_delivery.logic.message import write_notice
+from functions.follow_up_delivery.logic.message import Draft, write_notice
 from functions.follow_up_delivery.logic.state import CLAIM_LASTS, Ports
 from functions.follow_up_delivery.logic.transmission import (
     MOST_FAILURES,
     WRITE_ATTEMPTS,
+    Attempt,
     Delayed,
     Refused,
     Unconfirmed,
@@ -105,7 +106,20 @@ def _send(subject: str, notice: Notice, entry: LedgerEntry, ports: Ports) -> Not
         standing = claimed
 
     send_key = f"notice-{notice.touchpoint_id}"
-    how = attempt(draft, send_key, ports, verdict=gate.verdict, claim=claim)
+    how, tell_account = attempt(draft, send_key, ports, verdict=gate.verdict, claim=claim)
+    ended = _kept(subject, standing, how, draft, profile_id, ports)
+    tell_account()
+    return ended
+
+
+def _kept(
+    subject: str,
+    standing: Notice,
+    how: Attempt,
+    draft: Draft,
+    profile_id: ProfileId | None,
+    ports: Ports,
+) -> Notice:
     if isinstance(how, Touchpoint):
         return _keep(subject, standing, how, profile_id, ports)
     if isinstance(how, Delayed):

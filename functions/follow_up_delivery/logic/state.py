@@ -12,6 +12,7 @@ from shared.events.catalogue import FollowUpDone, TicketChanged
 from shared.events.envelope import Event
 from shared.policies.reader import Policies
 from shared.ports import (
+    AccountBreakers,
     AiUses,
     Clock,
     ConsentStore,
@@ -36,6 +37,7 @@ class Ports(NamedTuple):
     timer: Timer
     secrets: Secrets
     sender: Sender
+    breakers: AccountBreakers
     ai_uses: AiUses
     policies: Policies
     clock: Clock

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import NamedTuple
 
+from functions.follow_up_delivery.logic.account import Suspended, ask, tell
 from functions.follow_up_delivery.logic.message import Draft, outbound_touchpoint
 from functions.follow_up_delivery.logic.state import (
     Ports,
@@ -16,6 +18,7 @@ from functions.follow_up_delivery.logic.state import (
 from shared.domain.errors import (
     Contention,
     MissingSecret,
+    RefusalReason,
     SendDelayed,
     SendRefused,
     SendUnconfirmed,
@@ -27,11 +30,13 @@ from shared.domain.suppression import told_by_provider
 from shared.domain.ticket import record_agent_reply
 from shared.domain.touchpoint import Stop, Touchpoint, Writer
 from shared.events.catalogue import EndpointSuppressed
-from shared.providers.base import Outgoing, find_provider
+from shared.providers.base import NothingToTransmit, Outgoing, find_provider
 
 MOST_FAILURES = 6
 FIRST_DELAY = timedelta(minutes=1)
 """Doubled with each failure: 1, 2, 4, 8, 16 and 32 minutes."""
+MOST_HELD = 48
+"""About a day of waiting for an account that fails; then a person is shown it."""
 LONGEST_DELAY = timedelta(days=1)
 """However long a provider asks us to wait."""
 WRITE_ATTEMPTS = 5
@@ -51,16 +56,29 @@ class Unconfirmed(NamedTuple):
 class Delayed(NamedTuple):
     reason: str
     retry_after: timedelta | None = None
-    """How long the provider asked us to wait."""
+    """How long the provider asked us to wait, or how long nobody asks it."""
+    is_asked: bool = True
 
 
 Attempt = Touchpoint | Refused | Unconfirmed | Delayed
 """How it went: what left, or why nothing did or nobody knows."""
 
 
+SAYS_NOTHING: frozenset[RefusalReason] = frozenset({"limit", "unknown"})
+"""Refusals that tell neither that the account is well nor that it is not."""
+
+
+class Attempted(NamedTuple):
+    how: Attempt
+    tell: Callable[[], None]
+    """Tells of the account what this says of it. Call it when what became of the message is kept:
+    that comes first.
+    """
+
+
 def attempt(
     draft: Draft, send_key: str, ports: Ports, *, verdict: Verdict, claim: Callable[[], None]
-) -> Attempt:
+) -> Attempted:
     """Send it once. `claim` is called when it is certain that the provider will be asked.
 
     What `claim` raises rises; nothing has left then.
@@ -69,16 +87,37 @@ def attempt(
         message = draft.message(send_key, ports.policies, verdict)
         outgoing = _prepare(message, ports)
     except SendRefused as error:
-        return Refused(str(error), Refusal(error.reason, error.code))
+        return Attempted(Refused(str(error), Refusal(error.reason, error.code)), _nothing)
     except MissingSecret as error:
-        return Refused(str(error), Refusal("unauthorized"))
+        return Attempted(Refused(str(error), Refusal("unauthorized")), _nothing)
     except UnknownProvider as error:
-        return Refused(str(error), Refusal("not_supported"))
+        return Attempted(Refused(str(error), Refusal("not_supported")), _nothing)
+    if isinstance(outgoing, NothingToTransmit):
+        claim()
+        return Attempted(_transmit(message, outgoing, ports), _nothing)
+    asking = ask(draft.endpoint, ports)
+    if isinstance(asking, Suspended):
+        wait = asking.until - ports.clock.now()
+        reason = "this account failed too often; nobody asks it now"
+        return Attempted(Delayed(reason, wait, is_asked=False), _nothing)
     claim()
+    how = _transmit(message, outgoing, ports)
+    failed = _says_of_account(how)
+    if failed is None:
+        return Attempted(how, _nothing)
+    return Attempted(how, partial(tell, asking, failed=failed, ports=ports))
+
+
+def _nothing() -> None:
+    """What there is to tell of an account that was not asked."""
+
+
+def _transmit(message: OutboundMessage, outgoing: Outgoing, ports: Ports) -> Attempt:
+    provider = message.endpoint.provider
     try:
-        message_id = ports.sender.transmit(draft.endpoint.provider, outgoing)
+        message_id = ports.sender.transmit(provider, outgoing)
     except SendRefused as error:
-        stop = find_provider(draft.endpoint.provider).stops.get(error.code)
+        stop = find_provider(provider).stops.get(error.code)
         refusal = Refusal(error.reason, error.code)
         return Refused(f"the provider refused it ({error.code}): {error}", refusal, stop)
     except SendUnconfirmed as error:
@@ -86,6 +125,17 @@ def attempt(
     except SendDelayed as error:
         return Delayed(str(error), error.retry_after)
     return outbound_touchpoint(message, message_id, ports.clock.now())
+
+
+def _says_of_account(how: Attempt) -> bool | None:
+    """Whether it failed, or None where this says nothing of it.
+
+    A message that is refused for what it is or whom it is for shows that the account is well.
+    """
+    if isinstance(how, Refused):
+        reason = how.refusal.reason
+        return None if reason in SAYS_NOTHING else reason == "unauthorized"
+    return not isinstance(how, Touchpoint)
 
 
 def heed(draft: Draft, refused: Refused, ports: Ports) -> None:
@@ -115,11 +165,17 @@ def transmit(follow_up: FollowUp, draft: Draft, ports: Ports, *, verdict: Verdic
         ports.tickets.move(claimed, FollowUpState.SCHEDULED)
         standing = claimed
 
-    how = attempt(draft, follow_up.follow_up_id, ports, verdict=verdict, claim=claim)
+    how, tell_account = attempt(draft, follow_up.follow_up_id, ports, verdict=verdict, claim=claim)
+    ended = _kept(standing, how, draft, ports)
+    tell_account()
+    return ended
+
+
+def _kept(standing: FollowUp, how: Attempt, draft: Draft, ports: Ports) -> FollowUp:
     if isinstance(how, Touchpoint):
         return _keep(standing, how, ports)
     if isinstance(how, Delayed):
-        return _try_later(standing, how, ports)
+        return _try_later(standing, how, ports) if how.is_asked else _hold(standing, how, ports)
     if isinstance(how, Unconfirmed):
         return end(standing, FollowUpState.UNCONFIRMED, how.reason, ports)
     heed(draft, how, ports)
@@ -148,6 +204,18 @@ def _try_later(follow_up: FollowUp, delayed: Delayed, ports: Ports) -> FollowUp:
     until = ports.clock.now() + delay(follow_up.failures, delayed)
     failed = follow_up.model_copy(update={"failures": follow_up.failures + 1, "claimed_at": None})
     return put_off(failed, until, FollowUpState.SENDING, ports)
+
+
+def _hold(follow_up: FollowUp, delayed: Delayed, ports: Ports) -> FollowUp:
+    """Wait until the account may be asked; that is no failure of this message. It was not claimed.
+
+    The longer it waits the more seldom it comes back, so that many do not all come at each try.
+    """
+    if follow_up.attempt >= MOST_HELD:
+        reason = f"given up: {delayed.reason}"
+        return end(follow_up, FollowUpState.REFUSED, reason, ports, refusal=Refusal("unreachable"))
+    wait = delay(min(follow_up.attempt, MOST_FAILURES - 1), delayed)
+    return put_off(follow_up, ports.clock.now() + wait, FollowUpState.SCHEDULED, ports)
 
 
 def _keep(follow_up: FollowUp, sent: Touchpoint, ports: Ports) -> FollowUp:

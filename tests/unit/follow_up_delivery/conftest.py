@@ -97,6 +97,7 @@ class Promise:
             timer=world.timer,
             secrets=world.secrets,
             sender=world.sender,
+            breakers=world.breakers,
             ai_uses=world.ai_uses,
             policies=self.policies,
             clock=world.clock,
