@@ -14,10 +14,12 @@ from infra.local.simulators.base import (
     SimulatedRequest,
     SimulatedResponse,
     Simulator,
-    hosts,
-    simulators,
+    secrets_of,
+    simulator_of,
 )
 
+_IDS = ("id", "sid", "message_id", "MessageId", "MessageID")
+"""What providers call the id of a message they took."""
 SES_URL = "https://email.us-east-1.amazonaws.com/v2/email/outbound-emails"
 
 
@@ -45,11 +47,7 @@ class Sent:
             return None
         found = answer.get("messages") or [answer]
         return next(
-            (
-                found[0][name]
-                for name in ("id", "sid", "MessageId", "MessageID")
-                if name in found[0]
-            ),
+            (found[0][name] for name in _IDS if name in found[0]),
             None,
         )
 
@@ -99,9 +97,6 @@ class Outbox:
     def __init__(self, clock: VirtualClock, secrets: Mapping[str, Any]) -> None:
         self._clock = clock
         self._secrets = secrets
-        self._by_host = {
-            host: (name, one) for name, one in simulators().items() for host in hosts(one)
-        }
         self._lock = Lock()
         self._sent: list[Sent] = []
 
@@ -111,10 +106,11 @@ class Outbox:
 
     def answer(self, request: SimulatedRequest) -> SimulatedResponse:
         """What the provider's API answers. A host that is no provider's gets 502, and is kept."""
-        name, simulator = self._by_host.get(request.host, (request.host, None))
-        if simulator is None:
+        if (found := simulator_of(request, self._secrets)) is None:
+            name = request.host
             response = SimulatedResponse(status=502, headers={}, body=b"no simulator of this host")
         else:
+            name, simulator = found
             response = self._by_any_account(name, simulator, request)
         query = f"?{request.query}" if request.query else ""
         self._keep(
@@ -132,8 +128,7 @@ class Outbox:
         self, name: str, simulator: Simulator, request: SimulatedRequest
     ) -> SimulatedResponse:
         """As the account answers whose access the request shows; else as the provider's own."""
-        own = self._secrets[name]
-        others = [one for of, one in self._secrets.items() if of.startswith(f"{name}/")]
+        own, *others = secrets_of(name, self._secrets)
         answers = (simulator.answer(request, secret) for secret in (own, *others))
         return next((one for one in answers if one.status != 401), simulator.answer(request, own))
 

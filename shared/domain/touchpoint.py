@@ -297,6 +297,8 @@ class DeliveryStatus(Model):
     """Why nothing more is to be sent to the touchpoint's endpoint; None where more may."""
     price_category: str | None = Field(default=None, max_length=60)
     """What the provider charges it as, in its own words; None where it does not say."""
+    billable: bool | None = None
+    """Whether it costs anything: the same category may be free within a window."""
 
 
 class PageView(Model):

@@ -3,30 +3,24 @@
 Webhooks: https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks
 Sending: https://developers.facebook.com/documentation/business-messaging/whatsapp/messages
 People without a phone number: .../whatsapp/business-scoped-user-ids
+Numbers also used in the WhatsApp Business app: .../onboarding-business-app-users
 """
 
-import hmac
-import json
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from hashlib import sha256
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
-from shared.domain.errors import (
-    MalformedPayload,
-    SendDelayed,
-    SendRefused,
-    SendUnconfirmed,
-    Unauthentic,
-)
+from shared.domain.errors import MalformedPayload, RefusalReason
 from shared.domain.identity import Identifier, IdentifierType, Proof
 from shared.domain.touchpoint import (
     Attachment,
     Automation,
     Channel,
+    ConsentStatement,
     Content,
     DeliveryStatus,
     Direction,
@@ -37,280 +31,166 @@ from shared.domain.touchpoint import (
     TrackedEvent,
     Unsupported,
 )
+from shared.providers._meta import (
+    API,
+    MetaProvider,
+    MetaSecret,
+    Part,
+    Piece,
+    Stamp,
+    compact,
+    content_key,
+    lies_at,
+    moment,
+)
+from shared.providers._whatsapp import Cards, Envelope, Failure, said
+from shared.providers._whatsapp_sending import LONGEST_TEXT, outgoing
 from shared.providers.base import (
     JSON_TYPE,
-    Fetch,
     HttpRequest,
     HttpResponse,
-    Observed,
-    Payload,
-    Provider,
     ProviderId,
-    Secret,
-    WebhookRequest,
-    WebhookResponse,
-    believable,
     read_json,
     read_model,
-    same,
 )
 
 # What takes a webhook in sends nothing.
 if TYPE_CHECKING:
-    from shared.domain.sending import OutboundMessage, TemplateUse
+    from shared.domain.sending import OutboundMessage
 
 NAME = "whatsapp_cloud"
 
-API = "https://graph.facebook.com/v26.0"
-"""The newest version, of 2026-07-29: https://developers.facebook.com/docs/graph-api/changelog"""
-
-LONGEST_TEXT = 4096
-
-TOO_FAST = frozenset({"4", "80007", "130429", "131056"})
-"""Application, account, throughput and pair limits: nothing was sent, and waiting helps.
+TOO_FAST = frozenset({"4", "80007", "130429", "131056", "131057", "133016"})
+"""Application, account, throughput and pair limits, an account in maintenance: nothing was sent,
+and waiting helps.
 
 https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes
 """
+
+REFUSALS: Mapping[str, RefusalReason] = {
+    "131021": "invalid_recipient",  # it is our own number
+    "131030": "invalid_recipient",  # a test number writes to listed recipients only
+    "131026": "unreachable",
+    "131050": "opted_out",
+    "130497": "blocked",  # no business of this kind may write to that country
+    "130472": "blocked",  # they are in an experiment of Meta's
+    "131049": "limit",  # what Meta lets one person get of offers
+    "131048": "limit",  # too much of what this number sent was reported
+    "131064": "limit",
+    "132069": "limit",
+    "131047": "window_closed",
+    "131009": "content",
+    "131008": "content",
+    "100": "content",
+    "131052": "content",
+    "131053": "content",
+    "132068": "content",
+    "131051": "not_supported",
+    "131062": "not_supported",  # not to somebody without a phone number
+    "131063": "template",
+    "133010": "unauthorized",  # the number is not registered
+    **dict.fromkeys(
+        ("132000", "132001", "132005", "132007", "132008", "132012", "132015", "132016", "132018"),
+        "template",
+    ),
+    **dict.fromkeys(
+        ("0", "3", "10", "190", "200", "368", "131005", "131031", "131037", "131042", "131045"),
+        "unauthorized",
+    ),
+}
+"""https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes"""
+
+PREFERENCES: Mapping[str, Literal["granted", "withdrawn"]] = {
+    "stop": "withdrawn",
+    "resume": "granted",
+    "signup": "granted",
+}
+"""What a person sets in WhatsApp itself about the offers of one business.
+
+https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/user_preferences
+"""
+OFFERS = "marketing"
+"""The purpose that these preferences speak of, as consents name it."""
 
 _PHONE = re.compile(r"[0-9]{4,20}")
 _USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9.]{1,140}")
 """A business-scoped user id: country, dot, up to 128 characters; a parent's has `ENT.` between."""
 
 
-class WhatsAppCloudSecret(Secret):
-    """App dashboard: `app_secrets` under Settings > Basic, `verify_token` is yours to invent.
-
-    `access_token` is that of a system user who may send. `portfolios` says to which business
+class WhatsAppCloudSecret(MetaSecret):
+    """`access_token` is that of a system user who may send. `portfolios` says to which business
     portfolio a WhatsApp Business Account (its id) belongs: accounts of one portfolio share their
     user ids.
     """
 
-    app_secrets: list[str] = Field(min_length=1)
-    verify_token: str = Field(min_length=8)
     access_token: str = Field(min_length=1)
     portfolios: dict[str, str] = {}
 
 
-class Profile(Payload):
+class Profile(Part):
     name: str = ""
 
 
-class Contact(Payload):
+class Contact(Part):
     wa_id: str = Field(default="", max_length=64)
     user_id: str = Field(default="", max_length=200)
     parent_user_id: str = Field(default="", max_length=200)
     profile: Profile = Profile()
 
 
-class Metadata(Payload):
+class Metadata(Part):
     phone_number_id: ProviderId
+    display_phone_number: str = Field(default="", max_length=64)
 
 
-class Change(Payload):
+class Change(Part):
     field: str
     value: dict[str, Any]
 
 
-class Entry(Payload):
+class Entry(Part):
     id: ProviderId = Field(max_length=200)
     """Scopes the user ids, hence no longer than a scope may be."""
-    changes: list[Change]
+    changes: list[Change] = []
 
 
-class Body(Payload):
+class Body(Part):
     object: Literal["whatsapp_business_account"]
     entry: list[Entry]
 
 
-class MessagesValue(Payload):
-    """The value of the fields `messages` and `smb_message_echoes`."""
+class Thread(Part):
+    """An exchange of the past with one person, whose phone `id` is."""
+
+    id: str = Field(default="", max_length=200)
+    messages: list[dict[str, Any]] = []
+
+
+class History(Part):
+    threads: list[Thread] = []
+
+
+class Value(Part):
+    """What a change holds, of the fields that we read."""
 
     metadata: Metadata
     contacts: list[Contact] = []
     messages: list[dict[str, Any]] = []
     message_echoes: list[dict[str, Any]] = []
     statuses: list[dict[str, Any]] = []
+    user_preferences: list[dict[str, Any]] = []
+    history: list[History] = []
 
 
-class Context(Payload):
-    id: str | None = Field(default=None, max_length=256)
+class Preference(Part):
+    """`timestamp` is when the webhook was sent."""
 
-
-class Envelope(Payload):
-    """What every message has, whatever it says."""
-
-    id: ProviderId
-    timestamp: str = Field(pattern=r"^[0-9]{1,12}$")
-    type: str = Field(pattern=r"^[a-z0-9_]{1,60}$")
-    sender: str = Field(default="", alias="from", max_length=200)
-    from_user_id: str = Field(default="", max_length=200)
-    to: str = Field(default="", max_length=200)
-    to_user_id: str = Field(default="", max_length=200)
-    group_id: str | None = None
-    context: Context = Context()
-
-
-class Said(NamedTuple):
-    """What a message says, in our words."""
-
-    text: str = ""
-    attachment: Attachment | None = None
-    in_reply_to: str | None = None
-
-
-class Spoken(Payload):
-    """The part of a message that holds what it says."""
-
-    def said(self) -> Said | None:
-        """None for a variant that we do not know."""
-        raise NotImplementedError
-
-
-class Text(Spoken):
-    body: str = Field(max_length=65_536)
-
-    def said(self) -> Said:
-        return Said(self.body)
-
-
-class Button(Spoken):
-    """A quick reply under one of our templates."""
-
-    text: str = Field(max_length=65_536)
-
-    def said(self) -> Said:
-        return Said(self.text)
-
-
-class Choice(Payload):
-    title: str = Field(max_length=1024)
-
-
-class FormAnswer(Payload):
-    """A flow, filled in: the answers as JSON text."""
-
-    response_json: str = Field(max_length=65_536)
-
-
-class Interactive(Spoken):
-    button_reply: Choice | None = None
-    list_reply: Choice | None = None
-    nfm_reply: FormAnswer | None = None
-
-    def said(self) -> Said | None:
-        if chosen := self.button_reply or self.list_reply:
-            return Said(chosen.title)
-        return Said(self.nfm_reply.response_json) if self.nfm_reply else None
-
-
-class Media(Spoken):
-    id: ProviderId
-    mime_type: str = Field(default="application/octet-stream", max_length=255)
-    caption: str = Field(default="", max_length=65_536)
-    filename: str = ""
-
-    def said(self) -> Said:
-        attachment = Attachment(
-            name=self.filename[:255], content_type=self.mime_type, provider_reference=self.id
-        )
-        return Said(self.caption, attachment)
-
-
-class Location(Spoken):
-    latitude: float = Field(ge=-90, le=90)
-    longitude: float = Field(ge=-180, le=180)
-    name: str = Field(default="", max_length=1024)
-    address: str = Field(default="", max_length=1024)
-
-    def said(self) -> Said:
-        """Name and address where given, then a geo URI (RFC 5870)."""
-        lines = (self.name, self.address, f"geo:{self.latitude:g},{self.longitude:g}")
-        return Said("\n".join(line for line in lines if line))
-
-
-class CardName(Payload):
-    formatted_name: str = Field(default="", max_length=1024)
-
-
-class CardPhone(Payload):
-    phone: str = Field(default="", max_length=64)
-
-
-class Card(Payload):
-    name: CardName = CardName()
-    phones: list[CardPhone] = []
-
-
-class Cards(Spoken):
-    """Cards of other people; or their own, when we asked for their number (`contact_request`)."""
-
-    contacts: list[Card] = Field(max_length=500)
-    origin: str = ""
-
-    @property
-    def own_phone(self) -> str:
-        """In digits; empty where it is not plainly the sender's own."""
-        phones = [one.phone for card in self.contacts for one in card.phones]
-        if self.origin != "contact_request" or len(phones) != 1:
-            return ""
-        return re.sub(r"[^0-9]", "", phones[0])
-
-    def said(self) -> Said:
-        """One line a person: the name, then the numbers."""
-        lines = (
-            " ".join((card.name.formatted_name, *(one.phone for one in card.phones)))
-            for card in self.contacts
-        )
-        return Said("\n".join(line.strip() for line in lines))
-
-
-class Reaction(Spoken):
-    """Without an emoji an earlier reaction is taken back."""
-
-    message_id: ProviderId
-    emoji: str = Field(default="", max_length=64)
-
-    def said(self) -> Said:
-        return Said(self.emoji, in_reply_to=self.message_id)
-
-
-class Product(Payload):
-    product_retailer_id: str = Field(max_length=256)
-    quantity: int | float | str
-    item_price: int | float | str = ""
-    currency: str = Field(default="", max_length=8)
-
-
-class Basket(Spoken):
-    """Products of our catalogue that the person wants to have: a wish, not yet an order."""
-
-    product_items: list[Product] = Field(max_length=1000)
-    text: str = Field(default="", max_length=65_536)
-
-    def said(self) -> Said:
-        lines = (
-            f"{item.quantity} × {item.product_retailer_id} {item.item_price} {item.currency}"
-            for item in self.product_items
-        )
-        return Said("\n".join(line.strip() for line in (self.text, *lines) if line.strip()))
-
-
-KINDS: Mapping[str, type[Spoken]] = {
-    "text": Text,
-    "button": Button,
-    "interactive": Interactive,
-    "image": Media,
-    "document": Media,
-    "audio": Media,
-    "voice": Media,
-    "video": Media,
-    "sticker": Media,
-    "location": Location,
-    "contacts": Cards,
-    "reaction": Reaction,
-    "order": Basket,
-}
-"""How each message type is read. Any other is kept as Unsupported."""
+    wa_id: str = Field(default="", max_length=64)
+    user_id: str = Field(default="", max_length=200)
+    category: str = ""
+    value: str = ""
+    detail: str = Field(default="", max_length=500)
+    timestamp: Stamp = None
 
 
 CHANGES = frozenset({"user_changed_number", "customer_changed_number", "user_changed_user_id"})
@@ -321,7 +201,7 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/webhoo
 """
 
 
-class System(Payload):
+class System(Part):
     """WhatsApp itself speaks: a number or a user id has changed, an identity has changed.
 
     With the number the user id changes as well; where we may not see a number, the id is all that
@@ -339,17 +219,32 @@ class System(Payload):
     previous_parent_user_id: str = Field(default="", max_length=200)
 
 
-class Failure(Payload):
-    code: int
-    title: str = Field(default="", max_length=1024)
+class Pricing(Part):
+    category: str = Field(default="", max_length=60)
+    billable: bool | None = None
 
 
-class Status(Payload):
+class Origin(Part):
+    type: str = Field(default="", max_length=60)
+
+
+class Conversation(Part):
+    """How it was charged until 2025-07: by conversation."""
+
+    origin: Origin = Origin()
+
+
+class Status(Part):
     id: ProviderId
     status: str = Field(pattern=r"^[a-z0-9_]{1,60}$")
-    timestamp: str = Field(pattern=r"^[0-9]{1,12}$")
+    timestamp: Stamp = None
     recipient_id: str = Field(default="", max_length=200)
     recipient_user_id: str = Field(default="", max_length=200)
+    recipient_type: str = ""
+    recipient_participant_id: str = Field(default="", max_length=64)
+    """In a group: who of them."""
+    pricing: Pricing = Pricing()
+    conversation: Conversation = Conversation()
     errors: list[Failure] = []
 
 
@@ -370,14 +265,21 @@ STOPS: Mapping[str, Stop] = {
 """
 
 
-class Sent(Payload):
+class Sent(Part):
     id: ProviderId
 
 
-class Answer(Payload):
+class Answer(Part):
     """What the API answers when it takes a message."""
 
     messages: list[Sent] = Field(min_length=1)
+
+
+class Medium(Part):
+    """Where a medium lies, for five minutes."""
+
+    id: str
+    url: str = Field(max_length=2048)
 
 
 class Person(NamedTuple):
@@ -403,13 +305,17 @@ class Person(NamedTuple):
         )
 
 
-class Line(NamedTuple):
-    """Where in the request a message stood, and whose user ids these are."""
+class OurNumber(NamedTuple):
+    """The number of ours that a message came to, and what the request tells around it.
+
+    `scope` says whose user ids these are, `display` is the number as people read it.
+    """
 
     account: str
     scope: str
     contacts: tuple[Contact, ...]
     received_at: datetime
+    display: str = ""
 
     def person(self, *names: str, parent_user_id: str = "") -> Person:
         """The person called so in the message; what it leaves out, the contacts may tell."""
@@ -470,167 +376,229 @@ class Line(NamedTuple):
         )
 
 
-class WhatsAppCloud(Provider[WhatsAppCloudSecret]):
+class WhatsAppCloud(MetaProvider[WhatsAppCloudSecret]):
     name = NAME
     secret_type = WhatsAppCloudSecret
+    channel = Channel.WHATSAPP
+    title = "WhatsApp"
+    too_fast = TOO_FAST
+    refusals = REFUSALS
     stops = STOPS
-    largest_body = 3_000_000
-    """Meta: payloads are up to 3 MB."""
     longest_text = LONGEST_TEXT
+    media_hosts = ("graph.facebook.com", "lookaside.fbsbx.com")
 
-    def challenge(
-        self, request: WebhookRequest, secret: WhatsAppCloudSecret
-    ) -> WebhookResponse | None:
-        """Meta asks once, by GET, whether we know the token set in its dashboard."""
-        if request.method != "GET":
-            return None
-        known = same(request.parameter("hub.verify_token"), secret.verify_token)
-        if not known or request.parameter("hub.mode") != "subscribe":
-            return WebhookResponse(status=403)
-        return WebhookResponse(body=request.parameter("hub.challenge"))
-
-    def verify(self, request: WebhookRequest, secret: WhatsAppCloudSecret, fetch: Fetch) -> None:
-        given = request.header("x-hub-signature-256")
-        valid = [
-            "sha256=" + hmac.new(key.encode(), request.body, sha256).hexdigest()
-            for key in secret.app_secrets
-        ]
-        if not any(same(given, one) for one in valid):
-            raise Unauthentic("X-Hub-Signature-256 is missing or wrong")
-
-    def parse(
-        self, request: WebhookRequest, secret: WhatsAppCloudSecret, received_at: datetime
-    ) -> list[Observed]:
-        if request.content_type != JSON_TYPE:
-            raise MalformedPayload("the body is not declared as JSON")
-        body = read_model(Body, read_json(request.body))
-        return [
-            observed
-            for entry in body.entry
-            for change in entry.changes
-            for observed in _observe(
-                entry.id, secret.portfolios.get(entry.id, entry.id), change, received_at
-            )
-        ]
+    def pieces(
+        self, body: JsonValue, secret: WhatsAppCloudSecret, received_at: datetime
+    ) -> Iterator[Piece]:
+        for entry in read_model(Body, body).entry:
+            scope = secret.portfolios.get(entry.id, entry.id)
+            for change in entry.changes:
+                yield from _pieces(entry.id, scope, change, received_at)
 
     def prepare(self, message: "OutboundMessage", secret: WhatsAppCloudSecret) -> HttpRequest:
         address = message.endpoint.address
         recipient = {"recipient": address} if _USER_ID.fullmatch(address) else {"to": address}
-        if message.template is not None:
-            content: dict[str, Any] = {"type": "template", "template": _template(message.template)}
-        elif 0 < len(message.text) <= LONGEST_TEXT:
-            content = {"type": "text", "text": {"body": message.text}}
-        else:
-            raise SendRefused(
-                f"a text has 1 to {LONGEST_TEXT} characters on WhatsApp", code="text_length"
-            )
         body = {
             "messaging_product": "whatsapp",
             "recipient_type": "individual",
             **recipient,
             **({"context": {"message_id": message.in_reply_to}} if message.in_reply_to else {}),
-            **content,
+            **outgoing(message),
             "biz_opaque_callback_data": message.send_key,
         }
         return HttpRequest(
             method="POST",
             url=f"{API}/{message.endpoint.account}/messages",
-            headers={
-                "authorization": f"Bearer {secret.access_token}",
-                "content-type": JSON_TYPE,
-            },
-            body=_compact(body),
+            headers=_headers(secret) | {"content-type": JSON_TYPE},
+            body=compact(body),
         )
 
-    def receipt(self, response: HttpResponse) -> str:
-        if response.status == 200:
-            return _message_id(response.body)
-        code = _error_code(response.body)
-        if response.status in {429, 503} or (400 <= response.status < 500 and code in TOO_FAST):
-            raise SendDelayed(f"WhatsApp took nothing: HTTP {response.status}, code {code}")
-        if 400 <= response.status < 500:
-            raise SendRefused(f"WhatsApp refused: code {code}", code=code)
-        raise SendUnconfirmed(f"WhatsApp answered HTTP {response.status}, code {code}")
+    def message_id(self, answer: JsonValue) -> str:
+        return read_model(Answer, answer).messages[0].id
+
+    def media(self, attachment: Attachment, secret: WhatsAppCloudSecret) -> HttpRequest | None:
+        """First where it lies, by its id.
+
+        https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media
+        """
+        known = attachment.provider_reference
+        if not known or not known.isascii() or not known.isalnum():
+            return None
+        return HttpRequest(method="GET", url=f"{API}/{known}", headers=_headers(secret), body=b"")
+
+    def media_location(
+        self, attachment: Attachment, response: HttpResponse, secret: WhatsAppCloudSecret
+    ) -> HttpRequest | None:
+        """Only Meta's answer names the medium by its id; anything else is the file."""
+        if not _names(attachment.provider_reference, response):
+            return None
+        medium = read_model(Medium, read_json(response.body))
+        if not lies_at(medium.url, self.media_hosts):
+            raise MalformedPayload("url: the medium lies at a host that is not WhatsApp's")
+        return HttpRequest(method="GET", url=medium.url, headers=_headers(secret), body=b"")
 
 
-def _observe(waba: str, scope: str, change: Change, received_at: datetime) -> list[Observed]:
+def _pieces(waba: str, scope: str, change: Change, received_at: datetime) -> Iterator[Piece]:
     """What one change holds; one of a field we do not read is a touchpoint keyed by its content."""
-    if change.field not in {"messages", "smb_message_echoes"}:
-        return [_unknown(waba, change, received_at)]
-    value = read_model(MessagesValue, change.value)
-    line = Line(value.metadata.phone_number_id, scope, tuple(value.contacts), received_at)
-    observed = [
-        *((_inbound(line, one), "messages", one) for one in value.messages),
-        *((_echo(line, one), "message_echoes", one) for one in value.message_echoes),
-        *((_status(line, one), "statuses", one) for one in value.statuses),
+    unknown = _unknown(waba, change, received_at)
+    if change.field not in FIELDS:
+        yield unknown
+        return
+    try:
+        value = read_model(Value, change.value)
+    except MalformedPayload as error:
+        yield unknown._replace(read=_raiser(error))
+        return
+    number = OurNumber(
+        value.metadata.phone_number_id,
+        scope,
+        tuple(value.contacts),
+        received_at,
+        value.metadata.display_phone_number,
+    )
+    is_old = change.field == "history"
+    parts: list[tuple[str, list[dict[str, Any]], Reader]] = [
+        ("messages", value.messages, _past if is_old else _inbound),
+        ("message_echoes", value.message_echoes, _echo),
+        ("statuses", value.statuses, _status),
+        ("user_preferences", value.user_preferences, _preference),
     ]
-    if not observed:
-        return [_unknown(waba, change, received_at)]
-    return [
-        Observed(touchpoint, _raw(waba, change, part, original))
-        for touchpoint, part, original in observed
+    found = [
+        Piece(
+            number.account,
+            _raw(waba, change, {name: [one]}),
+            partial(_read, read, number, one),
+        )
+        for name, originals, read in parts
+        for one in originals
     ]
+    found += [
+        Piece(
+            number.account,
+            _raw(waba, change, {"history": [{"threads": [{"id": thread.id, "messages": [one]}]}]}),
+            partial(_read, partial(_past, with_whom=thread.id), number, one),
+        )
+        for history in value.history
+        for thread in history.threads
+        for one in thread.messages
+    ]
+    yield from found or [unknown]
 
 
-def _inbound(line: Line, original: dict[str, Any]) -> Touchpoint:
+FIELDS = frozenset({"messages", "smb_message_echoes", "user_preferences", "history"})
+"""The rest is about our account and its templates, or, as `smb_app_state_sync`, a private address
+book.
+"""
+
+Reader = Callable[[OurNumber, dict[str, Any]], Touchpoint]
+
+
+def _read(read: Reader, number: OurNumber, original: dict[str, Any]) -> list[Touchpoint]:
+    return [read(number, original)]
+
+
+def _inbound(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
     envelope = read_model(Envelope, original)
     if envelope.type == "system":
-        return _system(line, envelope, original)
+        return _system(number, envelope, original)
     shown = read_model(Cards, original).own_phone if envelope.type == "contacts" else ""
-    person = line.person(envelope.sender, envelope.from_user_id, shown)
+    person = number.person(envelope.sender, envelope.from_user_id, shown)
     if not person.address:
         raise MalformedPayload("from: neither a phone nor a user id")
-    # A reaction asks for nothing. A group is not one person: recorded, and nobody is answered.
-    passive = envelope.type == "reaction" or envelope.group_id is not None
-    return line.touchpoint(
-        envelope.id,
-        _moment(envelope.timestamp, line.received_at),
-        _content(envelope, original),
-        Direction.PASSIVE if passive else Direction.INBOUND,
+    content = said(envelope, original)
+    # Only what is said asks for an answer. A group is not one person: recorded, and nobody is
+    # answered.
+    asks = isinstance(content, Message | Unsupported) and envelope.group_id is None
+    return number.touchpoint(
+        _event_id(envelope, content),
+        moment(envelope.timestamp, number.received_at),
+        content,
+        Direction.INBOUND if asks else Direction.PASSIVE,
         person,
         answerable=envelope.group_id is None,
     )
 
 
-def _echo(line: Line, original: dict[str, Any]) -> Touchpoint:
+def _echo(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
     """What a colleague wrote in the WhatsApp Business app on the same number."""
     envelope = read_model(Envelope, original)
-    return line.touchpoint(
-        envelope.id,
-        _moment(envelope.timestamp, line.received_at),
-        _content(envelope, original),
-        Direction.OUTBOUND,
-        line.person(envelope.to, envelope.to_user_id),
+    return _ours(number, envelope, original, number.person(envelope.to, envelope.to_user_id))
+
+
+def _past(number: OurNumber, original: dict[str, Any], with_whom: str = "") -> Touchpoint:
+    """What was said before the number came to us: it belongs to the person's history, and nobody
+    waits for an answer to it.
+
+    Of a medium there is a placeholder first; the medium itself comes later under the same id.
+    """
+    envelope = read_model(Envelope, original)
+    is_ours = envelope.to != "" or (
+        number.display != "" and _digits(envelope.sender) == _digits(number.display)
+    )
+    if is_ours:
+        person = number.person(envelope.to or with_whom, envelope.to_user_id)
+        touchpoint = _ours(number, envelope, original, person)
+    else:
+        touchpoint = number.touchpoint(
+            envelope.id,
+            moment(envelope.timestamp, number.received_at),
+            said(envelope, original),
+            Direction.PASSIVE,
+            number.person(envelope.sender or with_whom, envelope.from_user_id),
+        )
+    if envelope.type != "media_placeholder":
+        return touchpoint
+    return touchpoint.model_copy(update={"provider_event_id": f"{envelope.id}:placeholder"})
+
+
+def _ours(
+    number: OurNumber, envelope: Envelope, original: dict[str, Any], person: "Person"
+) -> Touchpoint:
+    content = said(envelope, original)
+    says = isinstance(content, Message | Unsupported)
+    return number.touchpoint(
+        _event_id(envelope, content),
+        moment(envelope.timestamp, number.received_at),
+        content,
+        Direction.OUTBOUND if says else Direction.PASSIVE,
+        person,
         automation=Automation.ECHO,
         answerable=envelope.group_id is None,
     )
 
 
-def _system(line: Line, envelope: Envelope, original: dict[str, Any]) -> Touchpoint:
+def _event_id(envelope: Envelope, content: Content) -> str:
+    """An edit or a deletion that comes under the id of the message itself gets one of its own."""
+    if getattr(content, "message_id", None) != envelope.id:
+        return envelope.id
+    return f"{envelope.id}:{envelope.type}:{envelope.timestamp}"
+
+
+def _system(number: OurNumber, envelope: Envelope, original: dict[str, Any]) -> Touchpoint:
     """Old and new names of a person on one touchpoint: Meta vouches that they are the same."""
     system = read_model(System, original.get("system"))
-    old = line.person(
+    old = number.person(
         envelope.sender,
         system.customer,
         system.previous_user_id,
         envelope.from_user_id,
         parent_user_id=system.previous_parent_user_id,
     )
-    new = line.person(
+    new = number.person(
         system.wa_id,
         system.new_wa_id,
         system.user_id,
         envelope.from_user_id,
         parent_user_id=system.parent_user_id,
     )
-    touchpoint = line.touchpoint(
+    touchpoint = number.touchpoint(
         envelope.id,
-        _moment(envelope.timestamp, line.received_at),
+        moment(envelope.timestamp, number.received_at),
         TrackedEvent(name=f"whatsapp_{system.type}"),
         Direction.PASSIVE,
         new if new.address else old,
     )
-    both = (*old.identifiers(line.scope), *new.identifiers(line.scope))
+    both = (*old.identifiers(number.scope), *new.identifiers(number.scope))
     return touchpoint.model_copy(
         update={
             "identifiers": tuple(dict.fromkeys(both)),
@@ -639,8 +607,10 @@ def _system(line: Line, envelope: Envelope, original: dict[str, Any]) -> Touchpo
     )
 
 
-def _status(line: Line, original: dict[str, Any]) -> Touchpoint:
+def _status(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
+    """In a group each of them has a status of their own."""
     status = read_model(Status, original)
+    is_group = status.recipient_type == "group"
     content: Content
     if known := STATUSES.get(status.status):
         reason = "; ".join(f"{one.code} {one.title}".strip() for one in status.errors[:5])
@@ -651,97 +621,88 @@ def _status(line: Line, original: dict[str, Any]) -> Touchpoint:
             message_id=status.id,
             reason=reason or None,
             stop=stop if known == "failed" else None,
+            price_category=status.pricing.category or status.conversation.origin.type or None,
+            billable=status.pricing.billable,
         )
     else:
         content = Unsupported(what=f"status {status.status}")
-    return line.touchpoint(
-        f"{status.id}:{status.status}",
-        _moment(status.timestamp, line.received_at),
+    of_whom = f".{content_key(status.recipient_participant_id.encode())[:16]}" if is_group else ""
+    return number.touchpoint(
+        f"{status.id}:{status.status}{of_whom}",
+        moment(status.timestamp, number.received_at),
         content,
         Direction.PASSIVE,
-        line.person(status.recipient_id, status.recipient_user_id),
+        number.person(status.recipient_participant_id)
+        if is_group
+        else number.person(status.recipient_id, status.recipient_user_id),
+        answerable=not is_group,
     )
 
 
-def _content(envelope: Envelope, original: dict[str, Any]) -> Message | Unsupported:
-    kind = KINDS.get(envelope.type)
-    if kind is None:
-        return Unsupported(what=f"message of type {envelope.type}")
-    part = original if kind is Cards else original.get(envelope.type)
-    said = read_model(kind, part).said()
-    if said is None:
-        return Unsupported(what=f"message of type {envelope.type}, of an unknown variant")
-    return Message(
-        text=said.text,
-        attachments=(said.attachment,) if said.attachment else (),
-        in_reply_to=said.in_reply_to or envelope.context.id,
+def _preference(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
+    """Stopping withdraws the consent to offers; what we owe them may still be sent."""
+    preference = read_model(Preference, original)
+    state = PREFERENCES.get(preference.value)
+    content: Content
+    if preference.category == "marketing_messages" and state is not None:
+        content = ConsentStatement(
+            purpose=OFFERS,
+            channel=Channel.WHATSAPP,
+            state=state,
+            wording=preference.detail or None,
+        )
+    else:
+        content = Unsupported(what="a preference of an unknown kind")
+    return number.touchpoint(
+        content_key(compact(original)),
+        moment(preference.timestamp, number.received_at),
+        content,
+        Direction.PASSIVE,
+        number.person(preference.wa_id, preference.user_id),
     )
 
 
-def _unknown(waba: str, change: Change, received_at: datetime) -> Observed:
-    raw = _compact({"id": waba, "changes": [{"field": change.field, "value": change.value}]})
+def _unknown(waba: str, change: Change, received_at: datetime) -> Piece:
+    raw = compact({"id": waba, "changes": [{"field": change.field, "value": change.value}]})
     metadata = change.value.get("metadata")
     number = metadata.get("phone_number_id") if isinstance(metadata, dict) else None
     account = number if isinstance(number, str) and _PHONE.fullmatch(number) else waba
-    touchpoint = Touchpoint(
-        provider=NAME,
-        account=account,
-        provider_event_id=sha256(raw).hexdigest(),
-        channel=Channel.WHATSAPP,
-        direction=Direction.PASSIVE,
-        occurred_at=received_at,
-        received_at=received_at,
-        content=Unsupported(what=f"change of {change.field}"[:200]),
-    )
-    return Observed(touchpoint, raw)
+    piece = Piece(account, raw, list)
+    observed = PROVIDER.unread(piece, f"change of {change.field}", received_at)
+    return piece._replace(read=lambda: [observed.touchpoint])
 
 
-def _raw(waba: str, change: Change, part: str, original: dict[str, Any]) -> bytes:
-    """The request as if it had held this one message only; the contacts stay, being few."""
+def _raiser(error: MalformedPayload) -> Callable[[], list[Touchpoint]]:
+    def read() -> list[Touchpoint]:
+        raise error
+
+    return read
+
+
+def _raw(waba: str, change: Change, part: Mapping[str, Any]) -> bytes:
+    """The request as if it had held this part only; the contacts stay, being few."""
     shared = ("metadata", "contacts")
-    value: dict[str, Any] = {key: change.value[key] for key in shared if key in change.value}
-    value[part] = [original]
-    return _compact({"id": waba, "changes": [{"field": change.field, "value": value}]})
+    value = {key: change.value[key] for key in shared if key in change.value} | dict(part)
+    return compact({"id": waba, "changes": [{"field": change.field, "value": value}]})
 
 
-def _moment(seconds: str, received_at: datetime) -> datetime:
+def _digits(number: str) -> str:
+    return re.sub(r"[^0-9]", "", number)
+
+
+def _names(media_id: str | None, response: HttpResponse) -> bool:
+    """Whether this is Meta's word about that medium, and not a file that happens to be JSON."""
     try:
-        return believable(datetime.fromtimestamp(int(seconds), UTC), received_at)
-    except (ValueError, OverflowError, OSError):
-        raise MalformedPayload("timestamp: not a time") from None
-
-
-def _template(use: "TemplateUse") -> dict[str, Any]:
-    """Line breaks and runs of spaces, refused in a parameter (error 132018), are folded."""
-    parameters = [{"type": "text", "text": " ".join(one.split())} for one in use.parameters]
-    body = [{"type": "body", "parameters": parameters}] if parameters else []
-    return {
-        "name": use.name,
-        "language": {"code": use.language},
-        **({"components": body} if body else {}),
-    }
-
-
-def _message_id(body: bytes) -> str:
-    try:
-        return read_model(Answer, read_json(body)).messages[0].id
+        answer = read_json(response.body)
     except MalformedPayload:
-        raise SendUnconfirmed("WhatsApp took the message and gave no id") from None
+        return False
+    return isinstance(answer, dict) and answer.get("id") == media_id and "url" in answer
 
 
-def _error_code(body: bytes) -> str:
-    """Meta's own code, or `unknown`."""
-    try:
-        answer = read_json(body)
-    except MalformedPayload:
-        return "unknown"
-    error = answer.get("error") if isinstance(answer, dict) else None
-    code = error.get("code") if isinstance(error, dict) else None
-    return str(code) if isinstance(code, int) else "unknown"
+def _headers(secret: WhatsAppCloudSecret) -> dict[str, str]:
+    return {"authorization": f"Bearer {secret.access_token}"}
 
 
-def _compact(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-
+PROVIDER = WhatsAppCloud()
 
 PROVIDER = WhatsAppCloud()

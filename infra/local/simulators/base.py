@@ -11,6 +11,8 @@ Each file defines:
 - `ALSO_AT`: other host names of the same API, where a region has its own.
 - `answer(request, secret)`: the response. `secret` is the provider's object of
   `infra/local/secrets.json`.
+- `is_for(request, secret)`, only where several share a host: whether this request is for it. Who
+  does not say so takes what is for nobody else.
 """
 
 from collections.abc import Mapping
@@ -57,3 +59,21 @@ def simulators() -> dict[str, Simulator]:
     return {
         name: cast(Simulator, import_module(f"infra.local.simulators.{name}")) for name in names
     }
+
+
+def secrets_of(provider: str, secrets: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The provider's own, then those that accounts have for themselves."""
+    others = [one for name, one in secrets.items() if name.startswith(f"{provider}/")]
+    return [secrets[provider], *others]
+
+
+def simulator_of(
+    request: SimulatedRequest, secrets: Mapping[str, Any]
+) -> tuple[str, Simulator] | None:
+    """Whose request this is, by its provider's name; None where the host is nobody's."""
+    here = {name: one for name, one in simulators().items() if request.host in hosts(one)}
+    choosy = {name: one.is_for for name, one in here.items() if hasattr(one, "is_for")}
+    for name, is_for in choosy.items():
+        if any(is_for(request, secret) for secret in secrets_of(name, secrets)):
+            return name, here[name]
+    return next(((name, one) for name, one in here.items() if name not in choosy), None)

@@ -4,50 +4,35 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/refere
 https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes
 """
 
-import hashlib
-import json
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
+from infra.local.simulators._graph import Refused, as_json, read, refusal, text, trace_of
 from infra.local.simulators.base import SimulatedRequest, SimulatedResponse
 
 HOST = "graph.facebook.com"
 
-_PATH = re.compile(r"/v(\d{2})\.0/(\d{5,20})/messages")
+_PATH = re.compile(r"/v\d{2}\.0/\d{5,20}/messages")
 _PHONE = re.compile(r"\+?[0-9]{7,15}")
 _USER_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
 _TEMPLATE_NAME = re.compile(r"[a-z0-9_]{1,512}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(_[A-Z]{2,3})?")
 _UNFOLDED = re.compile(r"[\n\t]| {5}")
-OLDEST_VERSION = 21
-"""Version 20 ended on 2026-09-24."""
-
-
-class _Refused(Exception):
-    def __init__(self, code: int, message: str, *, status: int = 400) -> None:
-        super().__init__(message)
-        self.code, self.status = code, status
 
 
 def answer(request: SimulatedRequest, secret: Mapping[str, Any]) -> SimulatedResponse:
-    trace = hashlib.sha256(request.path.encode() + request.body).hexdigest()
+    trace = trace_of(request)
     try:
         recipient = _accept(request, secret)
-    except _Refused as refused:
-        error = {
-            "message": f"(#{refused.code}) {refused}",
-            "type": "OAuthException",
-            "code": refused.code,
-            "error_data": {"messaging_product": "whatsapp", "details": str(refused)},
-            "fbtrace_id": trace[:23],
-        }
-        return _json(refused.status, {"error": error})
+    except Refused as refused:
+        data = {"messaging_product": "whatsapp", "details": str(refused)}
+        return refusal(refused, trace, error_data=data)
     digits = recipient.lstrip("+")
     known = {"wa_id": digits} if digits.isdigit() else {"user_id": recipient}
     message_id = "wamid." + b64encode(bytes.fromhex(trace)).decode()
-    return _json(
+    return as_json(
         200,
         {
             "messaging_product": "whatsapp",
@@ -58,26 +43,18 @@ def answer(request: SimulatedRequest, secret: Mapping[str, Any]) -> SimulatedRes
 
 
 def _accept(request: SimulatedRequest, secret: Mapping[str, Any]) -> str:
-    """The recipient. Raises _Refused where Meta would refuse."""
-    path = _PATH.fullmatch(request.path)
-    if path is None or int(path[1]) < OLDEST_VERSION or request.method != "POST":
-        raise _Refused(100, "Unsupported request: unknown path, version or method")
-    if request.headers.get("authorization") != f"Bearer {secret['access_token']}":
-        raise _Refused(190, "Invalid OAuth access token", status=401)
-    if request.headers.get("content-type", "").split(";")[0] != "application/json":
-        raise _Refused(100, "The parameter messaging_product is required.")
-    try:
-        body = json.loads(request.body)
-    except ValueError:
-        raise _Refused(100, "Invalid parameter: the body is not JSON") from None
-    if not isinstance(body, dict) or body.get("messaging_product") != "whatsapp":
-        raise _Refused(100, "The parameter messaging_product is required.")
+    """The recipient. Raises Refused where Meta would refuse."""
+    if not _PATH.fullmatch(request.path):
+        raise Refused(100, "Unsupported request: unknown path")
+    body = read(request, secret["access_token"])
+    if body.get("messaging_product") != "whatsapp":
+        raise Refused(100, "The parameter messaging_product is required.")
     if body.get("recipient_type", "individual") != "individual":
-        raise _Refused(131009, "Parameter value is not valid: recipient_type")
+        raise Refused(131009, "Parameter value is not valid: recipient_type")
     if len(str(body.get("biz_opaque_callback_data", ""))) > 512:
-        raise _Refused(131009, "Parameter value is not valid: biz_opaque_callback_data")
-    if "context" in body and not _text(body["context"], "message_id", 512):
-        raise _Refused(131009, "Parameter value is not valid: context.message_id")
+        raise Refused(131009, "Parameter value is not valid: biz_opaque_callback_data")
+    if "context" in body and not text(body["context"], "message_id", 512):
+        raise Refused(131009, "Parameter value is not valid: context.message_id")
     _CONTENTS.get(str(body.get("type", "text")), _other)(body)
     return _recipient(body)
 
@@ -87,49 +64,86 @@ def _recipient(body: dict[str, Any]) -> str:
     for name, shape in (("to", _PHONE), ("recipient", _USER_ID)):
         if name in body:
             if not isinstance(body[name], str) or not shape.fullmatch(body[name]):
-                raise _Refused(131009, f"Parameter value is not valid: {name}")
+                raise Refused(131009, f"Parameter value is not valid: {name}")
             return str(body[name])
-    raise _Refused(131008, "Required parameter is missing: to")
+    raise Refused(131008, "Required parameter is missing: to")
 
 
 def _check_text(body: dict[str, Any]) -> None:
-    if not _text(body.get("text"), "body", 4096):
-        raise _Refused(100, "Param text['body'] must be 1 to 4096 characters long.")
+    if not text(body.get("text"), "body", 4096):
+        raise Refused(100, "Param text['body'] must be 1 to 4096 characters long.")
 
 
 def _check_template(body: dict[str, Any]) -> None:
     template = body.get("template")
     if not isinstance(template, dict) or not _TEMPLATE_NAME.fullmatch(str(template.get("name"))):
-        raise _Refused(131008, "Required parameter is missing: template.name")
+        raise Refused(131008, "Required parameter is missing: template.name")
     language = template.get("language")
     if not isinstance(language, dict) or not _LANGUAGE.fullmatch(str(language.get("code"))):
-        raise _Refused(131008, "Required parameter is missing: template.language.code")
+        raise Refused(131008, "Required parameter is missing: template.language.code")
     for component in template.get("components", []):
         if component.get("type") not in {"header", "body", "button"}:
-            raise _Refused(131009, "Parameter value is not valid: components.type")
+            raise Refused(131009, "Parameter value is not valid: components.type")
         for parameter in component.get("parameters", []):
-            if parameter.get("type") == "text" and not _text(parameter, "text", 1024):
-                raise _Refused(131008, "Required parameter is missing: parameters.text")
+            if parameter.get("type") == "text" and not text(parameter, "text", 1024):
+                raise Refused(131008, "Required parameter is missing: parameters.text")
             if _UNFOLDED.search(str(parameter.get("text", ""))):
-                raise _Refused(132018, "Param text cannot have new-line/tab or 5 spaces in a row")
+                raise Refused(132018, "Param text cannot have new-line/tab or 5 spaces in a row")
 
 
 def _other(body: dict[str, Any]) -> None:
-    raise _Refused(131009, "Parameter value is not valid: type")
+    raise Refused(131009, "Parameter value is not valid: type")
 
 
-_CONTENTS = {"text": _check_text, "template": _check_template}
+def _check_medium(body: dict[str, Any]) -> None:
+    kind = body["type"]
+    medium = body.get(kind)
+    if not _is_linked(medium):
+        raise Refused(131009, f"Parameter value is not valid: {kind}.link")
+    if "caption" in medium and (kind == "audio" or not text(medium, "caption", 1024)):
+        raise Refused(131009, f"Parameter value is not valid: {kind}.caption")
+
+
+def _is_linked(medium: object) -> TypeGuard[dict[str, Any]]:
+    return text(medium, "link", 2048) and str(medium["link"]).startswith("https://")  # type: ignore[index]
+
+
+def _check_interactive(body: dict[str, Any]) -> None:
+    """https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/interactive-reply-buttons-messages
+    and .../interactive-list-messages
+    """
+    asked = body.get("interactive")
+    action = asked.get("action") if isinstance(asked, dict) else None
+    if not isinstance(asked, dict) or not isinstance(action, dict):
+        raise Refused(131008, "Required parameter is missing: interactive.action")
+    match asked.get("type"):
+        case "button":
+            options = [one.get("reply") for one in action.get("buttons", [])]
+            most, longest, longest_id, longest_body = 3, 20, 256, 1024
+        case "list":
+            options = [row for part in action.get("sections", []) for row in part.get("rows", [])]
+            most, longest, longest_id, longest_body = 10, 24, 200, 4096
+            if not text(action, "button", 20):
+                raise Refused(131008, "Required parameter is missing: action.button")
+        case _:
+            raise Refused(131009, "Parameter value is not valid: interactive.type")
+    if not text(asked.get("body"), "text", longest_body):
+        raise Refused(131009, "Parameter value is not valid: interactive.body")
+    if not 0 < len(options) <= most:
+        raise Refused(131009, f"There must be 1 to {most} options")
+    if not all(text(one, "title", longest) and text(one, "id", longest_id) for one in options):
+        raise Refused(131009, "Parameter value is not valid: title or id of an option")
+    if len({one["id"] for one in options}) < len(options):
+        raise Refused(131009, "Duplicate id of an option")
+    header = asked.get("header")
+    if header is not None and not _is_linked(header.get(header.get("type"))):
+        raise Refused(131009, "Parameter value is not valid: interactive.header")
+
+
+_CONTENTS = {
+    "text": _check_text,
+    "template": _check_template,
+    "interactive": _check_interactive,
+    **dict.fromkeys(("image", "video", "audio", "document"), _check_medium),
+}
 """What we send. Meta takes more; whoever sends more adds its check here."""
-
-
-def _text(parent: object, name: str, longest: int) -> bool:
-    value = parent.get(name) if isinstance(parent, dict) else None
-    return isinstance(value, str) and 0 < len(value) <= longest
-
-
-def _json(status: int, content: Mapping[str, Any]) -> SimulatedResponse:
-    return SimulatedResponse(
-        status=status,
-        headers={"content-type": "application/json; charset=UTF-8"},
-        body=json.dumps(content).encode(),
-    )
