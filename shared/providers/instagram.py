@@ -37,6 +37,10 @@ from shared.providers.base import read_model
 NAME = "instagram"
 LONGEST_TEXT = 1000
 """Bytes of UTF-8."""
+LONGEST_REPLY = 900
+"""Characters: what says that a machine wrote the rest has more bytes than characters, in Arabic
+nearly twice as many. Of a text that is longer in bytes for its own letters, the sending says so.
+"""
 
 HOSTS: Mapping[str, str] = {
     "instagram": f"https://graph.instagram.com/{API_VERSION}",
@@ -111,9 +115,15 @@ class Instagram(MessagingProvider[InstagramSecret]):
     too_fast = TOO_FAST
     refusals = REFUSALS
     stops = STOPS
-    longest_text = LONGEST_TEXT
+    longest_text = LONGEST_REPLY
     limits = MessagingLimits(LONGEST_TEXT, counts_bytes=True, title="Instagram")
     media_hosts = ("*.fbcdn.net", "*.fbsbx.com", "*.cdninstagram.com")
+
+    def url(self, account: str, secret: InstagramSecret) -> str:
+        """The token says whose message it is: with a Facebook login it is the Page's, whose id we
+        are not told.
+        """
+        return f"{HOSTS[secret.login]}/me/messages"
 
     def change(self, account: OurAccount, change: Change, at: Stamp, key: str) -> list[Touchpoint]:
         """A comment; of a mention only the place is told, and its words would have to be fetched.

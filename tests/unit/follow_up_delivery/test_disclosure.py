@@ -81,7 +81,15 @@ def _slack(address: str, key: str) -> Touchpoint:
     return touchpoint(key=key, endpoint=way, **given)
 
 
+def _by_meta(provider: str, channel: Channel, account: str) -> Touchpoint:
+    way = endpoint(channel, provider=provider, account=account, address="2573184936125874")
+    given: dict[str, Any] = {"provider": provider, "account": account, "channel": channel}
+    return touchpoint(key="m_1", endpoint=way, **given)
+
+
 WAYS: Mapping[str, Touchpoint] = {
+    "messenger": _by_meta("messenger", Channel.MESSENGER, "682498302938465"),
+    "instagram": _by_meta("instagram", Channel.INSTAGRAM, "17841405762564537"),
     "whatsapp_cloud": whatsapp_message(),
     "twilio": sms(),
     "twilio whatsapp": _whatsapp_at_twilio(),
@@ -146,7 +154,7 @@ def handed_over(promise: Promise) -> list[str]:
                 return [one["value"] for one in content["content"]]
             if provider == "postmark":
                 return [content[name] for name in ("TextBody", "HtmlBody") if name in content]
-            text = content["text"]
+            text = content.get("message", content)["text"]
             return [text["body"] if provider == "whatsapp_cloud" else text]
 
 

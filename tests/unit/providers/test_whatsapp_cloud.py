@@ -9,12 +9,19 @@ import httpx
 import pytest
 from pywa.client import WhatsApp
 from pywa.errors import InvalidParameter
-from pywa.utils import webhook_updates_validator
 
-from shared.domain.errors import MalformedPayload, SendDelayed, SendRefused, SendUnconfirmed
+from shared.domain.errors import MalformedPayload, SendRefused
 from shared.domain.identity import IdentifierType, Proof
-from shared.domain.sending import TemplateUse
-from shared.domain.touchpoint import Channel, Direction, touchpoint_id
+from shared.domain.sending import OutboundFile, TemplateUse
+from shared.domain.touchpoint import (
+    Attachment,
+    Channel,
+    Choice,
+    Direction,
+    Message,
+    Touchpoint,
+    touchpoint_id,
+)
 from shared.providers.base import HttpRequest, HttpResponse, find_provider
 from tests.unit.providers.fixtures import NOW, SECRETS, Case, cases
 from tests.unit.providers.sending import message_of, message_to, prepared, simulated
@@ -33,19 +40,6 @@ def message(address: str = PHONE, **given: Any) -> Any:
 def body_of(request: HttpRequest) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(request.body)
     return content
-
-
-def refusal(status: int, code: int) -> HttpResponse:
-    error = {"message": f"(#{code}) …", "type": "OAuthException", "code": code}
-    return HttpResponse(status=status, headers={}, body=json.dumps({"error": error}).encode())
-
-
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_our_client_signs_as_pywa_verifies(case: Case) -> None:
-    signature = case.request.header("x-hub-signature-256")
-    app_secret = SECRETS["whatsapp_cloud"]["app_secrets"][0]
-    assert webhook_updates_validator(app_secret, case.call.body, signature)
-    assert not webhook_updates_validator("another", case.call.body, signature)
 
 
 def test_cw_13837_user_ids_of_two_portfolios_are_two_people() -> None:
@@ -185,6 +179,97 @@ def test_sends_a_template(parameters: tuple[str, ...]) -> None:
     assert simulated("whatsapp_cloud", request).status == 200
 
 
+YES, NO = Choice(id="yes", title="Yes"), Choice(title="No")
+
+
+def test_up_to_three_answers_are_buttons() -> None:
+    request = prepared(PROVIDER, message(choices=(YES, NO)))
+    assert body_of(request)["interactive"] == {
+        "type": "button",
+        "body": {"text": "We are on it."},
+        "action": {
+            "buttons": [
+                {"type": "reply", "reply": {"id": "yes", "title": "Yes"}},
+                {"type": "reply", "reply": {"id": "No", "title": "No"}},
+            ]
+        },
+    }
+    assert simulated("whatsapp_cloud", request).status == 200
+
+
+@pytest.mark.parametrize(
+    ("language", "label"),
+    [("es-MX", "Opciones"), ("de", "Auswahl"), ("wo", "Options"), (None,) * 2],
+)
+def test_more_answers_are_a_list(language: str | None, label: str | None) -> None:
+    choices = tuple(Choice(title=f"On day {number}") for number in range(10))
+    request = prepared(PROVIDER, message(choices=choices, language=language))
+    action = body_of(request)["interactive"]["action"]
+    assert action["button"] == (label or "Options")
+    assert [one["title"] for one in action["sections"][0]["rows"]] == [one.title for one in choices]
+    assert simulated("whatsapp_cloud", request).status == 200
+
+
+def test_a_picture_may_stand_above_the_buttons() -> None:
+    file = OutboundFile(form="image", url="https://files.boutique.example/1.jpg")
+    request = prepared(PROVIDER, message(choices=(YES, NO), files=(file,)))
+    header = body_of(request)["interactive"]["header"]
+    assert header == {"type": "image", "image": {"link": "https://files.boutique.example/1.jpg"}}
+    assert simulated("whatsapp_cloud", request).status == 200
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "kind", "medium"),
+    [
+        ("image", "Here it is", "image", {"caption": "Here it is"}),
+        ("video", "", "video", {}),
+        ("audio", "", "audio", {}),
+        ("file", "Your bill", "document", {"filename": "bill.pdf", "caption": "Your bill"}),
+    ],
+)
+def test_sends_a_file_by_its_address(
+    form: Any, text: str, kind: str, medium: dict[str, str]
+) -> None:
+    url = "https://files.boutique.example/1"
+    file = OutboundFile(form=form, url=url, name="bill.pdf")
+    request = prepared(PROVIDER, message(text=text, files=(file,), in_reply_to="wamid.THEIRS=="))
+    body = body_of(request)
+    assert (body["type"], body[kind]) == (kind, {"link": url} | medium)
+    assert body["context"] == {"message_id": "wamid.THEIRS=="}
+    assert simulated("whatsapp_cloud", request).status == 200
+
+
+PDF = OutboundFile(url="https://files.boutique.example/1")
+SOUND = OutboundFile(form="audio", url="https://files.boutique.example/1")
+DAYS = tuple(Choice(title=f"On day {number}") for number in range(11))
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "reason"),
+    [
+        ({"files": (PDF, PDF)}, "files", "not_supported"),
+        ({"files": (SOUND,)}, "caption", "content"),
+        ({"files": (PDF,), "text": "x" * 1025}, "text_length", "content"),
+        ({"choices": DAYS}, "choices", "not_supported"),
+        ({"choices": DAYS[:4], "files": (PDF,)}, "choices", "not_supported"),
+        ({"choices": (YES,), "files": (SOUND,)}, "choices", "not_supported"),
+        ({"choices": (Choice(title="x" * 21),)}, "choice_length", "content"),
+        ({"choices": (*DAYS[:3], Choice(title="x" * 25))}, "choice_length", "content"),
+        ({"choices": (Choice(id="x" * 257, title="Yes"),)}, "choice_length", "content"),
+        ({"choices": (Choice(id="yes"),)}, "choice_length", "content"),
+        ({"choices": (YES, YES)}, "choice_twice", "content"),
+        ({"choices": (YES,), "text": ""}, "text_length", "content"),
+        ({"choices": (YES,), "text": "x" * 1025}, "text_length", "content"),
+    ],
+)
+def test_refuses_before_sending_what_whatsapp_cannot_carry(
+    given: dict[str, Any], code: str, reason: str
+) -> None:
+    with pytest.raises(SendRefused) as refused:
+        prepared(PROVIDER, message(**given))
+    assert (refused.value.code, refused.value.reason) == (code, reason)
+
+
 @pytest.mark.parametrize("text", ["", "x" * 4097])
 def test_refuses_a_text_of_impossible_length(text: str) -> None:
     with pytest.raises(SendRefused) as refused:
@@ -192,40 +277,14 @@ def test_refuses_a_text_of_impossible_length(text: str) -> None:
     assert refused.value.code == "text_length"
 
 
-@pytest.mark.parametrize(
-    ("response", "error"),
-    [
-        (refusal(400, 131047), SendRefused),
-        (refusal(401, 190), SendRefused),
-        (refusal(400, 130429), SendDelayed),
-        (refusal(400, 131056), SendDelayed),
-        (refusal(400, 80007), SendDelayed),
-        (refusal(400, 4), SendDelayed),
-        (refusal(429, 999), SendDelayed),
-        (refusal(503, 2), SendDelayed),
-        (refusal(500, 131000), SendUnconfirmed),
-        (HttpResponse(status=502, headers={}, body=b"<html>"), SendUnconfirmed),
-        (HttpResponse(status=200, headers={}, body=b"{}"), SendUnconfirmed),
-        (HttpResponse(status=200, headers={}, body=b"not JSON"), SendUnconfirmed),
-        (HttpResponse(status=302, headers={}, body=b""), SendUnconfirmed),
-    ],
-)
-def test_tells_refused_from_delayed_from_unconfirmed(
-    response: HttpResponse, error: type[Exception]
-) -> None:
-    with pytest.raises(error):
-        PROVIDER.receipt(response)
-
-
-def test_a_refusal_carries_metas_code() -> None:
-    with pytest.raises(SendRefused) as refused:
-        PROVIDER.receipt(refusal(400, 131047))
-    assert refused.value.code == "131047"
-
-
 def changed(**changes: Any) -> HttpRequest:
     request = prepared(PROVIDER, message())
     return replace(request, body=json.dumps({**body_of(request), **changes}).encode())
+
+
+def buttons(*titles: str, **more: Any) -> dict[str, Any]:
+    options = [{"type": "reply", "reply": {"id": one, "title": one}} for one in titles]
+    return {"type": "button", "body": {"text": "?"}, "action": {"buttons": options}, **more}
 
 
 @pytest.mark.parametrize(
@@ -245,6 +304,16 @@ def changed(**changes: Any) -> HttpRequest:
         (changed(biz_opaque_callback_data="x" * 513), 131009),
         (changed(type="template", template={"name": "Not A Name"}), 131008),
         (changed(type="template", template={"name": "order_update"}), 131008),
+        (changed(type="image", image={"link": "ftp://x"}), 131009),
+        (changed(type="audio", audio={"link": "https://x", "caption": "x"}), 131009),
+        (changed(type="interactive", interactive={}), 131008),
+        (changed(type="interactive", interactive={"type": "x", "action": {}}), 131009),
+        (changed(type="interactive", interactive={"type": "list", "action": {}}), 131008),
+        (changed(type="interactive", interactive={"type": "button", "action": {}}), 131009),
+        (changed(type="interactive", interactive=buttons()), 131009),
+        (changed(type="interactive", interactive=buttons("x" * 21)), 131009),
+        (changed(type="interactive", interactive=buttons("x", "x")), 131009),
+        (changed(type="interactive", interactive=buttons("x", header={"type": "image"})), 131009),
     ],
 )
 def test_the_simulator_refuses_what_meta_refuses(request_: HttpRequest, code: int) -> None:
@@ -293,3 +362,125 @@ def test_the_simulator_takes_what_pywa_sends(their_client: WhatsApp, address: st
 def test_the_simulator_refuses_pywa_as_meta_does(their_client: WhatsApp) -> None:
     with pytest.raises(InvalidParameter):
         their_client.send_message(to="1", text="We are on it.")
+
+
+def read(value: dict[str, Any], field: str = "messages") -> list[Touchpoint]:
+    body = json.loads(CASES["text"].call.body)
+    change = body["entry"][0]["changes"][0]
+    change["value"] |= {"messages": [], **value}
+    change["field"] = field
+    request = replace(CASES["text"].request, body=json.dumps(body).encode())
+    return [one.touchpoint for one in PROVIDER.parse(request, SECRET, NOW)]
+
+
+def test_null_says_nothing() -> None:
+    [seen] = read(
+        {
+            "contacts": [{"wa_id": PHONE, "user_id": None, "profile": None}],
+            "messages": [
+                {
+                    "from": PHONE,
+                    "id": "wamid.1",
+                    "timestamp": None,
+                    "type": "text",
+                    "text": {"body": "Hello"},
+                    "context": None,
+                    "referral": None,
+                }
+            ],
+        }
+    )
+    assert (seen.text, seen.occurred_at, seen.name) == ("Hello", NOW, None)
+
+
+@pytest.mark.parametrize("price", ["30,50", None, "1e99", [], float(10**20)])
+def test_a_price_that_is_none_is_left_out_or_malformed(price: Any) -> None:
+    item = {"product_retailer_id": "lamp", "quantity": 1, "item_price": price, "currency": "EUR"}
+    order = {"from": PHONE, "id": "wamid.1", "type": "order", "order": {"product_items": [item]}}
+    try:
+        [seen] = read({"messages": [order]})
+    except MalformedPayload:
+        assert price == []
+        return
+    assert isinstance(seen.content, Message)
+    assert seen.content.basket is not None
+
+
+@pytest.mark.parametrize("quantity", ["none", 0, -1, "NaN", "inf"])
+def test_a_quantity_of_nothing_is_malformed(quantity: Any) -> None:
+    item = {"product_retailer_id": "lamp", "quantity": quantity}
+    order = {"from": PHONE, "id": "wamid.1", "type": "order", "order": {"product_items": [item]}}
+    with pytest.raises(MalformedPayload):
+        read({"messages": [order]})
+
+
+@pytest.mark.parametrize("part", ["edit", "revoke"])
+def test_a_change_under_the_id_of_its_message_gets_one_of_its_own(part: str) -> None:
+    """Otherwise the change would count as the message, sent again."""
+    changed = {"original_message_id": "wamid.1", "message": {"type": "text", "text": {"body": "x"}}}
+    told = {"from": PHONE, "id": "wamid.1", "timestamp": "1763805600", "type": part, part: changed}
+    [seen] = read({"messages": [told]})
+    assert seen.provider_event_id == f"wamid.1:{part}:1763805600"
+
+
+def test_an_edit_of_what_we_cannot_read_is_kept() -> None:
+    changed = {"original_message_id": "wamid.1", "message": {"type": "hologram"}}
+    told = {"from": PHONE, "id": "wamid.2", "type": "edit", "edit": changed}
+    [seen] = read({"messages": [told]})
+    assert seen.content.kind == "unsupported"
+
+
+def test_what_was_said_before_waits_for_no_answer() -> None:
+    for name in ("history", "history_medium"):
+        for one in PROVIDER.parse(CASES[name].request, SECRET, NOW):
+            assert one.touchpoint.direction is not Direction.INBOUND
+            assert not one.touchpoint.needs_understanding
+
+
+def test_the_placeholder_of_an_old_medium_does_not_stand_in_its_way() -> None:
+    ids = {
+        one.touchpoint.touchpoint_id
+        for name in ("history", "history_medium")
+        for one in PROVIDER.parse(CASES[name].request, SECRET, NOW)
+    }
+    assert len(ids) == 4
+
+
+def test_a_medium_is_fetched_in_two_steps_each_with_the_token() -> None:
+    medium = Attachment(provider_reference="1003383421387256")
+    first = PROVIDER.media(medium, SECRET)
+    assert first is not None
+    assert first.url == "https://graph.facebook.com/v26.0/1003383421387256"
+    assert first.headers == {"authorization": "Bearer local-whatsapp-access-token"}
+    where = {
+        "messaging_product": "whatsapp",
+        "url": "https://lookaside.fbsbx.com/whatsapp_business/attachments/?mid=1&hash=x",
+        "mime_type": "image/jpeg",
+        "sha256": "x",
+        "file_size": 303833,
+        "id": "1003383421387256",
+    }
+    answer = HttpResponse(status=200, headers={}, body=json.dumps(where).encode())
+    second = PROVIDER.media_location(medium, answer, SECRET)
+    assert second is not None
+    assert (second.url, second.headers) == (where["url"], first.headers)
+
+
+@pytest.mark.parametrize("file", [b"\xff\xd8\xff", b'{"id": "another", "url": "x"}', b"[1]"])
+def test_what_is_not_metas_word_about_it_is_the_file(file: bytes) -> None:
+    medium = Attachment(provider_reference="1003383421387256")
+    answer = HttpResponse(status=200, headers={}, body=file)
+    assert PROVIDER.media_location(medium, answer, SECRET) is None
+
+
+def test_the_token_goes_to_no_other_host() -> None:
+    medium = Attachment(provider_reference="1003383421387256")
+    where = {"id": "1003383421387256", "url": "https://lookaside.fbsbx.com.evil.example/"}
+    answer = HttpResponse(status=200, headers={}, body=json.dumps(where).encode())
+    with pytest.raises(MalformedPayload):
+        PROVIDER.media_location(medium, answer, SECRET)
+
+
+@pytest.mark.parametrize("reference", [None, "", "../me", "1?fields=x", "https://evil.example"])
+def test_a_reference_that_is_no_id_is_not_asked_for(reference: str | None) -> None:
+    assert PROVIDER.media(Attachment(provider_reference=reference), SECRET) is None
