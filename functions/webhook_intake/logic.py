@@ -6,7 +6,14 @@ from typing import Any, NamedTuple
 from shared.domain.account import secret_name
 from shared.domain.errors import MalformedPayload, Unauthentic
 from shared.ports import Clock, Ledger
-from shared.providers.base import Fetch, Outcome, Provider, WebhookRequest, WebhookResponse
+from shared.providers.base import (
+    Fetch,
+    Outcome,
+    PartlyMalformed,
+    Provider,
+    WebhookRequest,
+    WebhookResponse,
+)
 
 
 class Intake(NamedTuple):
@@ -48,9 +55,16 @@ def take_in(
     try:
         observed = provider.read(request, usable, now)
     except MalformedPayload as error:
+        readable = error.readable if isinstance(error, PartlyMalformed) else []
+        new = ledger.record(readable)
         kept = provider.without_proof(request, usable)
         ledger.quarantine(provider.name, kept, str(error), now)
-        return Intake(provider.respond(Outcome.QUARANTINED, []), received=1, quarantined=1)
+        return Intake(
+            provider.respond(Outcome.QUARANTINED, readable),
+            received=1 + len(new),
+            duplicate=new.count(False),
+            quarantined=1,
+        )
     new = ledger.record(observed)
     return Intake(
         provider.respond(Outcome.ACCEPTED, observed),

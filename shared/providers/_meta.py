@@ -21,12 +21,13 @@ from shared.domain.errors import (
     SendUnconfirmed,
     Unauthentic,
 )
-from shared.domain.touchpoint import Channel, Direction, Touchpoint, Unsupported
+from shared.domain.touchpoint import Touchpoint
 from shared.providers.base import (
     JSON_TYPE,
     Fetch,
     HttpResponse,
     Observed,
+    PartlyMalformed,
     Payload,
     Provider,
     Secret,
@@ -76,16 +77,14 @@ class Part(Payload):
 
 
 class Piece(NamedTuple):
-    """One part of a request, as if it had held this part only."""
+    """One part of a request; `raw` is the request as if it had held this part only."""
 
-    account: str
     raw: bytes
     read: Callable[[], list[Touchpoint]]
     """Raises MalformedPayload."""
 
 
 class MetaProvider(Provider[MetaSecretT]):
-    channel: ClassVar[Channel]
     title: ClassVar[str]
     """What people call it, for messages of errors."""
     too_fast: ClassVar[frozenset[str]]
@@ -114,21 +113,19 @@ class MetaProvider(Provider[MetaSecretT]):
     def parse(
         self, request: WebhookRequest, secret: MetaSecretT, received_at: datetime
     ) -> list[Observed]:
-        """Each part that can be read. One that cannot is kept beside them as Unsupported; where
-        none can, the whole request goes to quarantine.
-        """
+        """Raises MalformedPayload; PartlyMalformed where one part cannot be read and others can."""
         if request.content_type != JSON_TYPE:
             raise MalformedPayload("the body is not declared as JSON")
-        pieces = list(self.pieces(read_json(request.body), secret, received_at))
         observed: list[Observed] = []
         failures: list[MalformedPayload] = []
-        for piece in pieces:
+        for piece in self.pieces(read_json(request.body), secret, received_at):
             try:
                 observed += [Observed(one, piece.raw) for one in piece.read()]
             except MalformedPayload as error:
                 failures.append(error)
-                observed.append(self.unread(piece, f"unreadable: {error}", received_at))
-        if failures and len(failures) == len(pieces):
+        if failures and observed:
+            raise PartlyMalformed(str(failures[0]), readable=observed)
+        if failures:
             raise failures[0]
         return observed
 
@@ -137,20 +134,6 @@ class MetaProvider(Provider[MetaSecretT]):
     ) -> Iterable[Piece]:
         """The parts of a request. Raises MalformedPayload where it is none of this channel's."""
         raise NotImplementedError
-
-    def unread(self, piece: Piece, what: str, received_at: datetime) -> Observed:
-        """Kept as it came, under a key that follows from its content."""
-        touchpoint = Touchpoint(
-            provider=self.name,
-            account=piece.account,
-            provider_event_id=content_key(piece.raw),
-            channel=self.channel,
-            direction=Direction.PASSIVE,
-            occurred_at=received_at,
-            received_at=received_at,
-            content=Unsupported(what=what[:200]),
-        )
-        return Observed(touchpoint, piece.raw)
 
     def message_id(self, answer: JsonValue) -> str:
         """Of a message that was taken. Raises MalformedPayload."""

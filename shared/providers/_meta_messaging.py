@@ -599,6 +599,7 @@ conversation now, what Meta enforces.
 
 class MessagingProvider(MetaProvider[MessagingSecretT]):
     object: ClassVar[str]
+    channel: ClassVar[Channel]
     identifier: ClassVar[IdentifierType]
     limits: ClassVar[MessagingLimits]
 
@@ -629,7 +630,7 @@ class MessagingProvider(MetaProvider[MessagingSecretT]):
             raw = _raw(entry, part)
             key = content_key(compact([account.id, part]))
             at = entry.time
-            yield Piece(account.id, raw, partial(self.change, account, change, at, key))
+            yield Piece(raw, partial(self.change, account, change, at, key))
 
     def _piece(
         self,
@@ -640,7 +641,7 @@ class MessagingProvider(MetaProvider[MessagingSecretT]):
         is_standby: bool,
     ) -> Piece:
         read = partial(_read_event, account, event, entry.time, not is_standby)
-        return Piece(account.id, _raw(entry, part), read)
+        return Piece(_raw(entry, part), read)
 
     def change(self, account: OurAccount, change: Change, at: Stamp, key: str) -> list[Touchpoint]:
         """What a change of a field says that is no conversation. Raises MalformedPayload."""

@@ -112,6 +112,16 @@ class OneTimeProof(NamedTuple):
     valid_for: timedelta
 
 
+class PartlyMalformed(MalformedPayload):
+    """Some parts of a request can be read, which count now; for the rest, the whole request goes to
+    quarantine. Read again, `readable` are duplicates.
+    """
+
+    def __init__(self, detail: str, *, readable: list[Observed]) -> None:
+        super().__init__(detail)
+        self.readable = readable
+
+
 class Outcome(StrEnum):
     """How an authentic request ended, for `respond`."""
 
@@ -234,7 +244,7 @@ class Provider(Generic[SecretT]):
     ) -> list[Observed]:
         """The touchpoints a verified request holds, possibly none.
 
-        Raises MalformedPayload, and nothing else.
+        Raises MalformedPayload, and nothing else; PartlyMalformed where some parts can be read.
         """
         raise NotImplementedError
 

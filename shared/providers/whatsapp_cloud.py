@@ -379,7 +379,6 @@ class OurNumber(NamedTuple):
 class WhatsAppCloud(MetaProvider[WhatsAppCloudSecret]):
     name = NAME
     secret_type = WhatsAppCloudSecret
-    channel = Channel.WHATSAPP
     title = "WhatsApp"
     too_fast = TOO_FAST
     refusals = REFUSALS
@@ -447,7 +446,7 @@ def _pieces(waba: str, scope: str, change: Change, received_at: datetime) -> Ite
     try:
         value = read_model(Value, change.value)
     except MalformedPayload as error:
-        yield unknown._replace(read=_raiser(error))
+        yield Piece(unknown.raw, _raiser(error))
         return
     number = OurNumber(
         value.metadata.phone_number_id,
@@ -465,7 +464,6 @@ def _pieces(waba: str, scope: str, change: Change, received_at: datetime) -> Ite
     ]
     found = [
         Piece(
-            number.account,
             _raw(waba, change, {name: [one]}),
             partial(_read, read, number, one),
         )
@@ -474,7 +472,6 @@ def _pieces(waba: str, scope: str, change: Change, received_at: datetime) -> Ite
     ]
     found += [
         Piece(
-            number.account,
             _raw(waba, change, {"history": [{"threads": [{"id": thread.id, "messages": [one]}]}]}),
             partial(_read, partial(_past, with_whom=thread.id), number, one),
         )
@@ -667,9 +664,17 @@ def _unknown(waba: str, change: Change, received_at: datetime) -> Piece:
     metadata = change.value.get("metadata")
     number = metadata.get("phone_number_id") if isinstance(metadata, dict) else None
     account = number if isinstance(number, str) and _PHONE.fullmatch(number) else waba
-    piece = Piece(account, raw, list)
-    observed = PROVIDER.unread(piece, f"change of {change.field}", received_at)
-    return piece._replace(read=lambda: [observed.touchpoint])
+    touchpoint = Touchpoint(
+        provider=NAME,
+        account=account,
+        provider_event_id=content_key(raw),
+        channel=Channel.WHATSAPP,
+        direction=Direction.PASSIVE,
+        occurred_at=received_at,
+        received_at=received_at,
+        content=Unsupported(what=f"change of {change.field}"[:200]),
+    )
+    return Piece(raw, lambda: [touchpoint])
 
 
 def _raiser(error: MalformedPayload) -> Callable[[], list[Touchpoint]]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from shared.domain.errors import MissingSecret, SendRefused
+from shared.domain.errors import MalformedPayload, MissingSecret, SendRefused
 from shared.domain.identity import IdentifierType
 from shared.domain.sending import OutboundFile, TemplateUse
 from shared.domain.touchpoint import (
@@ -18,10 +18,15 @@ from shared.domain.touchpoint import (
     Direction,
     Message,
     Touchpoint,
-    Unsupported,
     touchpoint_id,
 )
-from shared.providers.base import HttpRequest, Provider, WebhookRequest, find_provider
+from shared.providers.base import (
+    HttpRequest,
+    PartlyMalformed,
+    Provider,
+    WebhookRequest,
+    find_provider,
+)
 from tests.unit.providers.fixtures import NOW, SECRETS, cases
 from tests.unit.providers.sending import message_of, message_to, prepared, simulated
 
@@ -315,13 +320,10 @@ def test_where_another_app_holds_the_conversation_nobody_of_ours_is_asked(way: W
 
 
 @each_way
-def test_one_unreadable_part_loses_nothing_of_the_rest(way: Way) -> None:
-    good, bad = way.hears(
-        {"message": {"mid": "m_1", "text": "Hello"}}, {"message": {"mid": ["m_2"]}}
-    )
-    assert isinstance(good.content, Message)
-    assert isinstance(bad.content, Unsupported)
-    assert bad.direction is Direction.PASSIVE
+def test_one_unreadable_part_keeps_no_other_waiting(way: Way) -> None:
+    with pytest.raises(PartlyMalformed) as raised:
+        way.hears({"message": {"mid": "m_1", "text": "Hello"}}, {"message": {"mid": ["m_2"]}})
+    assert [one.touchpoint.text for one in raised.value.readable] == ["Hello"]
 
 
 @each_way
@@ -369,9 +371,8 @@ def test_the_code_that_opens_somebodys_login_is_not_kept_in_clear(way: Way) -> N
     assert "KEY" not in seen.model_dump_json()
 
 
-def test_a_token_that_has_run_out_of_reason_is_malformed_and_no_error_of_ours() -> None:
-    [seen, _] = MESSENGER.hears(
-        {"message": {"mid": "m_1", "text": "Hello"}},
-        {"optin": {"type": "notification_messages", "token_expiry_timestamp": 10**30}},
-    )
-    assert isinstance(seen.content, Message)
+def test_an_opt_in_until_no_time_is_malformed_and_no_error_of_ours() -> None:
+    with pytest.raises(MalformedPayload):
+        MESSENGER.hears(
+            {"optin": {"type": "notification_messages", "token_expiry_timestamp": 10**30}}
+        )

@@ -207,14 +207,21 @@ class TestQuarantine:
         assert (balance.received, balance.quarantined, balance.duplicate) == (2, 1, 1)
         assert balance.holds
 
-    def test_one_unreadable_message_takes_its_whole_request_along(self, world: World) -> None:
-        """Half a request is never in the ledger: it is replayed as a whole."""
+    def test_one_unreadable_message_keeps_no_other_waiting(self, world: World) -> None:
+        """The whole request is kept for it, and can be read again: then the others are known."""
         body = json.loads(BATCH.call.body)
         body["entry"].append(
             {"id": "1", "changes": [{"field": "messages", "value": {"messages": 1}}]}
         )
-        assert intake(world, signed(json.dumps(body).encode())).quarantined == 1
-        assert len(world.ledger) == 0
+        request = signed(json.dumps(body).encode())
+        taken = intake(world, request)
+        assert (taken.received, taken.quarantined, taken.duplicate) == (4, 1, 1)
+        assert len(world.ledger) == 2
+        assert world.ledger.balance().quarantined == 1
+        again = intake(world, request)
+        assert (again.received, again.quarantined, again.duplicate) == (4, 1, 3)
+        assert len(world.ledger) == 2
+        assert world.ledger.balance().holds
 
     def test_what_our_own_reading_stumbles_over_is_kept_and_not_quoted(
         self, world: World, monkeypatch: pytest.MonkeyPatch
