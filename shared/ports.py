@@ -71,7 +71,11 @@ class LedgerEntry(Model):
     outcome: dict[str, Any] | None = None
     """The journey's own record, a JourneyState as JSON, with classification and decisions."""
     delivery: DeliveryStatus | None = None
-    """The furthest the provider told us of an outbound touchpoint."""
+    """The furthest the provider told us of an outbound touchpoint, with the price category that any
+    of its statuses named.
+    """
+    delivery_times: dict[str, Instant] = {}
+    """When it reached each stage, by status, as the provider says."""
     failed_step: str | None = None
     error: str | None = None
     attempt: int = 1
@@ -111,6 +115,17 @@ class Balance(NamedTuple):
     @property
     def holds(self) -> bool:
         return self.received == self.processed + self.duplicate + self.quarantined + self.in_flight
+
+
+class Delivery(NamedTuple):
+    """How far a message of ours came, and for what it left."""
+
+    status: DeliveryStatus
+    """The furthest that was told."""
+    is_known: bool
+    """Whether the ledger holds the message itself."""
+    ticket_id: TicketId | None = None
+    follow_up_id: FollowUpId | None = None
 
 
 class Ledger(Protocol):
@@ -168,10 +183,10 @@ class Ledger(Protocol):
         least, oldest first.
         """
 
-    def advance_delivery(self, told: Touchpoint, status: DeliveryStatus) -> None:
+    def advance_delivery(self, told: Touchpoint, status: DeliveryStatus) -> Delivery:
         """Move an outbound touchpoint's delivery forward, never back, by what `told` says of it.
 
-        Before the touchpoint itself is fine.
+        Before the touchpoint itself is fine. Returns how far it is then.
         """
 
     def send_again(self, touchpoint_id: TouchpointId) -> bool:
@@ -309,7 +324,7 @@ class ProfileStore(Protocol):
 
     def was_erased(self, profile_id: ProfileId) -> bool: ...
 
-    def finish(self, touchpoint_id: TouchpointId, attempt: int) -> None:
+    def finish(self, touchpoint_id: TouchpointId, attempt: int, event: Event | None = None) -> None:
         """End the journey of a touchpoint that no profile can be tied to, or that has its profile.
 
         Raises Contention where a later round of it began.

@@ -143,10 +143,12 @@ class FakeProfileStore:
     def change_graph(self, change: GraphChange) -> None:
         self._write_graph(change)
 
-    def finish(self, touchpoint_id: TouchpointId, attempt: int) -> None:
+    def finish(self, touchpoint_id: TouchpointId, attempt: int, event: Event | None = None) -> None:
         if self._ledger is not None:
             self._ledger.still(touchpoint_id, attempt, Contention)
             self._ledger.change(touchpoint_id, state=TouchpointState.PROCESSED)
+        if event is not None:
+            self.events.append(event)
 
     def learn(
         self,

@@ -27,6 +27,7 @@ from shared.domain.model import (
 from shared.domain.override import Override
 from shared.domain.ticket import Ticket
 from shared.domain.touchpoint import (
+    DELIVERY_RANK,
     Call,
     Channel,
     DeliveryStatus,
@@ -45,6 +46,7 @@ from shared.ports import (
     Classifier,
     Clock,
     ConsentStore,
+    Delivery,
     Ledger,
     LedgerEntry,
     LogEntry,
@@ -68,8 +70,6 @@ from tests.fake_segments import FakeSegmentStore
 
 T = TypeVar("T")
 
-_DELIVERY_RANK = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4, "failed": 5}
-
 
 class FakeLedger:
     """`len` counts touchpoints; `in` asks for a touchpoint or its id."""
@@ -79,6 +79,9 @@ class FakeLedger:
         self.raw: dict[TouchpointId, bytes] = {}
         self._entries: dict[TouchpointId, LedgerEntry] = {}
         self._delivery: dict[TouchpointId, DeliveryStatus] = {}
+        self._times: dict[TouchpointId, dict[str, datetime]] = {}
+        self._prices: dict[TouchpointId, str] = {}
+        self._sent_for: dict[TouchpointId, tuple[TicketId, FollowUpId]] = {}
         self._quarantined: dict[TouchpointId, tuple[Quarantined, WebhookRequest]] = {}
         self._released: set[TouchpointId] = set()
         self._parts: dict[TouchpointId, int] = {}
@@ -178,7 +181,14 @@ class FakeLedger:
         entry = self._entries.get(touchpoint_id)
         if entry is None or touchpoint_id not in self._delivery:
             return entry
-        return entry.model_copy(update={"delivery": self._delivery[touchpoint_id]})
+        furthest = self._delivery[touchpoint_id]
+        price = furthest.price_category or self._prices.get(touchpoint_id)
+        return entry.model_copy(
+            update={
+                "delivery": furthest.model_copy(update={"price_category": price}),
+                "delivery_times": self._times[touchpoint_id],
+            }
+        )
 
     def read_quarantined(self, touchpoint_id: TouchpointId) -> Quarantined | None:
         if touchpoint_id in self._released:
@@ -233,11 +243,15 @@ class FakeLedger:
         ]
         return sorted(waiting, key=_occurred)
 
-    def advance_delivery(self, told: Touchpoint, status: DeliveryStatus) -> None:
+    def advance_delivery(self, told: Touchpoint, status: DeliveryStatus) -> Delivery:
         id_ = touchpoint_id(told.provider, told.account, status.message_id)
         known = self._delivery.get(id_)
-        if known is None or _DELIVERY_RANK[status.status] > _DELIVERY_RANK[known.status]:
+        if known is None or DELIVERY_RANK[status.status] > DELIVERY_RANK[known.status]:
             self._delivery[id_] = status
+        self._times.setdefault(id_, {}).setdefault(status.status, told.occurred_at)
+        if status.price_category is not None:
+            self._prices.setdefault(id_, status.price_category)
+        return Delivery(self._delivery[id_], id_ in self._entries, *self._sent_for.get(id_, ()))
 
     def send_again(self, touchpoint_id: TouchpointId) -> bool:
         entry = self._entries.get(touchpoint_id)
@@ -328,8 +342,16 @@ class FakeLedger:
         """The journey's Catch."""
         self.change(touchpoint_id, state=TouchpointState.FAILED, failed_step=step, error=error)
 
-    def record_sent(self, touchpoint: Touchpoint, profile_id: ProfileId | None) -> None:
+    def record_sent(
+        self,
+        touchpoint: Touchpoint,
+        profile_id: ProfileId | None,
+        sent_for: FollowUp | None = None,
+    ) -> None:
         """A touchpoint of our own making: processed at once, and never delivered to us."""
+        if sent_for is not None:
+            promise = (sent_for.ticket_id, sent_for.follow_up_id)
+            self._sent_for[touchpoint.touchpoint_id] = promise
         known = self._entries.get(touchpoint.touchpoint_id)
         self._entries[touchpoint.touchpoint_id] = LedgerEntry(
             touchpoint=touchpoint,
@@ -525,7 +547,7 @@ class FakeTicketStore:
             self.save(after, before, change, log)
         self.move(follow_up, expected)
         if sent is not None and self._ledger is not None:
-            self._ledger.record_sent(sent, follow_up.profile_id)
+            self._ledger.record_sent(sent, follow_up.profile_id, follow_up)
         if sent is not None and self._profiles is not None:
             self._profiles.count_contact(follow_up.profile_id, sent)
         self.events.append(event)

@@ -26,11 +26,19 @@ from shared.domain.touchpoint import (
     Touchpoint,
     TouchpointState,
     TrackedEvent,
+    touchpoint_id,
 )
-from shared.events.catalogue import EndpointReleased, EndpointSuppressed, ProfileUpdated
+from shared.events.catalogue import (
+    DeliveryFailed,
+    EndpointReleased,
+    EndpointSuppressed,
+    ProfileUpdated,
+    SendConfirmed,
+)
 from shared.merging import graph_change
 from shared.ports import (
     ConsentStore,
+    Delivery,
     IdentifierForms,
     Known,
     Ledger,
@@ -399,10 +407,30 @@ def _reopen(touchpoint: Touchpoint, lifts: Stop | None, consents: ConsentStore) 
     consents.tell(subject, release, event=event)
 
 
+def _told_by(
+    status: DeliveryStatus, told: Touchpoint, delivery: Delivery
+) -> DeliveryFailed | SendConfirmed | None:
+    """What a status tells beyond the message's own record. The step again tells it again, which is
+    harmless to whoever acts on it.
+    """
+    if not delivery.is_known and status.send_key is not None:
+        return SendConfirmed(send_key=status.send_key, message_id=status.message_id)
+    failed = status.status == delivery.status.status == "failed"
+    if not failed or delivery.ticket_id is None or delivery.follow_up_id is None:
+        return None
+    return DeliveryFailed(
+        touchpoint_id=touchpoint_id(told.provider, told.account, status.message_id),
+        ticket_id=delivery.ticket_id,
+        follow_up_id=delivery.follow_up_id,
+        channel=told.channel,
+    )
+
+
 def _advance_delivery(
     entry: LedgerEntry, status: DeliveryStatus, *, ledger: Ledger, profiles: ProfileStore
 ) -> ProfileStep:
     """A delivery status belongs to the message it speaks of, not to a person's timeline."""
-    ledger.advance_delivery(entry.touchpoint, status)
-    profiles.finish(entry.touchpoint.touchpoint_id, entry.attempt)
+    delivery = ledger.advance_delivery(entry.touchpoint, status)
+    event = _told_by(status, entry.touchpoint, delivery)
+    profiles.finish(entry.touchpoint.touchpoint_id, entry.attempt, event)
     return _step(entry.touchpoint, (), f"the message is {status.status}")

@@ -16,6 +16,7 @@ from constructs import Construct
 
 from shared.events.catalogue import (
     ClassificationOverridden,
+    DeliveryFailed,
     EndpointReleased,
     EndpointSuppressed,
     ErasureRequested,
@@ -26,6 +27,7 @@ from shared.events.catalogue import (
     ProfilesMerged,
     ProfilesSeparated,
     ProfileUpdated,
+    SendConfirmed,
     TicketChanged,
     TouchpointClassified,
     TouchpointReceived,
@@ -176,6 +178,35 @@ class Rules(Construct):
                 **delivery,
             ),
         )
+
+        told_later: tuple[tuple[str, type[Event], dict[str, str]], ...] = (
+            (
+                "failure_returns_to_its_ticket",
+                DeliveryFailed,
+                {
+                    "ticket_id": "ticket_id",
+                    "follow_up_id": "follow_up_id",
+                    "failed": "touchpoint_id",
+                },
+            ),
+            (
+                "confirmation_settles_what_was_unconfirmed",
+                SendConfirmed,
+                {"send_key": "send_key", "message_id": "message_id"},
+            ),
+        )
+        for name, told, form in told_later:
+            self._rule(
+                name,
+                told.event_pattern(),
+                targets.LambdaFunction(
+                    follow_up_delivery,
+                    event=events.RuleTargetInput.from_object(
+                        {key: _field(told, field) for key, field in form.items()}
+                    ),
+                    **delivery,
+                ),
+            )
 
         evaluation = targets.LambdaFunction(
             segment_evaluation,

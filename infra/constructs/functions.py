@@ -154,6 +154,7 @@ FUNCTIONS = {
             Grant("touchpoints/index/by_profile", (QUERY,)),
             Grant("profiles", (BATCH_GET, GET, PUT, UPDATE, QUERY)),
             Grant("tickets", (GET, BATCH_GET, PUT, UPDATE, QUERY)),
+            Grant("tickets/index/by_worklist", (QUERY,)),
             Grant("secrets", (READ_SECRET,)),
             Grant("preference_secret", (READ_SECRET,)),
             Grant("ai_uses", (BATCH_GET,)),

@@ -28,6 +28,7 @@ from shared.domain.model import ProfileId, TouchpointId, derived_id, isoformat
 from shared.domain.override import Override
 from shared.domain.retention import CLASS_OF_KIND, RetentionPolicy, epoch, expires_at
 from shared.domain.touchpoint import (
+    DELIVERY_RANK,
     Call,
     Channel,
     DeliveryStatus,
@@ -38,7 +39,7 @@ from shared.domain.touchpoint import (
     touchpoint_id,
 )
 from shared.events.catalogue import TouchpointReceived
-from shared.ports import Balance, LedgerEntry, Page, Quarantined
+from shared.ports import Balance, Delivery, LedgerEntry, Page, Quarantined
 
 # Whoever reads a touchpoint needs no provider.
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ INLINE_LIMIT = 200_000
 _CONCURRENT_WRITES = 16
 _PARTS_AT_ONCE = 40
 """Of one call; each of them that is written makes one more attempt of each of the others."""
-_DELIVERY_RANK = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4, "failed": 5}
 _MAILBOX_CHANNELS = {Channel.WEB_CHAT}
 _MAILBOX_SHOWS = 100
 _NEVER_KEPT = {"authorization", "cookie", "x-telegram-bot-api-secret-token", "x-passerelle-secret"}
@@ -279,27 +279,38 @@ class DynamoLedger:
             self._update(key, add={"deliveries": 1})
         return key
 
-    def advance_delivery(self, told: Touchpoint, status: DeliveryStatus) -> None:
+    def advance_delivery(self, told: Touchpoint, status: DeliveryStatus) -> Delivery:
         message = touchpoint_id(told.provider, told.account, status.message_id)
-        statuses = frozenset({told.touchpoint_id})
-        if_first = {"expires_at": expiry(told, self._retention)} if self._retention else {}
+        always: dict[str, Any] = {
+            "set_once": {
+                f"{status.status}_at": isoformat(told.occurred_at),
+                **({"price_category": status.price_category} if status.price_category else {}),
+                **({"expires_at": expiry(told, self._retention)} if self._retention else {}),
+            },
+            "add": {"statuses": frozenset({told.touchpoint_id})},
+            "remove": ["event"],
+        }
         try:
-            self._update(
+            item = self._updated(
                 message,
                 set_={
                     "delivery": status.model_dump_json(),
-                    "delivery_rank": _DELIVERY_RANK[status.status],
+                    "delivery_rank": DELIVERY_RANK[status.status],
                 },
-                set_once=if_first,
-                add={"statuses": statuses},
-                remove=["event"],
                 condition="attribute_not_exists(#delivery_rank) OR #delivery_rank < :delivery_rank",
+                **always,
             )
         except ClientError as error:
             if not dynamo.condition_failed(error):
                 raise
             # It came late, or again. An erasure must find it all the same.
-            self._update(message, add={"statuses": statuses}, remove=["event"])
+            item = self._updated(message, **always)
+        return Delivery(
+            status=DeliveryStatus.model_validate_json(item["delivery"]),
+            is_known=_holds_touchpoint(item),
+            ticket_id=item.get("ticket_id"),
+            follow_up_id=item.get("follow_up_id"),
+        )
 
     def send_again(self, touchpoint_id: TouchpointId) -> bool:
         entry = self.read(touchpoint_id)
@@ -359,6 +370,14 @@ class DynamoLedger:
         self._client.update_item(
             **dynamo.update({"touchpoint_id": key}, table=self._table, **change)
         )
+
+    def _updated(self, key: TouchpointId, **change: Any) -> dict[str, Any]:
+        """The whole item as it then is."""
+        answer = self._client.update_item(
+            **dynamo.update({"touchpoint_id": key}, table=self._table, **change),
+            ReturnValues="ALL_NEW",
+        )
+        return dynamo.plain(answer["Attributes"])
 
     # Reading
 
@@ -586,9 +605,10 @@ class DynamoLedger:
             deliveries=item.get("deliveries", 1),
             profile_id=item.get("profile_id"),
             outcome=json.loads(item["outcome"]) if "outcome" in item else None,
-            delivery=DeliveryStatus.model_validate_json(item["delivery"])
-            if "delivery" in item
-            else None,
+            delivery=_delivery(item) if "delivery" in item else None,
+            delivery_times={
+                status: item[f"{status}_at"] for status in DELIVERY_RANK if f"{status}_at" in item
+            },
             failed_step=item.get("failed_step"),
             error=item.get("error"),
             attempt=item.get("attempt", 1),
@@ -597,6 +617,13 @@ class DynamoLedger:
             if "overrides" in item
             else (),
         )
+
+
+def _delivery(item: Mapping[str, Any]) -> DeliveryStatus:
+    """A provider may name the price with one status and not with the next."""
+    furthest = DeliveryStatus.model_validate_json(item["delivery"])
+    price = furthest.price_category or item.get("price_category")
+    return furthest.model_copy(update={"price_category": price})
 
 
 def _count_of(item: Mapping[str, Any]) -> int:

@@ -199,14 +199,15 @@ class DynamoProfileStore:
     def was_erased(self, profile_id: ProfileId) -> bool:
         return bool(self._items([{"pk": f"profile#{profile_id}", "sk": "erased"}]))
 
-    def finish(self, touchpoint_id: TouchpointId, attempt: int) -> None:
+    def finish(self, touchpoint_id: TouchpointId, attempt: int, event: Event | None = None) -> None:
+        carried = {"event": event.carried()} if event else {}
         with dynamo.contention():
             self._client.update_item(
                 **dynamo.update(
                     {"touchpoint_id": touchpoint_id},
                     table=self._touchpoints_table,
-                    set_={"state": TouchpointState.PROCESSED},
-                    remove=["event"],
+                    set_={"state": TouchpointState.PROCESSED, **carried},
+                    remove=[] if event else ["event"],
                     condition=f"attribute_exists(#touchpoint_id) AND {this_round(attempt)}",
                     values={"round": attempt},
                 )

@@ -253,6 +253,8 @@ class DynamoTicketStore:
         if sent is not None:
             # No condition: an echo of this very message may have come back before us.
             values = outbound_values(sent, follow_up.profile_id, self._retention)
+            # So that a status of its delivery finds the way back.
+            values |= {"ticket_id": follow_up.ticket_id, "follow_up_id": follow_up.follow_up_id}
             key = {"touchpoint_id": sent.touchpoint_id}
             writes.append(
                 {

@@ -118,6 +118,25 @@ class NoticeRequest(Model):
     touchpoint_id: TouchpointId
 
 
+class ConfirmationRequest(Model):
+    """A provider speaks of a message whose send may have been unconfirmed."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    send_key: str
+    message_id: str
+
+
+class FailureRequest(Model):
+    """What a follow-up sent did not arrive."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    ticket_id: TicketId
+    follow_up_id: FollowUpId
+    failed: TouchpointId
+
+
 class DeliveryRequest(Model):
     """A follow-up is due."""
 

@@ -330,11 +330,30 @@ def change_status(ticket: Ticket, status: TicketStatus, at: datetime, calendar: 
 
 
 def record_agent_reply(ticket: Ticket, at: datetime) -> Ticket:
-    """A human answered: the first response is met, and it is the customer's turn."""
+    """A human answered: the first response is met, and it is the customer's turn, unless they have
+    written since.
+    """
     response = ticket.first_response
     if response.met_at is None:
         response = response.model_copy(update={"met_at": at})
-    replied = ticket.model_copy(update={"first_response": response, "last_agent_at": at})
-    if replied.is_ended:
+    latest = max(at, ticket.last_agent_at or at)
+    replied = ticket.model_copy(update={"first_response": response, "last_agent_at": latest})
+    if replied.is_ended or ticket.last.at > at:
         return replied
     return pause(replied, at).model_copy(update={"status": TicketStatus.WAITING_CUSTOMER})
+
+
+def record_failed_reply(ticket: Ticket, at: datetime, now: datetime, calendar: Calendar) -> Ticket:
+    """What a human answered at `at` did not arrive: where it was the last answer, it is our turn
+    again, and where it was the first, the first response is still owed.
+    """
+    response = ticket.first_response
+    if response.met_at == at:
+        response = response.model_copy(update={"met_at": None})
+    failed = ticket.model_copy(update={"first_response": response})
+    if ticket.last_agent_at != at:
+        return failed
+    failed = failed.model_copy(update={"last_agent_at": response.met_at})
+    if failed.status is not TicketStatus.WAITING_CUSTOMER:
+        return failed
+    return resume(failed, now, calendar).model_copy(update={"status": TicketStatus.OPEN})

@@ -283,6 +283,12 @@ class Stop(Model):
     classes: Literal["all", "marketing"] = "all"
 
 
+DELIVERY_RANK = {"accepted": 1, "sent": 2, "delivered": 3, "failed": 4, "read": 5}
+"""Which of two statuses is the further one. A mail that was delivered may bounce after all; what
+was read did arrive, whatever else is told.
+"""
+
+
 class DeliveryStatus(Model):
     """What became of a message we sent. Never opens a ticket."""
 

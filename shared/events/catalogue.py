@@ -119,6 +119,7 @@ class TicketChanged(Event):
         "customer_wrote",
         "agent_replied",
         "machine_replied",
+        "delivery_failed",
         "escalated",
         "edited",
         "resolved",
@@ -154,6 +155,24 @@ class FollowUpDone(Event):
     state: str
     refusal_reason: RefusalReason | None = None
     provider_code: str | None = None
+
+
+class SendConfirmed(Event):
+    """A provider speaks of a message that the ledger does not hold, by the key it was sent with:
+    where that send was unconfirmed, it did leave.
+    """
+
+    send_key: str
+    message_id: str
+
+
+class DeliveryFailed(Event):
+    """A message left for a ticket, and the provider says that it did not arrive."""
+
+    touchpoint_id: TouchpointId
+    ticket_id: TicketId
+    follow_up_id: FollowUpId
+    channel: str
 
 
 class ReplyWindowClosingSoon(Event):

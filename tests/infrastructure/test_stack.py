@@ -337,7 +337,7 @@ def test_what_starts_a_journey_and_may_end_in_a_queue_are_ids(stack: Synthesised
 
 def test_rules_lose_nothing(stack: Synthesised) -> None:
     rules = stack.resources("AWS::Events::Rule").values()
-    assert len(rules) == 13
+    assert len(rules) == 15
     for rule in rules:
         assert "EventBusName" in rule["Properties"]
         for target in rule["Properties"]["Targets"]:
@@ -372,6 +372,8 @@ def test_rules_say_what_their_target_expects(stack: Synthesised) -> None:
             {"data": {"immediate": [True]}},
             '{"ticket_id":<>,"follow_up_id":<>}',
         ),
+        "DeliveryFailed": (None, '{"ticket_id":<>,"follow_up_id":<>,"failed":<>}'),
+        "SendConfirmed": (None, '{"send_key":<>,"message_id":<>}'),
         "ErasureRequested": (None, "$.detail.data"),
         "ExportRequested": (None, "$.detail.data"),
         "ProfileUpdated ProfilesMerged ProfilesSeparated": (None, "$.detail.data"),

@@ -26,7 +26,7 @@ from shared.domain.touchpoint import (
     TouchpointState,
 )
 from shared.events.catalogue import FollowUpDone, FollowUpScheduled, TicketChanged, TicketOpened
-from shared.ports import GraphChange, LedgerEntry, LogEntry, Quarantined
+from shared.ports import Delivery, GraphChange, LedgerEntry, LogEntry, Quarantined
 from shared.providers.base import File, OneTimeProof
 from tests.builders import (
     NOON,
@@ -198,6 +198,37 @@ class TestLedger:
         entry = stores.ledger.read(sent.touchpoint_id)
         assert entry is not None and entry.delivery is not None
         assert entry.delivery.status == "read"
+        assert set(entry.delivery_times) == {"sent", "delivered", "read"}
+
+    def test_a_status_knows_for_what_its_message_left_and_what_it_costs(
+        self, stores: Stores
+    ) -> None:
+        def tell(status: str, price: str | None = None) -> Delivery:
+            told = DeliveryStatus.model_validate(
+                {"status": status, "message_id": "wamid.out", "price_category": price}
+            )
+            seen = touchpoint(told, key=f"wamid.out-{status}", at=NOON)
+            return stores.ledger.advance_delivery(seen, told)
+
+        early = tell("sent", "utility")
+        assert (early.is_known, early.ticket_id, early.status.status) == (False, None, "sent")
+        due = follow_up()
+        stores.tickets.promise(due, scheduled_event(due))
+        sent = touchpoint(Message(text="Bonjour"), key="wamid.out", direction=Direction.OUTBOUND)
+        done = due.model_copy(update={"state": FollowUpState.DONE})
+        stores.tickets.end(done, FollowUpState.SCHEDULED, done_event(done), sent=sent)
+        late = tell("failed")
+        assert late == Delivery(
+            DeliveryStatus(status="failed", message_id="wamid.out"),
+            is_known=True,
+            ticket_id=due.ticket_id,
+            follow_up_id=due.follow_up_id,
+        )
+        assert tell("delivered").status.status == "failed", "it says how far it is"
+        entry = stores.ledger.read(sent.touchpoint_id)
+        assert entry is not None and entry.delivery is not None
+        assert (entry.delivery.status, entry.delivery.price_category) == ("failed", "utility")
+        assert entry.delivery_times["sent"] == NOON
 
     def test_only_what_failed_or_is_in_flight_is_sent_again(self, stores: Stores) -> None:
         seen = whatsapp_message()

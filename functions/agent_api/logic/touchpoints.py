@@ -70,6 +70,9 @@ class TouchpointView(Model):
     delivery: DeliveryStatus | None = Field(
         default=None, description="The furthest the provider told us of a message we sent."
     )
+    delivery_times: dict[str, Instant] = Field(
+        default={}, description="When it reached each stage, by status."
+    )
     deliveries: int = Field(description="How often the provider sent it.")
     attempt: int
     failed_step: str | None = None
@@ -113,6 +116,7 @@ def touchpoint_view(entry: LedgerEntry) -> TouchpointView:
             "decisions": _decisions(journey),
             "outcome": _outcome(journey),
             "delivery": entry.delivery,
+            "delivery_times": entry.delivery_times,
             "deliveries": entry.deliveries,
             "attempt": entry.attempt,
             "failed_step": entry.failed_step,

@@ -85,7 +85,7 @@ def _escalate(follow_up: FollowUp, ticket: Ticket, ports: Ports) -> FollowUp:
     return end(follow_up, FollowUpState.DONE, reason, ports, ticket=change)
 
 
-def _answered(
+def answered_by(
     follow_up: FollowUp, action: SendTemplate | SendReply, ticket: Ticket
 ) -> TouchpointId:
     """Which touchpoint a message answers, and so the way it takes.
@@ -104,7 +104,7 @@ def _answered(
 def _send(
     follow_up: FollowUp, action: SendTemplate | SendReply, ticket: Ticket, ports: Ports
 ) -> FollowUp:
-    answered = ports.ledger.read(_answered(follow_up, action, ticket))
+    answered = ports.ledger.read(answered_by(follow_up, action, ticket))
     if answered is None or answered.touchpoint.endpoint is None:
         reason = "the touchpoint it answers has no way back"
         return end(follow_up, FollowUpState.REFUSED, reason, ports)

@@ -64,7 +64,7 @@ class TicketChange(NamedTuple):
 def ticket_change(
     after: Ticket,
     before: Ticket,
-    change: Literal["escalated", "agent_replied", "machine_replied"],
+    change: Literal["escalated", "agent_replied", "machine_replied", "delivery_failed"],
     *,
     by: str,
     at: datetime,
@@ -99,7 +99,7 @@ def end(
             "state": state,
             "result": result,
             "ended_at": ports.clock.now(),
-            "touchpoint_id": sent.touchpoint_id if sent else None,
+            "touchpoint_id": sent.touchpoint_id if sent else follow_up.touchpoint_id,
             "refusal_reason": refusal.reason if refusal else None,
             "provider_code": refusal.code if refusal else None,
         }

@@ -173,7 +173,7 @@ def transmit(follow_up: FollowUp, draft: Draft, ports: Ports, *, verdict: Verdic
 
 def _kept(standing: FollowUp, how: Attempt, draft: Draft, ports: Ports) -> FollowUp:
     if isinstance(how, Touchpoint):
-        return _keep(standing, how, ports)
+        return keep(standing, how, ports)
     if isinstance(how, Delayed):
         return _try_later(standing, how, ports) if how.is_asked else _hold(standing, how, ports)
     if isinstance(how, Unconfirmed):
@@ -218,7 +218,7 @@ def _hold(follow_up: FollowUp, delayed: Delayed, ports: Ports) -> FollowUp:
     return put_off(follow_up, ports.clock.now() + wait, FollowUpState.SCHEDULED, ports)
 
 
-def _keep(follow_up: FollowUp, sent: Touchpoint, ports: Ports) -> FollowUp:
+def keep(follow_up: FollowUp, sent: Touchpoint, ports: Ports) -> FollowUp:
     """It has left, so Contention is no reason to begin again: only the write is repeated."""
     for _ in range(WRITE_ATTEMPTS - 1):
         with suppress(Contention):

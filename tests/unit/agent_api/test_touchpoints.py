@@ -66,6 +66,7 @@ def test_a_message_we_sent_shows_how_far_it_came(world: World, client: Client) -
     world.ledger.advance_delivery(builders.touchpoint(read, key="m1-read"), read)
     body = client.get(f"/v1/touchpoints/{sent.touchpoint_id}").body
     assert body["delivery"]["status"] == "read"
+    assert body["delivery_times"] == {"read": "2026-11-23T12:00:00Z"}
 
 
 def test_no_such_touchpoint(client: Client) -> None:

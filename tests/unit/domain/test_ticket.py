@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import permutations
 
 import pytest
@@ -24,6 +24,7 @@ from shared.domain.ticket import (
     open_ticket,
     pause,
     record_agent_reply,
+    record_failed_reply,
     resume,
     ticket_id_for,
 )
@@ -288,3 +289,43 @@ def test_a_priority_rule_holds_when_all_its_conditions_do(
         intent="refund", urgency=Urgency.HIGH, sentiment=Sentiment.NEGATIVE
     )
     assert PriorityRule.model_validate({"priority": "high", **rule}).matches(meant) is matches
+
+
+class TestAReplyThatDidNotArrive:
+    FIRST, SECOND, LATER = (NOON + n * timedelta(hours=1) for n in (1, 2, 3))
+
+    def failed(self, ticket: Ticket, at: datetime) -> Ticket:
+        return record_failed_reply(ticket, at, self.LATER, PARIS)
+
+    def test_the_only_one_leaves_the_first_response_owed(self) -> None:
+        ticket = builders.ticket()
+        after = self.failed(record_agent_reply(ticket, self.FIRST), self.FIRST)
+        assert after.status is TicketStatus.OPEN
+        assert after.first_response == ticket.first_response
+        assert after.last_agent_at is None
+        assert after.resolution.paused_at is None
+
+    def test_the_second_leaves_the_first_one_given(self) -> None:
+        twice = record_agent_reply(record_agent_reply(builders.ticket(), self.FIRST), self.SECOND)
+        after = self.failed(twice, self.SECOND)
+        assert after.first_response.met_at == after.last_agent_at == self.FIRST
+        assert after.status is TicketStatus.OPEN
+
+    def test_the_first_of_two_changes_no_turn(self) -> None:
+        twice = record_agent_reply(record_agent_reply(builders.ticket(), self.FIRST), self.SECOND)
+        after = self.failed(twice, self.FIRST)
+        assert (after.status, after.last_agent_at) == (TicketStatus.WAITING_CUSTOMER, self.SECOND)
+
+    def test_a_ticket_that_was_resolved_stays_so(self) -> None:
+        replied = record_agent_reply(builders.ticket(), self.FIRST)
+        resolved = change_status(replied, TicketStatus.RESOLVED, self.SECOND, PARIS)
+        assert self.failed(resolved, self.FIRST).status is TicketStatus.RESOLVED
+
+
+def test_a_reply_that_is_known_late_does_not_silence_who_wrote_since() -> None:
+    hour = timedelta(hours=1)
+    wrote = builders.ticket(last=builders.word(at=NOON + 2 * hour))
+    late = record_agent_reply(wrote, NOON + hour)
+    assert (late.status, late.last_agent_at) == (TicketStatus.NEW, NOON + hour)
+    newer = record_agent_reply(record_agent_reply(wrote, NOON + 3 * hour), NOON + hour)
+    assert newer.last_agent_at == NOON + 3 * hour

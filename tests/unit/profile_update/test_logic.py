@@ -50,11 +50,13 @@ from shared.domain.touchpoint import (
     TrackedEvent,
 )
 from shared.events.catalogue import (
+    DeliveryFailed,
     EndpointReleased,
     EndpointSuppressed,
     ProfilesMerged,
     ProfilesSeparated,
     ProfileUpdated,
+    SendConfirmed,
 )
 from shared.merging import MOST_SUGGESTIONS
 from shared.ports import ProfileTie
@@ -64,6 +66,7 @@ from tests.builders import (
     PHONE,
     SMS_LINE,
     endpoint,
+    follow_up,
     identifier,
     observed,
     policies,
@@ -586,6 +589,74 @@ class TestDelivery:
         ours = touchpoint(key="wamid.out", direction=Direction.OUTBOUND, endpoint=endpoint())
         world.ledger.record_sent(ours, profile_id())
         return ours
+
+    @pytest.mark.parametrize("order", list(permutations(("sent", "delivered", "failed", "read"))))
+    def test_whatever_order_it_is_told_in_ends_in_the_same(
+        self, world: World, order: tuple[str, ...]
+    ) -> None:
+        """Each with its own time; the price is named by one of them only."""
+        ours = self.sent(world)
+        stages = ["sent", "delivered", "failed", "read"]
+        for status in order:
+            content = DeliveryStatus.model_validate(
+                {
+                    "status": status,
+                    "message_id": "wamid.out",
+                    "price_category": "utility" if status == "sent" else None,
+                }
+            )
+            at = NOON + timedelta(minutes=stages.index(status))
+            told = touchpoint(
+                content, key=f"wamid.out:{status}", direction=Direction.PASSIVE, at=at
+            )
+            update(world, told)
+        entry = world.ledger.read(ours.touchpoint_id)
+        assert entry is not None and entry.delivery is not None
+        assert (entry.delivery.status, entry.delivery.price_category) == ("read", "utility")
+        assert entry.delivery_times == {
+            status: NOON + timedelta(minutes=n) for n, status in enumerate(stages)
+        }
+
+    def test_a_failure_of_what_left_for_a_ticket_is_told(self, world: World) -> None:
+        promise = follow_up()
+        ours = touchpoint(key="wamid.out", direction=Direction.OUTBOUND, endpoint=endpoint())
+        world.ledger.record_sent(ours, profile_id(), promise)
+        update(world, self.status("sent"))
+        assert world.happened(DeliveryFailed) == []
+        update(world, self.status("failed"))
+        assert world.happened(DeliveryFailed) == [
+            DeliveryFailed(
+                touchpoint_id=ours.touchpoint_id,
+                ticket_id=promise.ticket_id,
+                follow_up_id=promise.follow_up_id,
+                channel="whatsapp",
+            )
+        ]
+
+    def test_what_was_read_did_not_fail(self, world: World) -> None:
+        ours = touchpoint(key="wamid.out", direction=Direction.OUTBOUND, endpoint=endpoint())
+        world.ledger.record_sent(ours, profile_id(), follow_up())
+        update(world, self.status("read"))
+        update(world, self.status("failed"))
+        assert world.happened(DeliveryFailed) == []
+
+    def test_a_failure_of_what_left_for_no_ticket_stands_in_its_record_alone(
+        self, world: World
+    ) -> None:
+        self.sent(world)
+        update(world, self.status("failed"))
+        assert world.happened(DeliveryFailed) == []
+
+    @pytest.mark.parametrize(("known", "told"), [(False, True), (True, False)])
+    def test_a_key_of_ours_on_a_message_that_is_not_known_is_told(
+        self, world: World, known: bool, told: bool
+    ) -> None:
+        if known:
+            self.sent(world)
+        content = DeliveryStatus(status="sent", message_id="wamid.out", send_key="key-1")
+        update(world, touchpoint(content, key="s", direction=Direction.PASSIVE))
+        expected = [SendConfirmed(send_key="key-1", message_id="wamid.out")] if told else []
+        assert world.happened(SendConfirmed) == expected
 
     @pytest.mark.parametrize("order", list(permutations(("sent", "delivered", "read"))))
     def test_it_moves_forward_only_in_whatever_order_it_is_told(
