@@ -67,7 +67,7 @@ def take_in(
         )
     new = ledger.record(observed)
     return Intake(
-        provider.respond(Outcome.ACCEPTED, observed),
+        provider.answer(request, usable, observed),
         received=len(new),
         duplicate=new.count(False),
     )

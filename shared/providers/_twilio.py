@@ -5,14 +5,16 @@ Errors: https://www.twilio.com/docs/api/errors
 """
 
 import hmac
+import json
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from hashlib import sha1, sha256
 from typing import Annotated
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from pydantic import Field, StringConstraints
+from pydantic import AwareDatetime, Field, JsonValue, StringConstraints
 
 from shared.domain.errors import (
     MalformedPayload,
@@ -21,16 +23,24 @@ from shared.domain.errors import (
     SendUnconfirmed,
     Unauthentic,
 )
-from shared.domain.touchpoint import Attachment
+from shared.domain.touchpoint import (
+    Attachment,
+    Channel,
+    Direction,
+    Touchpoint,
+    Unsupported,
+)
 from shared.providers.base import (
     Fetch,
     HttpRequest,
     HttpResponse,
+    Observed,
     Payload,
     Provider,
     Secret,
     SecretT,
     WebhookRequest,
+    believable,
     read_json,
     read_model,
     retry_after,
@@ -64,6 +74,14 @@ class Answer(Payload):
     """What the API answers when it takes a message or a call."""
 
     sid: Sid
+
+
+class StreamEvent(Payload):
+    """A CloudEvent of Event Streams."""
+
+    id: str = Field(min_length=1, max_length=256)
+    type: str = Field(min_length=1, max_length=180)
+    time: AwareDatetime | None = Field(default=None, strict=False)
 
 
 class TwilioProduct(Provider[SecretT]):
@@ -150,6 +168,53 @@ def form_of(request: WebhookRequest) -> dict[str, str] | None:
 def digest_of(fields: Mapping[str, str]) -> str:
     """The same for the same fields in any order."""
     return sha256(urlencode(sorted(fields.items())).encode()).hexdigest()
+
+
+def events_of(
+    request: WebhookRequest, provider: str, channel: Channel, received_at: datetime
+) -> Iterator[Observed]:
+    """Event Streams send CloudEvents one by one or in batches. What they tell of messages and calls
+    comes over the webhooks as well, so each is kept and none is a second contact.
+
+    https://www.twilio.com/docs/events/webhook-quickstart. Raises MalformedPayload.
+    """
+    if "json" not in request.content_type:
+        raise MalformedPayload("the body is declared neither as a form nor as JSON")
+    body = read_json(request.body)
+    events: list[JsonValue] = body if isinstance(body, list) else [body]
+    for event in events:
+        raw = request.body if len(events) == 1 else json.dumps(event).encode()
+        try:
+            told = read_model(StreamEvent, event)
+        except MalformedPayload:
+            digest = sha256(raw).hexdigest()
+            yield Observed(kept(provider, channel, digest, "a JSON event", received_at), raw)
+            continue
+        at = believable(told.time, received_at)
+        seen = kept(provider, channel, told.id, f"event {told.type}", received_at, at=at)
+        yield Observed(seen, raw)
+
+
+def kept(
+    provider: str,
+    channel: Channel,
+    event_id: str,
+    what: str,
+    received_at: datetime,
+    *,
+    at: datetime | None = None,
+) -> Touchpoint:
+    """What is authentic and of a kind we do not read."""
+    return Touchpoint(
+        provider=provider,
+        account="",
+        provider_event_id=event_id,
+        channel=channel,
+        direction=Direction.PASSIVE,
+        occurred_at=at or received_at,
+        received_at=received_at,
+        content=Unsupported(what=what),
+    )
 
 
 def login(secret: TwilioAccount) -> str:

@@ -268,6 +268,14 @@ class Provider(Generic[SecretT]):
         """The answer that makes this provider content."""
         return WebhookResponse()
 
+    def answer(
+        self, request: WebhookRequest, secret: SecretT, observed: list[Observed]
+    ) -> WebhookResponse:
+        """`respond` to what was accepted, for a provider to whom it matters what was asked and how
+        the company set it up (a voice greeting).
+        """
+        return self.respond(Outcome.ACCEPTED, observed)
+
     def mailbox(self, request: WebhookRequest, secret: SecretT) -> Endpoint | None:
         """Whose waiting messages this request asks for (after `verify`); None for every provider
         that pushes.

@@ -12,10 +12,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pydantic import AwareDatetime, Field, JsonValue
+from pydantic import Field
 
 from shared.domain.errors import MalformedPayload, RefusalReason, SendRefused
 from shared.domain.identity import Identifier, IdentifierType
@@ -45,7 +44,9 @@ from shared.providers._twilio import (
     TwilioProduct,
     api_request,
     digest_of,
+    events_of,
     form_of,
+    kept,
 )
 from shared.providers.base import (
     HttpRequest,
@@ -54,8 +55,6 @@ from shared.providers.base import (
     Payload,
     WebhookRequest,
     WebhookResponse,
-    believable,
-    read_json,
     read_model,
 )
 
@@ -213,14 +212,6 @@ class Medium(Payload):
     type: str = Field(default="application/octet-stream", max_length=255)
 
 
-class StreamEvent(Payload):
-    """A CloudEvent of Event Streams."""
-
-    id: str = Field(min_length=1, max_length=256)
-    type: str = Field(min_length=1, max_length=180)
-    time: AwareDatetime | None = Field(default=None, strict=False)
-
-
 class Line(NamedTuple):
     """One of the two addresses of a message, without what names its channel."""
 
@@ -240,9 +231,7 @@ class Twilio(TwilioProduct[TwilioSecret]):
         self, request: WebhookRequest, secret: TwilioSecret, received_at: datetime
     ) -> list[Observed]:
         if (fields := form_of(request)) is None:
-            if "json" not in request.content_type:
-                raise MalformedPayload("the body is declared neither as a form nor as JSON")
-            return list(_stream(request, received_at))
+            return list(events_of(request, NAME, Channel.SMS, received_at))
         raw = request.body or request.url.partition("?")[2].encode()
         sid = next((fields[one] for one in SIDS if fields.get(one)), None)
         if sid is None or "ConversationSid" in fields or "CallSid" in fields:
@@ -481,50 +470,8 @@ def _unknown(fields: Mapping[str, str], received_at: datetime) -> Touchpoint:
         what = "a call"
     elif "ConversationSid" in fields:
         what = f"conversation event {fields.get('EventType', '')}".strip()[:200]
-    return _kept(
-        digest_of(fields),
-        what,
-        received_at,
-        received_at,
-        Channel.VOICE if what == "a call" else Channel.SMS,
-    )
-
-
-def _stream(request: WebhookRequest, received_at: datetime) -> Iterator[Observed]:
-    """Event Streams send CloudEvents one by one or in batches. What they tell of messages comes
-    over the webhooks as well, so each is kept and none is a second contact.
-    """
-    body = read_json(request.body)
-    events: list[JsonValue] = body if isinstance(body, list) else [body]
-    for event in events:
-        raw = request.body if len(events) == 1 else json.dumps(event).encode()
-        try:
-            told = read_model(StreamEvent, event)
-        except MalformedPayload:
-            digest = sha256(raw).hexdigest()
-            yield Observed(_kept(digest, "a JSON event", received_at, received_at), raw)
-            continue
-        at = believable(told.time, received_at)
-        yield Observed(_kept(told.id, f"event {told.type}", at, received_at), raw)
-
-
-def _kept(
-    event_id: str,
-    what: str,
-    at: datetime,
-    received_at: datetime,
-    channel: Channel = Channel.SMS,
-) -> Touchpoint:
-    return Touchpoint(
-        provider=NAME,
-        account="",
-        provider_event_id=event_id,
-        channel=channel,
-        direction=Direction.PASSIVE,
-        occurred_at=at,
-        received_at=received_at,
-        content=Unsupported(what=what),
-    )
+    channel = Channel.VOICE if what == "a call" else Channel.SMS
+    return kept(NAME, channel, digest_of(fields), what, received_at)
 
 
 def _content(message: "OutboundMessage") -> Iterator[tuple[str, str]]:

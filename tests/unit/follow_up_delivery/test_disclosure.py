@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from email import message_from_bytes, policy
 from typing import Any
 from urllib.parse import parse_qs
+from xml.etree.ElementTree import fromstring
 
 import pytest
 from hypothesis import given, settings
@@ -87,12 +88,19 @@ def _by_meta(provider: str, channel: Channel, account: str) -> Touchpoint:
     return touchpoint(key="m_1", endpoint=way, **given)
 
 
+def _voice() -> Touchpoint:
+    way = endpoint(Channel.VOICE, provider="twilio_voice", account=SMS_LINE, address=PHONE)
+    given: dict[str, Any] = {"provider": "twilio_voice", "channel": Channel.VOICE}
+    return touchpoint(account=SMS_LINE, key="CA-w", endpoint=way, **given)
+
+
 WAYS: Mapping[str, Touchpoint] = {
     "messenger": _by_meta("messenger", Channel.MESSENGER, "682498302938465"),
     "instagram": _by_meta("instagram", Channel.INSTAGRAM, "17841405762564537"),
     "whatsapp_cloud": whatsapp_message(),
     "twilio": sms(),
     "twilio whatsapp": _whatsapp_at_twilio(),
+    "twilio_voice": _voice(),
     "email_ses": mail("Commande 4512"),
     "sendgrid": _mail_by("sendgrid"),
     "mailgun": _mail_by("mailgun"),
@@ -149,6 +157,9 @@ def handed_over(promise: Promise) -> list[str]:
             if provider == "mailgun":
                 form = parse_qs(outgoing.body.decode())
                 return [*form["text"], *form.get("html", ())]
+            if provider == "twilio_voice":
+                [spoken] = parse_qs(outgoing.body.decode())["Twiml"]
+                return [one.text or "" for one in fromstring(spoken).iter("Say")]
             content = json.loads(outgoing.body)
             if provider == "sendgrid":
                 return [one["value"] for one in content["content"]]

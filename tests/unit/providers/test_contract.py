@@ -128,7 +128,8 @@ def test_answers_what_the_provider_wants(case: Case) -> None:
     try:
         answer = take_in(case.request, provider, SECRETS[case.provider])
         if not isinstance(answer, WebhookResponse):
-            answer = provider.respond(Outcome.ACCEPTED, answer)
+            usable = provider.read_secret(SECRETS[case.provider])
+            answer = provider.answer(case.request, usable, answer)
     except MalformedPayload:
         answer = provider.respond(Outcome.QUARANTINED, [])
     assert answer.status == case.content["answer"]["status"]

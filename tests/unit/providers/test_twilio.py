@@ -345,7 +345,8 @@ def test_the_simulator_refuses_what_twilio_refuses(request_: HttpRequest, code: 
 class Transport(HttpClient):  # type: ignore[misc] # twilio ships no types
     """Twilio's own client, talking to our simulator instead of Twilio."""
 
-    def __init__(self) -> None:
+    def __init__(self, provider: str = "twilio") -> None:
+        self.provider = provider
         super().__init__(logging.getLogger(__name__), is_async=False)
 
     def request(
@@ -360,7 +361,7 @@ class Transport(HttpClient):  # type: ignore[misc] # twilio ships no types
     ) -> Response:
         login = b64encode(":".join(auth).encode()).decode()
         answer = simulated(
-            "twilio",
+            self.provider,
             HttpRequest(
                 method=method,
                 url=url,
