@@ -67,7 +67,7 @@ class ProviderSender:
             case NothingToTransmit(message_id=message_id):
                 return message_id
             case MailRequest():
-                return self._mail(outgoing)
+                return self._mail(provider, outgoing)
             case HttpRequest():
                 return find_provider(provider).receipt(self._http(outgoing))
 
@@ -96,7 +96,7 @@ class ProviderSender:
         headers = {name.lower(): value for name, value in answer.headers.items()}
         return HttpResponse(status=answer.status, headers=headers, body=answer.data)
 
-    def _mail(self, mail: MailRequest) -> str:
+    def _mail(self, provider: str, mail: MailRequest) -> str:
         try:
             answer = self._ses().send_email(
                 FromEmailAddress=mail.sender,
@@ -108,7 +108,10 @@ class ProviderSender:
             if code in _SES_DELAYS:
                 raise SendDelayed("Amazon SES is at its limit") from None
             if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
-                raise SendRefused("Amazon SES refused the message", code=code) from None
+                reason = find_provider(provider).refusals.get(code, "unknown")
+                raise SendRefused(
+                    "Amazon SES refused the message", code=code, reason=reason
+                ) from None
             raise SendUnconfirmed("Amazon SES failed while it took the message") from None
         except (EndpointConnectionError, ConnectTimeoutError):
             raise SendDelayed("Amazon SES cannot be reached") from None

@@ -12,6 +12,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from shared.domain.errors import MalformedPayload
+from shared.mail.calendar import words_of_invitation
+from shared.mail.flowed import unflowed
 from shared.mail.text import clean, decoded, from_html, one_line
 
 MOST_PARTS = 200
@@ -46,7 +48,8 @@ class _Bounded(EmailPolicy):
         return parsed
 
 
-_POLICY = _Bounded()
+_POLICY = _Bounded(refold_source="none")
+"""A mail within a mail is kept as it came."""
 
 
 class Mailbox(NamedTuple):
@@ -117,19 +120,33 @@ def read_mail(content: bytes) -> Mail:
         leaves = list(_leaves(message))
     except RecursionError:
         raise MalformedPayload("the mail is nested too deeply") from None
-    texts: list[str] = []
-    parts: list[Part] = []
-    for leaf in leaves:
-        if leaf.is_words:
-            texts.append(_words(leaf.part))
-        else:
-            parts.append(_file(leaf.part))
     return Mail(
         headers=_headers(message),
         content_type=message.get_content_type(),
-        text="\n\n".join(text for text in texts if text.strip()),
-        parts=tuple(parts),
+        text=_text(leaves) or _text_within(leaves),
+        parts=tuple(_file(leaf.part) for leaf in leaves if not leaf.is_words),
     )
+
+
+def _text(leaves: "list[_Leaf]") -> str:
+    texts = [_words(leaf.part) for leaf in leaves if leaf.is_words]
+    return "\n\n".join(text for text in texts if text.strip())
+
+
+def _text_within(leaves: "list[_Leaf]") -> str:
+    """Of a mail without words of its own: those of the mail or the invitation it hands on."""
+    for leaf in leaves:
+        match leaf.part.get_content_type():
+            case "text/calendar":
+                words = words_of_invitation(decoded(_bytes(leaf.part), _charset(leaf.part)))
+            case "message/rfc822":
+                inner = next(iter(leaf.part.iter_parts()), None)
+                words = _text(list(_leaves(inner))) if isinstance(inner, EmailMessage) else ""
+            case _:
+                continue
+        if words.strip():
+            return words
+    return ""
 
 
 # Structure
@@ -204,12 +221,51 @@ def _disposition(part: EmailMessage) -> str:
 
 
 def _words(part: EmailMessage) -> str:
+    content = _bytes(part)
+    charset = _charset(part)
+    if part.get_content_subtype() == "html":
+        return from_html(decoded(content, charset or _charset_of_html(content)))
+    text = decoded(content, charset)
+    if _parameter(part, "format") == "flowed":
+        text = unflowed(text, drops_space=_parameter(part, "delsp") == "yes")
+    return _without_armour(text).strip("\n")
+
+
+def _charset(part: EmailMessage) -> str | None:
     try:
-        charset = part.get_content_charset()
+        return part.get_content_charset()
     except _PARSER_BUGS:
-        charset = None
-    text = decoded(_bytes(part), charset)
-    return from_html(text) if part.get_content_subtype() == "html" else text.strip("\n")
+        return None
+
+
+_META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
+
+
+def _charset_of_html(content: bytes) -> str | None:
+    found = _META_CHARSET.search(content[:2_000])
+    return found[1].decode("ascii", "replace") if found else None
+
+
+def _parameter(part: EmailMessage, name: str) -> str:
+    try:
+        return str(part.get_param(name, "")).lower()
+    except _PARSER_BUGS:
+        return ""
+
+
+_SIGNED_TEXT = re.compile(
+    r"-----BEGIN PGP SIGNED MESSAGE-----\n(?:[A-Za-z-]+:[^\n]*\n)*\n(?P<text>.*?)"
+    r"\n-----BEGIN PGP SIGNATURE-----\n.*?-----END PGP SIGNATURE-----",
+    re.DOTALL,
+)
+
+
+def _without_armour(text: str) -> str:
+    """What somebody signed in line, without the marks of it (RFC 9580, 7)."""
+    signed = _SIGNED_TEXT.search(text)
+    if signed is None:
+        return text
+    return text[: signed.start()] + signed["text"].replace("\n- -", "\n-") + text[signed.end() :]
 
 
 def _bytes(part: EmailMessage) -> bytes:
@@ -230,7 +286,20 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
 def _file(part: EmailMessage) -> Part:
     stated = part.get_content_type()
     content_type = stated if _MEDIA_TYPE.fullmatch(stated) else "application/octet-stream"
-    return Part(_file_name(part), content_type, _bytes(part))
+    name = _file_name(part) or NAMES.get(content_type, "")
+    return Part(name, content_type, _bytes(part))
+
+
+NAMES = {
+    "application/ms-tnef": "winmail.dat",
+    "application/pgp-encrypted": "version.txt",
+    "application/pgp-signature": "signature.asc",
+    "application/pkcs7-mime": "smime.p7m",
+    "application/x-pkcs7-mime": "smime.p7m",
+    "application/pkcs7-signature": "smime.p7s",
+    "text/calendar": "invite.ics",
+}
+"""What clients call these where they give no name, so that somebody sees what came along."""
 
 
 def _file_name(part: EmailMessage) -> str:
@@ -239,7 +308,23 @@ def _file_name(part: EmailMessage) -> str:
         name = part.get_filename() or ""
     except _PARSER_BUGS:
         return ""
+    name = name or _name_without_quotes(part)
+    if "=?" in name and (decoded_name := _parsed("subject", one_line(name))) is not None:
+        name = str(decoded_name)  # RFC 2047 has no place in a parameter, and many use it there
     return re.split(r"[/\\]", one_line(name))[-1][:255]
+
+
+_ENCODED_NAME = re.compile(r"\bname\s*=\s*\"?(=\?[^;\"\s]{1,400}\?=)", re.IGNORECASE)
+
+
+def _name_without_quotes(part: EmailMessage) -> str:
+    """`filename==?utf-8?Q?…?=`, of which Python makes nothing."""
+    for name, value in islice(part.raw_items(), MOST_HEADERS):
+        if name.lower() in {"content-disposition", "content-type"}:
+            found = _ENCODED_NAME.search(str(value)[:LONGEST_STRUCTURE].replace("filename", "name"))
+            if found:
+                return found[1]
+    return ""
 
 
 # Headers

@@ -17,6 +17,7 @@ _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A
 _REPLY_PREFIXES = re.compile(
     r"^(?:(?:re|aw|sv|vs|antw|rif|rép|ref|odp|ynt)(?:\[\d+\])?\s*:\s*)+", re.I
 )
+_EVENT_ID = re.compile(rf"({MESSAGE_ID.pattern})(?:#[\x21-\x7e]{{1,256}})?")
 _POLICY = SMTP.clone(max_line_length=900)
 """Wide enough that no message id is broken: Python would encode one that does not fit its line."""
 
@@ -30,14 +31,17 @@ def mime(message: OutboundMessage, *, sender_name: str) -> bytes:
     account, recipient = message.endpoint.account, message.endpoint.address
     for address in (account, recipient):
         if not _ADDRESS.fullmatch(address):
-            raise SendRefused("the address is none that mail servers take", code="address")
+            raise SendRefused(
+                "the address is none that mail servers take",
+                code="address",
+                reason="invalid_recipient",
+            )
     mail = EmailMessage(policy=_POLICY)
     mail["From"] = Address(one_line(sender_name), addr_spec=account)
     mail["To"] = Address(addr_spec=recipient)
     mail["Subject"] = _subject(message)
-    answered = MESSAGE_ID.fullmatch(message.in_reply_to or "")
-    if answered:
-        mail["In-Reply-To"] = answered[0]
+    if answered := _stated_id(message.in_reply_to):
+        mail["In-Reply-To"] = answered
     if references := _references(message):
         mail["References"] = " ".join(references)
     mail[SEND_KEY_HEADER] = one_line(message.send_key)
@@ -46,6 +50,9 @@ def mime(message: OutboundMessage, *, sender_name: str) -> bytes:
     elif message.message_class is not MessageClass.TRANSACTIONAL:
         # A person sent what is transactional; a rule sent the rest, and says so (RFC 3834).
         mail["Auto-Submitted"] = "auto-generated"
+    if "Auto-Submitted" in mail:
+        # Exchange answers no such mail by itself, though read and delivery receipts are welcome.
+        mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
     if message.message_class is MessageClass.MARKETING:
         ways = [f"<mailto:{account}?subject=unsubscribe>"]
         if message.unsubscribe_url is not None:
@@ -53,10 +60,18 @@ def mime(message: OutboundMessage, *, sender_name: str) -> bytes:
             ways.insert(0, f"<{message.unsubscribe_url}>")
             mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         mail["List-Unsubscribe"] = ", ".join(ways)
-    mail.set_content(clean(message.text), cte="quoted-printable")
+    mail.set_content(clean(_text(message)), cte="quoted-printable")
     if message.language and re.fullmatch(r"[A-Za-z0-9-]{2,35}", message.language):
         mail["Content-Language"] = message.language
     return mail.as_bytes()
+
+
+def _text(message: OutboundMessage) -> str:
+    """With a line for every file: whoever reads the mail fetches it where it lies."""
+    links = (
+        f"{one_line(file.name)}: {file.url}" if file.name else file.url for file in message.files
+    )
+    return "\n".join([message.text, *(["", *links] if message.files else [])])
 
 
 def _subject(message: OutboundMessage) -> str:
@@ -65,11 +80,17 @@ def _subject(message: OutboundMessage) -> str:
     return f"Re: {_REPLY_PREFIXES.sub('', subject)}".strip() if message.in_reply_to else subject
 
 
+def _stated_id(message_id: str | None) -> str | None:
+    """The Message-ID in an event id of ours, which may have the carrier's own after a `#`."""
+    found = _EVENT_ID.fullmatch(message_id or "")
+    return found[1] if found else None
+
+
 def _references(message: OutboundMessage) -> list[str]:
     """Message ids, oldest first: the one that began the thread, and the latest ones."""
     ids = [
         one
-        for one in dict.fromkeys((*message.thread, message.in_reply_to or ""))
-        if MESSAGE_ID.fullmatch(one)
+        for one in dict.fromkeys(map(_stated_id, (*message.thread, message.in_reply_to)))
+        if one is not None
     ]
     return ids if len(ids) <= MOST_REFERENCES else [ids[0], *ids[1 - MOST_REFERENCES :]]

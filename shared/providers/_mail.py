@@ -3,7 +3,7 @@ leaves, whoever carries it.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -33,6 +33,7 @@ from shared.providers.base import File, Observed
 if TYPE_CHECKING:
     from shared.domain.sending import OutboundMessage
     from shared.mail.reading import Mail, Mailbox, Part
+    from shared.mail.reports import Report
 
 Status = Literal["accepted", "sent", "delivered", "read", "failed"]
 
@@ -73,16 +74,25 @@ def mail_touchpoint(
     own: frozenset[str],
     raw: bytes,
     in_reply_to: str | None,
+    our_id: Callable[[str], str | None] = str,
 ) -> Observed:
-    """The touchpoint of a mail that came in. `own` are our addresses in lower case."""
+    """The touchpoint of a mail that came in. `own` are our addresses in lower case.
+
+    `our_id` makes of a Message-ID what the provider called that mail when it took it from us; None
+    for one that it never gives.
+    """
     from shared.mail.automation import automation_of
     from shared.mail.quoting import is_forwarded, newly_written
+    from shared.mail.reports import read_report
 
     sender = _sender(mail, arrival)
     automation = automation_of(mail, envelope_sender=_envelope_sender(arrival, sender), own=own)
     if automation is None and (arrival.is_dangerous or arrival.is_spam):
         # Kept and visible, but no ticket: whoever finds a customer in there can still answer.
         automation = Automation.BOT
+    report = read_report(mail)
+    if report is not None and report.bears_our_mark and (sent := our_id(report.message_id)):
+        return Observed(_reported(mail, report, sent, arrival, sender), raw)
     identifiers: tuple[Identifier, ...] = ()
     # A mailer daemon, or ourselves, is nobody's profile.
     if sender is not None and automation not in {Automation.BOUNCE, Automation.ECHO}:
@@ -94,7 +104,7 @@ def mail_touchpoint(
     touchpoint = Touchpoint(
         provider=arrival.provider,
         account=arrival.account,
-        provider_event_id=next(iter(mail.message_ids("message-id")), arrival.carriers_id),
+        provider_event_id=_event_id(mail, arrival),
         channel=Channel.EMAIL,
         direction=Direction.INBOUND,
         occurred_at=_written(mail, arrival),
@@ -116,6 +126,54 @@ def mail_touchpoint(
         automation=automation,
     )
     return Observed(touchpoint, raw, files)
+
+
+def _event_id(mail: "Mail", arrival: Arrival) -> str:
+    """Its Message-ID; with the carrier's own where DMARC says that somebody forged the author.
+
+    Otherwise a forged mail that came first would hide the genuine one of the same Message-ID. What
+    we write in answer refers to the part in `<…>`.
+    """
+    stated = next(iter(mail.message_ids("message-id")), None)
+    if stated is None:
+        return arrival.carriers_id
+    return f"{stated}#{arrival.carriers_id}"[:512] if arrival.dmarc == "fail" else stated
+
+
+def _reported(
+    mail: "Mail", report: "Report", sent: str, arrival: Arrival, sender: "Mailbox | None"
+) -> Touchpoint:
+    """What became of a mail of ours, as the server or the program of its recipient reports it.
+
+    The mark that came back was in the recipient's hands too. So it stops further mails only where
+    DMARC proves that the report comes from the recipient's own domain, or from one above or below.
+    """
+    recipient = to_ascii(report.recipient) or ""
+    is_from_there = _is_proven(mail, arrival, sender) and _are_kin(sender, recipient)
+    return Touchpoint(
+        provider=arrival.provider,
+        account=arrival.account,
+        provider_event_id=f"{sent}:{report.reason.replace(':', '-')}/{recipient}"[:512],
+        channel=Channel.EMAIL,
+        direction=Direction.PASSIVE,
+        occurred_at=_written(mail, arrival),
+        received_at=arrival.received_at,
+        content=DeliveryStatus(
+            status=report.status,
+            message_id=sent,
+            reason=report.reason,
+            stop=Stop(kind=report.kind) if report.kind and is_from_there else None,
+        ),
+        identifiers=identifiers_of(recipient),
+        endpoint=mail_endpoint(arrival.provider, arrival.account, recipient),
+        automation=Automation.BOUNCE if report.status == "failed" else Automation.AUTO_REPLY,
+    )
+
+
+def _are_kin(sender: "Mailbox | None", recipient: str) -> bool:
+    domains = {_domain(sender.address) if sender else "", _domain(recipient)}
+    shorter, longer = min(domains, key=len), max(domains, key=len)
+    return "." in shorter and (shorter == longer or longer.endswith(f".{shorter}"))
 
 
 # Who it came to

@@ -17,12 +17,21 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, JsonValue
 
-from shared.domain.errors import MalformedPayload, NotFound, SendRefused, Unauthentic
+from shared.domain.errors import (
+    MalformedPayload,
+    NotFound,
+    RefusalReason,
+    SendRefused,
+    Unauthentic,
+)
 from shared.domain.touchpoint import (
+    Attachment,
     Automation,
     Channel,
+    ConsentStatement,
     DeliveryStatus,
     Direction,
+    Message,
     Stop,
     Touchpoint,
     Unsupported,
@@ -125,6 +134,8 @@ class Verdict(Payload):
 class Action(Payload):
     type: str = ""
     encoding: str = "UTF-8"
+    bucket_name: Annotated[str, Field(alias="bucketName")] = ""
+    object_key: Annotated[str, Field(alias="objectKey")] = ""
 
 
 class Receipt(Payload):
@@ -135,11 +146,17 @@ class Receipt(Payload):
     action: Action
 
 
+class Header(Payload):
+    name: str = ""
+    value: str = ""
+
+
 class SesMail(Payload):
     message_id: Annotated[ProviderId, Field(alias="messageId")]
     timestamp: str = ""
     source: str = ""
     destination: list[str] = Field(default_factory=list)
+    headers: list[Header] = Field(default_factory=list)
 
 
 class Received(Payload):
@@ -155,11 +172,28 @@ class SendingEvent(Payload):
     detail: dict[str, JsonValue] = Field(default_factory=dict)
 
 
+REFUSALS: Mapping[str, RefusalReason] = {
+    "AccountSuspendedException": "unauthorized",
+    "AccessDeniedException": "unauthorized",
+    "BadRequestException": "content",
+    "InvalidParameterValue": "invalid_recipient",
+    "MailFromDomainNotVerifiedException": "unauthorized",
+    "MessageRejected": "content",
+    "NotFoundException": "unauthorized",
+    "UnrecognizedClientException": "unauthorized",
+}
+"""What SendEmail refuses for good; being paused and being throttled pass.
+
+https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_SendEmail_Errors
+"""
+
+
 class EmailSes(Provider[EmailSesSecret]):
     name = "email_ses"
     secret_type = EmailSesSecret
     largest_body = 1_000_000
     """SNS carries 256 KB, of which SES leaves 150 KB to a mail."""
+    refusals = REFUSALS
 
     def verify(self, request: WebhookRequest, secret: EmailSesSecret, fetch: Fetch) -> None:
         """SNS's signature. Only after it is a subscription to a topic of ours confirmed."""
@@ -198,17 +232,28 @@ class EmailSes(Provider[EmailSesSecret]):
         kind = notification.get("notificationType") or notification.get("eventType")
         if kind == "Received":
             received = read_model(Received, notification)
+            action = received.receipt.action.type
+            if received.content is None and action not in {"SNS", "S3"}:
+                # The mail itself comes by another action, or it never does.
+                return [_unknown(message, f"SES: a mail went to {action}", received_at)]
             return [_received(received, message, secret, received_at)]
+        kind = _SPELLINGS.get(str(kind), kind)
         if isinstance(kind, str) and kind in STATUSES:
             event = read_model(SendingEvent, notification | {"detail": _detail(notification, kind)})
             return _statuses(kind, event, message, secret, received_at)
+        if kind == "Subscription":
+            event = read_model(SendingEvent, notification | {"detail": _detail(notification, kind)})
+            if (withdrawn := _withdrawal(event)) is not None:
+                return _of_each_recipient(event, kind, withdrawn, message, secret, received_at)
         return [_unknown(message, f"SES: {kind}", received_at)]
 
     def prepare(self, message: "OutboundMessage", secret: EmailSesSecret) -> Outgoing:
         from shared.mail.writing import mime
 
         if message.endpoint.account.lower() not in secret.own:
-            raise SendRefused("we may not write from this address", code="account")
+            raise SendRefused(
+                "we may not write from this address", code="account", reason="unauthorized"
+            )
         return MailRequest(
             sender=message.endpoint.account,
             recipient=message.endpoint.address,
@@ -326,14 +371,46 @@ def _received(
         is_spam=received.receipt.spam_verdict.status == "FAIL",
     )
     in_reply_to = _our_id(next(iter(mail.message_ids("in-reply-to")), None))
-    return mail_touchpoint(mail, arrival, own=secret.own, raw=content, in_reply_to=in_reply_to)
+    observed = mail_touchpoint(
+        mail,
+        arrival,
+        own=secret.own,
+        raw=content,
+        in_reply_to=in_reply_to,
+        our_id=_sent_id,
+    )
+    return observed if received.content is not None else _stored(observed, received)
+
+
+def _stored(observed: Observed, received: Received) -> Observed:
+    """A mail that lies in a bucket: who wrote, of what, and where the words are.
+
+    Its id is its own, so that it does not hide the mail itself, should that come by a second rule.
+    """
+    action, touchpoint = received.receipt.action, observed.touchpoint
+    if not isinstance(touchpoint.content, Message):
+        return observed
+    where = Attachment(
+        name="mail.eml",
+        content_type="message/rfc822",
+        provider_reference=f"s3://{action.bucket_name}/{action.object_key}"[:1024],
+    )
+    changed = {
+        "provider_event_id": f"{received.mail.message_id}:stored",
+        "content": touchpoint.content.model_copy(update={"attachments": (where,)}),
+    }
+    return Observed(touchpoint.model_copy(update=changed), observed.raw)
 
 
 def _mime(received: Received) -> bytes:
+    """The mail; of one that was put into a bucket its headers, which SES tells (10 KB of them)."""
     if received.content is None:
-        raise MalformedPayload(
-            "content: missing, the receipt rule did not put the mail in the topic"
-        )
+        if received.receipt.action.type != "S3" or not received.mail.headers:
+            raise MalformedPayload("content: missing, and so are the headers of the mail")
+        # What a header would continue on the next line stays on its own.
+        lines = (f"{one.name}: {' '.join(one.value.split())}" for one in received.mail.headers)
+        kept = (line for line in lines if not line.lower().startswith("content-"))
+        return "\n".join([*kept, "", ""]).encode("utf-8", "replace")
     if received.receipt.action.encoding.upper() != "BASE64":
         return received.content.encode()
     try:
@@ -349,6 +426,11 @@ def _our_id(message_id: str | None) -> str | None:
     """An id that SES gave to a mail of ours, as SES told it to us; any other as it is."""
     ours = _OUR_MESSAGE_ID.fullmatch(message_id or "")
     return ours[1] if ours else message_id
+
+
+def _sent_id(message_id: str) -> str | None:
+    ours = _OUR_MESSAGE_ID.fullmatch(message_id)
+    return ours[1] if ours else None
 
 
 # What became of what we sent
@@ -379,11 +461,13 @@ def _stop(kind: str, detail: dict[str, JsonValue]) -> Stop | None:
     return None
 
 
+_SPELLINGS = {"RenderingFailure": "Rendering Failure"}
 _DETAILS = {"DeliveryDelay": "deliveryDelay", "Rendering Failure": "failure"}
 _RECIPIENTS = ("bouncedRecipients", "complainedRecipients", "delayedRecipients", "recipients")
 _REASONS = (
     "bounceType",
     "bounceSubType",
+    "complaintSubType",
     "complaintFeedbackType",
     "delayType",
     "reason",
@@ -403,18 +487,45 @@ def _statuses(
     secret: EmailSesSecret,
     received_at: datetime,
 ) -> list[Observed]:
-    """One for each recipient: a bounce of one says nothing of another."""
-    told = event.detail.get("timestamp")
-    happened = moment(told) if isinstance(told, str) else None
-    source = event.mail.source.rpartition("<")[2].rstrip(">").strip()
-    own = {address.lower(): address for address in secret.addresses}
-    account = own.get(source.lower(), source)[:320]
     content = DeliveryStatus(
         status=STATUSES[kind],
         message_id=event.mail.message_id,
         reason=_reason(kind, event.detail),
         stop=_stop(kind, event.detail),
     )
+    return _of_each_recipient(event, kind, content, message, secret, received_at)
+
+
+def _withdrawal(event: SendingEvent) -> ConsentStatement | None:
+    """Whoever unsubscribes from all lists of SES wants no offers; single lists are not ours.
+
+    https://docs.aws.amazon.com/ses/latest/dg/sending-email-list-management.html
+    """
+    chosen = event.detail.get("newTopicPreferences")
+    if not isinstance(chosen, dict) or chosen.get("unsubscribeAll") is not True:
+        return None
+    return ConsentStatement(
+        purpose="marketing",
+        channel=Channel.EMAIL,
+        state="withdrawn",
+        wording="unsubscribed from all lists at Amazon SES",
+    )
+
+
+def _of_each_recipient(
+    event: SendingEvent,
+    kind: str,
+    content: DeliveryStatus | ConsentStatement,
+    message: SnsMessage,
+    secret: EmailSesSecret,
+    received_at: datetime,
+) -> list[Observed]:
+    """One for each recipient: a bounce of one says nothing of another."""
+    told = event.detail.get("timestamp")
+    happened = moment(told) if isinstance(told, str) else None
+    source = event.mail.source.rpartition("<")[2].rstrip(">").strip()
+    own = {address.lower(): address for address in secret.addresses}
+    account = own.get(source.lower(), source)[:320]
     return [
         Observed(
             Touchpoint(

@@ -539,6 +539,77 @@ def test_every_event_is_a_status(kind: str, detail: Any, status: str, reason: st
     assert observed.touchpoint.account == "x@y.example"
 
 
+RETURNED = """Content-Type: multipart/report; boundary=x
+
+--x
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx
+
+Final-Recipient: rfc822; ann@example.org
+Action: failed
+Status: 5.1.1
+
+--x
+Content-Type: text/rfc822-headers
+
+Message-ID: <{id}>
+{mark}: k
+
+--x--
+"""
+OURS = "ours-1@eu-west-1.amazonses.com"
+
+
+@pytest.mark.parametrize(
+    ("author", "dmarc", "stops"),
+    [
+        ("mailer-daemon@example.org", "PASS", True),
+        ("mailer-daemon@mx.example.org", "PASS", True),
+        ("mailer-daemon@example.org", "GRAY", False),
+        ("mailer-daemon@notexample.org", "PASS", False),
+        ("mailer-daemon@org", "PASS", False),
+    ],
+)
+def test_only_the_recipients_own_domain_stops_further_mails(
+    author: str, dmarc: str, stops: bool
+) -> None:
+    """Whoever got one mail of ours could otherwise silence anybody by a report of their own."""
+    body = RETURNED.format(id=OURS, mark="X-Passerelle-Send-Key")
+    (observed,) = parse(ses(f"From: {author}\n{body}".encode(), dmarcVerdict=dmarc))
+    content = observed.touchpoint.content
+    assert isinstance(content, DeliveryStatus)
+    assert (content.status, content.message_id) == ("failed", "ours-1")
+    assert (content.stop is not None) is stops
+
+
+@pytest.mark.parametrize(
+    ("message_id", "mark"), [(OURS, "X-Other"), ("1@example.org", "X-Passerelle-Send-Key")]
+)
+def test_a_report_of_somebody_elses_mail_is_a_mail(message_id: str, mark: str) -> None:
+    body = RETURNED.format(id=message_id, mark=mark)
+    (observed,) = parse(ses(f"From: mailer-daemon@example.org\n{body}".encode()))
+    assert isinstance(observed.touchpoint.content, Message)
+    assert observed.touchpoint.automation is Automation.BOUNCE
+
+
+def test_a_stored_bounce_stays_what_it_is() -> None:
+    stored: dict[str, Any] = ses(b"") | {"content": None}
+    stored["receipt"]["action"] = {"type": "S3", "bucketName": "b", "objectKey": "k"}
+    stored["mail"]["headers"] = [{"name": "From", "value": "Ann <ann@example.org>"}]
+    (observed,) = parse(stored)
+    content = observed.touchpoint.content
+    assert isinstance(content, Message)
+    assert [one.provider_reference for one in content.attachments] == ["s3://b/k"]
+    assert observed.touchpoint.provider_event_id == "ses-1:stored"
+
+
+def test_both_spellings_of_a_failed_template_are_read() -> None:
+    sent = {"messageId": "ours-1", "source": "x@y.example", "destination": ["a@b.example"]}
+    (observed,) = parse({"eventType": "RenderingFailure", "mail": sent, "failure": {}})
+    assert isinstance(observed.touchpoint.content, DeliveryStatus)
+
+
 # Sending
 
 
@@ -652,7 +723,7 @@ HOSTILE = "x\r\nBcc: victim@example.org\r\n\r\nbody"
 def test_no_text_becomes_a_header(field: str) -> None:
     read, _ = written(**{field: HOSTILE})
     assert "bcc" not in read.headers
-    assert len(read.headers) <= 11
+    assert len(read.headers) <= 12
 
 
 def test_no_name_or_thread_becomes_a_header() -> None:
@@ -667,6 +738,36 @@ def test_any_words_can_be_sent(subject: str, text: str) -> None:
     read, mime = written(subject=subject, text=text)
     assert mime.isascii()
     assert set(read.headers) <= EXPECTED_HEADERS
+
+
+@pytest.mark.parametrize(
+    ("message_class", "suppressed"),
+    [(MessageClass.TRANSACTIONAL, ""), (MessageClass.SERVICE, "OOF, AutoReply")],
+)
+def test_what_a_rule_sends_asks_for_no_automatic_answer(
+    message_class: MessageClass, suppressed: str
+) -> None:
+    read, _ = written(message_class=message_class)
+    assert read.header("x-auto-response-suppress") == suppressed
+
+
+def test_files_are_links_below_the_words() -> None:
+    files = ({"url": "https://a.example/1", "name": "bill.pdf"}, {"url": "https://a.example/2"})
+    read, _ = written(text="Voici.", files=files)
+    assert read.text == "Voici.\n\nbill.pdf: https://a.example/1\nhttps://a.example/2"
+
+
+def test_an_answer_to_a_mail_that_may_be_forged_threads_by_its_message_id() -> None:
+    forged = mail(ANN, dmarcVerdict="FAIL").touchpoint.provider_event_id
+    assert forged == "<1@example.org>#ses-1"
+    read, _ = written(in_reply_to=forged, thread=(forged,))
+    assert read.header("in-reply-to") == "<1@example.org>"
+    assert read.header("references") == "<1@example.org>"
+
+
+def test_a_forged_mail_hides_no_genuine_one() -> None:
+    forged, genuine = mail(ANN, dmarcVerdict="FAIL"), mail(ANN, dmarcVerdict="PASS")
+    assert forged.touchpoint.touchpoint_id != genuine.touchpoint.touchpoint_id
 
 
 EXPECTED_HEADERS = {
