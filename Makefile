@@ -39,9 +39,10 @@ check: $(INSTALLED) ## Lint, format, types and import contracts
 	@echo "types" && $(BIN)/mypy
 	@echo "import contracts" && $(BIN)/lint-imports
 
-prove: $(INSTALLED) dynamodb-local ## The longer proofs: histories of 32 writers, Splink beside our score, more faults, the labelled identities
+prove: $(INSTALLED) dynamodb-local ## The longer proofs: histories of 32 writers, Splink beside our score, more faults, the labelled identities, what hostile mails cost
 	@PROVE=1 $(BIN)/pytest -q tests/integration/test_concurrent_identities.py tests/integration/test_splink.py tests/journeys/test_faults.py
 	@$(PYTHON) -m tests.identity_cases
+	@$(PYTHON) -m tests.mail_bombs
 
 synth: $(INSTALLED) ## The CloudFormation template into cdk.out, checked: ARGS="-c production=true"
 	@rm -rf cdk.out

@@ -10,7 +10,7 @@ def unflowed(text: str, *, drops_space: bool) -> str:
 
     `drops_space` is `delsp=yes`: the space that ends a broken line is no part of the text.
     """
-    paragraphs: list[str] = []
+    paragraphs: list[list[str]] = []
     marks_above, goes_on = "", False
     for line in text.split("\n"):
         marks = _MARKS.match(line)
@@ -18,11 +18,11 @@ def unflowed(text: str, *, drops_space: bool) -> str:
         words = line[len(depth) :]
         words = words[1:] if words.startswith(" ") else words
         is_signature = words == "-- "
+        flows = words.endswith(" ") and not is_signature
+        kept = words[:-1] if flows and drops_space else words
         if goes_on and depth == marks_above and not is_signature:
-            paragraphs[-1] += words
+            paragraphs[-1].append(kept)
         else:
-            paragraphs.append(f"{depth} {words}" if depth else words)
-        marks_above, goes_on = depth, words.endswith(" ") and not is_signature
-        if goes_on and drops_space:
-            paragraphs[-1] = paragraphs[-1][:-1]
-    return "\n".join(paragraphs)
+            paragraphs.append([f"{depth} {kept}" if depth else kept])
+        marks_above, goes_on = depth, flows
+    return "\n".join("".join(paragraph) for paragraph in paragraphs)

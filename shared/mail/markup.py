@@ -1,6 +1,8 @@
 """The words of HTML, and where mail clients say in their markup that somebody is quoted."""
 
 import re
+from html import unescape
+from itertools import islice
 
 from html2text import HTML2Text
 
@@ -39,7 +41,7 @@ class _Reader(HTML2Text):
         self._depth = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = _told(attrs)
+        told = _told(attrs) if attrs else []
         if self._quoting is None and tag not in _VOID and _matches(_QUOTING_ELEMENTS, told):
             self._quoting, self._depth = tag, 0
             super().handle_starttag("blockquote", [])
@@ -79,6 +81,27 @@ def _matches(pattern: re.Pattern[str], told: list[str]) -> bool:
     return any(map(pattern.match, told))
 
 
+MOST_TAGS = 1_000
+"""Tags and entities that are read as such; below those only history goes on."""
+_TAG_OR_ENTITY = re.compile(r"[<&]")
+_TAG = re.compile(r"<[^<>]*>")
+_LINE_BREAK = re.compile(r"</?(?:br|p|div|tr|li)\b[^<>]*>", re.IGNORECASE)
+
+
 def words_of(html: str) -> str:
     """Raises what Python's parser raises on some markup."""
-    return _Reader().handle(html)
+    marks = islice(_TAG_OR_ENTITY.finditer(html), MOST_TAGS, None)
+    cut = next((mark.start() for mark in marks), len(html))
+    reader = _Reader()
+    reader.feed(html[:cut])
+    is_quoting = reader.blockquote > 0
+    words = reader.handle("")
+    if cut == len(html):
+        return words
+    rest = bare_words(html[cut:])
+    return "\n".join([words, *(f"> {line}" if is_quoting else line for line in rest.split("\n"))])
+
+
+def bare_words(html: str) -> str:
+    """Without its tags, whatever they mean."""
+    return unescape(_TAG.sub(" ", _LINE_BREAK.sub("\n", html)))

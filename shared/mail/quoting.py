@@ -19,7 +19,7 @@ from shared.mail.quote_words import (
     WROTE,
 )
 
-_MOST_LINES = 2_000
+_MOST_LINES = 1_000
 """Below which nobody's client begins to quote; what a bomb costs ends here."""
 _LONGEST_ATTRIBUTION = 400
 _MOST_LINES_OF_ATTRIBUTION = 4

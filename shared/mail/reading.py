@@ -19,11 +19,15 @@ from shared.mail.text import clean, decoded, from_html, one_line
 MOST_PARTS = 200
 DEEPEST_PART = 20
 MOST_HEADERS = 500
-LONGEST_HEADER = 5_000
+LONGEST_HEADER = 4_000
+LONGEST_HEAD = 64_000
+"""Bytes of all headers together that are looked at."""
 LONGEST_STRUCTURE = 1_000
 """Characters of a header that are looked at, and of one that says how the mail is built: Python's
 parser grows with their square."""
 _OPENS_A_PART = re.compile(rb"boundary\s*=|message/(?:rfc822|global)", re.IGNORECASE)
+_BOUNDARY = re.compile(rb"boundary\s*=\s*\"?([^\";\r\n]{1,200})", re.IGNORECASE)
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n|\r\r")
 
 _PARSER_BUGS = (
     HeaderParseError,
@@ -112,8 +116,8 @@ MESSAGE_ID = re.compile(r"<[^<>\s]{1,250}>")
 
 def read_mail(content: bytes) -> Mail:
     """Read one message. Raises MalformedPayload for what no mail client would send."""
-    if len(_OPENS_A_PART.findall(content)) > MOST_PARTS:
-        raise MalformedPayload("the mail has too many parts")
+    _check_parts(content)
+    content = _with_a_bounded_head(content)
     try:
         message = message_from_bytes(content, EmailMessage, policy=_POLICY)
         assert isinstance(message, EmailMessage)
@@ -126,6 +130,21 @@ def read_mail(content: bytes) -> Mail:
         text=_text(leaves) or _text_within(leaves),
         parts=tuple(_file(leaf.part) for leaf in leaves if not leaf.is_words),
     )
+
+
+def _check_parts(content: bytes) -> None:
+    """Before Python's parser makes an object of each."""
+    boundaries = {one.strip() for one in _BOUNDARY.findall(content)}
+    lines = sum(content.count(b"--" + boundary) for boundary in boundaries if boundary)
+    if len(_OPENS_A_PART.findall(content)) > MOST_PARTS or lines > 2 * MOST_PARTS:
+        raise MalformedPayload("the mail has too many parts")
+
+
+def _with_a_bounded_head(content: bytes) -> bytes:
+    end = _END_OF_HEAD.search(content)
+    if (end.start() if end else len(content)) <= LONGEST_HEAD:
+        return content
+    return content[: content.rfind(b"\n", 0, LONGEST_HEAD)] + content[end.start() if end else -1 :]
 
 
 def _text(leaves: "list[_Leaf]") -> str:
@@ -226,8 +245,8 @@ def _words(part: EmailMessage) -> str:
     if part.get_content_subtype() == "html":
         return from_html(decoded(content, charset or _charset_of_html(content)))
     text = decoded(content, charset)
-    if _parameter(part, "format") == "flowed":
-        text = unflowed(text, drops_space=_parameter(part, "delsp") == "yes")
+    if _FLOWED.search(stated := _structure(part)):
+        text = unflowed(text, drops_space=_DROPS_SPACE.search(stated) is not None)
     return _without_armour(text).strip("\n")
 
 
@@ -246,26 +265,33 @@ def _charset_of_html(content: bytes) -> str | None:
     return found[1].decode("ascii", "replace") if found else None
 
 
-def _parameter(part: EmailMessage, name: str) -> str:
-    try:
-        return str(part.get_param(name, "")).lower()
-    except _PARSER_BUGS:
-        return ""
+_FLOWED = re.compile(r";\s*format\s*=\s*\"?flowed\b", re.IGNORECASE)
+_DROPS_SPACE = re.compile(r";\s*delsp\s*=\s*\"?yes\b", re.IGNORECASE)
 
 
-_SIGNED_TEXT = re.compile(
-    r"-----BEGIN PGP SIGNED MESSAGE-----\n(?:[A-Za-z-]+:[^\n]*\n)*\n(?P<text>.*?)"
-    r"\n-----BEGIN PGP SIGNATURE-----\n.*?-----END PGP SIGNATURE-----",
-    re.DOTALL,
-)
+def _structure(part: EmailMessage) -> str:
+    """Type and disposition as they stand: Python's parser is dear, and loses what is broken."""
+    return ";".join(
+        str(value)[:LONGEST_STRUCTURE]
+        for name, value in islice(part.raw_items(), MOST_HEADERS)
+        if name.lower() in {"content-disposition", "content-type"}
+    )
+
+
+_SIGNED_HEAD = re.compile(r"-----BEGIN PGP SIGNED MESSAGE-----\n(?:[A-Za-z-]+:[^\n]*\n)*\n")
+_SIGNATURE_BEGINS = "\n-----BEGIN PGP SIGNATURE-----\n"
+_SIGNATURE_ENDS = "-----END PGP SIGNATURE-----"
 
 
 def _without_armour(text: str) -> str:
     """What somebody signed in line, without the marks of it (RFC 9580, 7)."""
-    signed = _SIGNED_TEXT.search(text)
-    if signed is None:
+    head = _SIGNED_HEAD.search(text)
+    begins = text.find(_SIGNATURE_BEGINS, head.end()) if head else -1
+    ends = text.find(_SIGNATURE_ENDS, begins)
+    if head is None or begins < 0 or ends < 0:
         return text
-    return text[: signed.start()] + signed["text"].replace("\n- -", "\n-") + text[signed.end() :]
+    signed = text[head.end() : begins].replace("\n- -", "\n-")
+    return text[: head.start()] + signed + text[ends + len(_SIGNATURE_ENDS) :]
 
 
 def _bytes(part: EmailMessage) -> bytes:
@@ -314,17 +340,13 @@ def _file_name(part: EmailMessage) -> str:
     return re.split(r"[/\\]", one_line(name))[-1][:255]
 
 
-_ENCODED_NAME = re.compile(r"\bname\s*=\s*\"?(=\?[^;\"\s]{1,400}\?=)", re.IGNORECASE)
+_ENCODED_NAME = re.compile(r"\b(?:file)?name\s*=\s*\"?(=\?[^;\"\s]{1,400}\?=)", re.IGNORECASE)
 
 
 def _name_without_quotes(part: EmailMessage) -> str:
     """`filename==?utf-8?Q?…?=`, of which Python makes nothing."""
-    for name, value in islice(part.raw_items(), MOST_HEADERS):
-        if name.lower() in {"content-disposition", "content-type"}:
-            found = _ENCODED_NAME.search(str(value)[:LONGEST_STRUCTURE].replace("filename", "name"))
-            if found:
-                return found[1]
-    return ""
+    found = _ENCODED_NAME.search(_structure(part))
+    return found[1] if found else ""
 
 
 # Headers

@@ -2,7 +2,6 @@
 
 import codecs
 import re
-from html import unescape
 
 from shared.domain.errors import MalformedPayload
 
@@ -105,11 +104,11 @@ def one_line(text: str) -> str:
 
 def from_html(html: str) -> str:
     """The words of an HTML mail, quotes marked with `>` as in plain text."""
+    from shared.mail.markup import bare_words, words_of
+
     html = _LONG_BLANK.sub("\n", html)
     if _is_hostile(html):
-        return clean(unescape(_TAG.sub(" ", _LINE_BREAK.sub("\n", html)))).strip()
-    from shared.mail.markup import words_of
-
+        return clean(bare_words(html)).strip()
     try:
         text = words_of(html)
     except (AssertionError, RecursionError, ValueError, IndexError) as error:
@@ -122,8 +121,6 @@ def from_html(html: str) -> str:
 _LONG_BLANK = re.compile(r"\s{50,}")
 """A browser shows one space for it; the library's patterns cost the square of its length."""
 
-_TAG = re.compile(r"<[^<>]*>")
-_LINE_BREAK = re.compile(r"</?(?:br|p|div|tr|li)\b[^<>]*>", re.IGNORECASE)
 _UNCLOSED = re.compile(r"<[^<>]*(?=<|$)")
 _NESTING = re.compile(r"<(/?)(?:blockquote|ul|ol|dl|table|pre)\b", re.IGNORECASE)
 _MOST_UNCLOSED = 50

@@ -251,14 +251,22 @@ class TestMail:
         assert self.transmit(stub) == "0102"
 
     @pytest.mark.parametrize(
-        "code", ["MessageRejected", "MailFromDomainNotVerifiedException", "BadRequestException"]
+        ("code", "reason"),
+        [
+            ("MessageRejected", "content"),
+            ("MailFromDomainNotVerifiedException", "unauthorized"),
+            ("BadRequestException", "content"),
+            ("SomethingNewException", "unknown"),
+        ],
     )
-    def test_a_refusal_is_final_and_says_nothing_of_anybody(self, stub: Stubber, code: str) -> None:
+    def test_a_refusal_is_final_and_says_nothing_of_anybody(
+        self, stub: Stubber, code: str, reason: str
+    ) -> None:
         told = "Email address is not verified: awa@example.com"
         stub.add_client_error("send_email", code, told, http_status_code=400)
         with pytest.raises(SendRefused) as raised:
             self.transmit(stub)
-        assert raised.value.code == code
+        assert (raised.value.code, raised.value.reason) == (code, reason)
         assert "awa@example.com" not in str(raised.value)
 
     @pytest.mark.parametrize(
