@@ -114,8 +114,8 @@ def from_html(html: str) -> str:
     except (AssertionError, RecursionError, ValueError, IndexError) as error:
         # Python's own parser gives up on some markup this way.
         raise MalformedPayload("the HTML of the mail cannot be read") from error
-    lines = (_MARKDOWN_ESCAPE.sub(r"\1\2", line.rstrip()) for line in clean(text).split("\n"))
-    return "\n".join(lines).strip()
+    unescaped = _MARKDOWN_ESCAPE.sub(r"\1\2", clean(text))
+    return "\n".join(map(str.rstrip, unescaped.split("\n"))).strip()
 
 
 _LONG_BLANK = re.compile(r"\s{50,}")
@@ -141,4 +141,4 @@ def _is_hostile(html: str) -> bool:
     return False
 
 
-_MARKDOWN_ESCAPE = re.compile(r"^([\s>]*\d*)\\([-+.])")
+_MARKDOWN_ESCAPE = re.compile(r"^([ \t\xa0>]*\d*)\\([-+.])", re.MULTILINE)
