@@ -19,11 +19,12 @@ from shared.mail.text import clean, decoded, from_html, one_line
 MOST_PARTS = 200
 DEEPEST_PART = 20
 MOST_HEADERS = 500
-LONGEST_HEADER = 4_000
+LONGEST_HEADER = 5_000
+LONGEST_ADDRESSES = 4_000
 LONGEST_HEAD = 64_000
 """Bytes of all headers together that are looked at."""
 LONGEST_STRUCTURE = 1_000
-"""Characters of a header that are looked at, and of one that says how the mail is built: Python's
+"""Characters of a header that are looked at, of one with addresses, and of one that says how the mail is built: Python's
 parser grows with their square."""
 _OPENS_A_PART = re.compile(rb"boundary\s*=|message/(?:rfc822|global)", re.IGNORECASE)
 _BOUNDARY = re.compile(rb"boundary\s*=\s*\"?([^\";\r\n]{1,200})", re.IGNORECASE)
@@ -85,7 +86,7 @@ class Mail(NamedTuple):
     def mailboxes(self, name: str) -> list[Mailbox]:
         """Those of every header of that name; what is no address is left out."""
         found: list[Mailbox] = []
-        left = LONGEST_HEADER
+        left = LONGEST_ADDRESSES
         for value in self.headers.get(name, [])[:_MOST_OF_A_NAME]:
             found += _mailboxes(value[:left])
             left = max(0, left - len(value))

@@ -733,6 +733,7 @@ def test_no_name_or_thread_becomes_a_header() -> None:
     assert "bcc" not in read_mail(request.mime).headers
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(), max_size=40), st.text(st.characters(), max_size=40))
 def test_any_words_can_be_sent(subject: str, text: str) -> None:
     read, mime = written(subject=subject, text=text)
