@@ -24,8 +24,8 @@ LONGEST_ADDRESSES = 4_000
 LONGEST_HEAD = 64_000
 """Bytes of all headers together that are looked at."""
 LONGEST_STRUCTURE = 1_000
-"""Characters of a header that are looked at, of one with addresses, and of one that says how the mail is built: Python's
-parser grows with their square."""
+"""Characters of a header that are looked at, of those with addresses, and of one that says how the
+mail is built: Python's parser grows with their square."""
 _OPENS_A_PART = re.compile(rb"boundary\s*=|message/(?:rfc822|global)", re.IGNORECASE)
 _BOUNDARY = re.compile(rb"boundary\s*=\s*\"?([^\";\r\n]{1,200})", re.IGNORECASE)
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n|\r\r")
