@@ -15,7 +15,7 @@ from functools import cached_property
 from importlib import import_module
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints, ValidationError
 from pydantic_core import from_json
@@ -214,6 +214,8 @@ class Provider(Generic[SecretT]):
     largest_body: ClassVar[int] = 5 * MEGABYTE
     longest_text: ClassVar[int] = 4096
     """Characters of a message that leaves: what its API takes, or as much as a reply may hold."""
+    lacks: ClassVar[frozenset[Literal["choices", "files"]]] = frozenset()
+    """What a message may hold and this way cannot carry at all: `prepare` is never given it."""
     media_hosts: ClassVar[tuple[str, ...]] = ()
     """Where its media lie, and its token may be shown: a host, or `*.` and all below one."""
     refusals: ClassVar[Mapping[str, RefusalReason]] = {}

@@ -191,6 +191,7 @@ https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_Se
 class EmailSes(Provider[EmailSesSecret]):
     name = "email_ses"
     secret_type = EmailSesSecret
+    lacks = frozenset({"choices", "files"})
     largest_body = 1_000_000
     """SNS carries 256 KB, of which SES leaves 150 KB to a mail."""
     refusals = REFUSALS

@@ -171,6 +171,7 @@ class Answer(Payload):
 class Mailgun(Provider[MailgunSecret]):
     name = NAME
     secret_type = MailgunSecret
+    lacks = frozenset({"choices", "files"})
     largest_body = 10 * MEGABYTE
     refusals = REFUSALS
     stops = STOPS

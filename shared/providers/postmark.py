@@ -219,6 +219,7 @@ class Answer(Payload):
 class Postmark(Provider[PostmarkSecret]):
     name = NAME
     secret_type = PostmarkSecret
+    lacks = frozenset({"choices", "files"})
     largest_body = 10 * MEGABYTE
     refusals = REFUSALS
     stops = STOPS

@@ -171,6 +171,7 @@ class Event(Payload):
 class SendGrid(Provider[SendGridSecret]):
     name = NAME
     secret_type = SendGridSecret
+    lacks = frozenset({"choices", "files"})
     largest_body = 10 * MEGABYTE
     """More than the gateway lets through: a 4xx of ours would lose the mail."""
     refusals = REFUSALS

@@ -6,7 +6,8 @@
 - `POST messages` with `Authorization: Bearer <token>`: `{"id", "text", "sent_at"?}`. The widget
   chooses the id and repeats it when it tries again. Answers `{"accepted", "id"}`.
 - `GET messages?after=<id>` with the same header: what waits for the person, oldest first, after the
-  message of that id. Answers `{"messages": [{"id", "text", "sent_at", "in_reply_to"}]}`.
+  message of that id. Answers `{"messages": [{"id", "text", "sent_at", "in_reply_to"}]}`, with
+  `choices` of `{"id", "title"}` and `files` of `{"url", "name", "content_type"}` where it has some.
 
 A token is a JSON Web Token (RFC 7519), HS256. It is read here with the standard library: the
 algorithm is not the caller's to choose, and a JWT library would cost a cold start 150 ms.
@@ -249,12 +250,20 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
-def _message(touchpoint: Touchpoint) -> dict[str, str | None]:
+def _message(touchpoint: Touchpoint) -> dict[str, Any]:
+    said = touchpoint.content if isinstance(touchpoint.content, Message) else Message()
+    choices = [{"id": one.id, "title": one.title} for one in said.offers]
+    files = [
+        {"url": one.provider_reference, "name": one.name, "content_type": one.content_type}
+        for one in said.attachments
+    ]
     return {
         "id": touchpoint.provider_event_id,
         "text": touchpoint.text,
         "sent_at": isoformat(touchpoint.occurred_at),
-        "in_reply_to": getattr(touchpoint.content, "in_reply_to", None),
+        "in_reply_to": said.in_reply_to,
+        **({"choices": choices} if choices else {}),
+        **({"files": files} if files else {}),
     }
 
 

@@ -17,6 +17,7 @@ from shared.domain.touchpoint import Choice, Endpoint, Touchpoint, Writer
 from shared.events.catalogue import FollowUpScheduled
 from shared.policies.reader import Policies
 from shared.ports import Clock, Ledger, ProfileStore, TicketStore
+from shared.providers.base import find_provider
 
 MOST_CHOICES = 10
 """WhatsApp's longest list; three of them are buttons. A channel that takes fewer refuses it."""
@@ -116,8 +117,8 @@ def reply(
 
     `is_machine`: whether the agent is no person. Raises NotFound, Conflict where the touchpoint
     cannot be answered, WindowClosed where words may not go there now, and InvalidInput when the
-    words are too long for their way, the template is none that agents may send, or the idempotency
-    key stands for another reply already.
+    words are too long for their way or it cannot carry what goes along, the template is none that
+    agents may send, or the idempotency key stands for another reply already.
     """
     stated = said.written_by if "written_by" in said.model_fields_set else None
     written_by = writer_of(stated, caller_is_machine=is_machine)
@@ -130,6 +131,9 @@ def reply(
     answers = said.touchpoint_id or ticket.answerable.touchpoint_id
     answered, way_back = _way_back(answers, ticket, ledger)
     refuse_too_long(said.text, written_by, way_back, policies)
+    for lacking in sorted(find_provider(way_back.provider).lacks):
+        if getattr(said, lacking):
+            raise InvalidInput(f"this way carries no {lacking}", field=lacking)
     now = clock.now()
     action = SendReply(
         text=said.text,

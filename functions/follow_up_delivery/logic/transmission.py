@@ -186,6 +186,9 @@ def _prepare(message: OutboundMessage, ports: Ports) -> Outgoing:
     """By the secret of the account that it leaves from."""
     provider = find_provider(message.endpoint.provider)
     name = ports.policies.accounts.of(provider.name, message.endpoint.account).secret
+    if missing := ", ".join(sorted(one for one in provider.lacks if getattr(message, one))):
+        detail = f"this way carries no {missing}"
+        raise SendRefused(detail, code="not_supported", reason="not_supported")
     return provider.prepare(message, provider.read_secret(ports.secrets.read(name), name))
 
 

@@ -213,6 +213,23 @@ class TestWhatGoesAlong:
             post(client, ticket, {"text": "Quand ?", "choices": list(choices)})
         assert len(world.happened(FollowUpScheduled)) == 2
 
+    @pytest.mark.parametrize("extra", ["choices", "files"])
+    def test_a_way_that_cannot_carry_it_says_so_at_the_door(
+        self, world: World, client: Client, extra: str
+    ) -> None:
+        way = builders.endpoint(
+            Channel.EMAIL, provider="email_ses", account="help@shop.example", address="a@b.example"
+        )
+        said = builders.touchpoint(
+            key="<1@b.example>", channel=Channel.EMAIL, provider="email_ses", endpoint=way
+        )
+        ticket = opened(world, said)
+        going = {"choices": list(self.CHOICES), "files": [self.FILE]}[extra]
+        answer = post(client, ticket, {"text": "Voici", extra: going})
+        assert (answer.status, answer.fields) == (400, [extra])
+        assert answer.body["detail"] == f"this way carries no {extra}"
+        assert world.events == []
+
     def test_a_file_may_go_alone(self, world: World, client: Client) -> None:
         ticket = opened(world, builders.whatsapp_message())
         assert post(client, ticket, {"files": [self.FILE]}).status == 202

@@ -316,6 +316,21 @@ class TestAnAgentsReply:
         (attachment,) = content.attachments
         assert (attachment.form, attachment.provider_reference) == ("image", file.url)
 
+    def test_what_its_way_cannot_carry_is_refused_and_not_left_out(self, promise: Promise) -> None:
+        seen = promise.hear(mail("Ma facture ?"))
+        now = promise.world.clock.now()
+        asked = SendReply(
+            text="La voici.",
+            files=(OutboundFile(url="https://shop.example/facture.pdf"),),
+            answers=seen.touchpoint_id,
+            agent="lea",
+        )
+        promise.make(name="reply", since=now, due_at=now, action=asked, cancelled_by=frozenset())
+        refused = promise.deliver()
+        assert (refused.state, refused.refusal_reason) == (FollowUpState.REFUSED, "not_supported")
+        assert refused.result == "this way carries no files"
+        assert len(promise.world.sender) == 0
+
     def test_right_after_the_customers_words_the_window_is_open_even_if_no_index_knows_them_yet(
         self, promise: Promise
     ) -> None:

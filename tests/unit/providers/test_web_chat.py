@@ -12,7 +12,7 @@ from infra.local.clients.base import Call
 from infra.local.clients.web_chat import user_hash
 from shared.domain.errors import Unauthentic
 from shared.domain.identity import IdentifierType, Proof
-from shared.domain.touchpoint import Channel, Direction, Message, Touchpoint
+from shared.domain.touchpoint import Attachment, Channel, Choice, Direction, Message, Touchpoint
 from shared.providers.base import NothingToTransmit, WebhookRequest, WebhookResponse, find_provider
 from tests.unit.providers.fixtures import HOST, NOW, SECRETS, cases, fetch, received
 from tests.unit.providers.sending import message_to
@@ -225,6 +225,25 @@ def test_an_unknown_message_means_all_of_them(after: str) -> None:
         "sent_at": "2026-11-22T12:01:00.000000Z",
         "in_reply_to": "session-1:m1",
     }
+
+
+def test_buttons_and_files_are_shown_where_there_are_some() -> None:
+    content = Message(
+        text="Laquelle ?",
+        offers=(Choice(id="b", title="La bleue"),),
+        attachments=(
+            Attachment(
+                name="plan.png", content_type="image/png", provider_reference="https://x.example/p"
+            ),
+        ),
+    )
+    asked = waiting(1).model_copy(update={"content": content})
+    request = call("GET", "messages", token=token_with())
+    (shown,) = json.loads(PROVIDER.render_mailbox(request, [asked]).body)["messages"]
+    assert shown["choices"] == [{"id": "b", "title": "La bleue"}]
+    assert shown["files"] == [
+        {"url": "https://x.example/p", "name": "plan.png", "content_type": "image/png"}
+    ]
 
 
 def test_a_mailbox_needs_a_token() -> None:
