@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from infra.local.cloud import LocalCloud
 from tests.journeys.agent import PHONE, Agent, outbox
-from tests.journeys.webhooks import STORY, WHATSAPP_LINE, sms, whatsapp
+from tests.journeys.webhooks import STORY, WHATSAPP_LINE, sms, whatsapp, whatsapp_status
 
 
 def test_a_message_becomes_a_ticket_and_the_promise_is_kept(
@@ -146,6 +146,37 @@ def test_cw_9516_an_agent_sees_the_window_close_and_opens_it_again_with_a_templa
     cloud.settle()
     assert outbox(cloud, "whatsapp_cloud")[-1]["parsed"]["template"]["name"] == "answer_is_ready"
     assert agent.get(path)["status"] == "waiting_customer"
+
+
+def test_a_reply_that_did_not_arrive_gives_its_ticket_back(cloud: LocalCloud, agent: Agent) -> None:
+    cloud.receive(whatsapp(cloud, STORY, phone=PHONE, key="story", at=cloud.clock.now()))
+    cloud.settle()
+    (ticket,) = agent.tickets()
+    path = f"/v1/tickets/{ticket['ticket_id']}"
+    agent.send("POST", f"{path}/replies", text="Elle part aujourd'hui.")
+    cloud.settle()
+    assert agent.get(path)["status"] == "waiting_customer"
+    (sent,) = outbox(cloud, "whatsapp_cloud")
+    wamid = json.loads(sent["response"]["body"])["messages"][0]["id"]
+
+    now = cloud.clock.now()
+    for status, errors in (
+        ("sent", []),
+        ("failed", [{"code": 131047, "title": "Re-engagement message"}]),
+    ):
+        told = whatsapp_status(cloud, status, wamid, phone=PHONE, at=now, errors=errors)
+        assert cloud.receive(told).status == 200
+    cloud.settle()
+    after = agent.get(path)
+    assert after["status"] == "open"
+    assert after["first_response"]["met_at"] is None
+    assert after["log"][-1]["what"] == "delivery_failed"
+    (reply,) = (one for one in after["follow_ups"] if one["name"] == "reply")
+    assert (reply["state"], reply["provider_code"]) == ("refused", "131047")
+    shown = agent.get(f"/v1/touchpoints/{reply['touchpoint_id']}")
+    assert shown["delivery"]["status"] == "failed"
+    assert set(shown["delivery_times"]) == {"sent", "failed"}
+    assert not cloud.dead_letters
 
 
 def test_who_said_stop_hears_no_more(cloud: LocalCloud, agent: Agent) -> None:

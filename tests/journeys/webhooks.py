@@ -1,6 +1,7 @@
 """What providers send in the journeys: genuine shapes, signed by the local cloud's clients."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -29,6 +30,33 @@ def whatsapp(cloud: LocalCloud, text: str, *, phone: str, key: str, at: datetime
         "metadata": {"display_phone_number": "33755500001", "phone_number_id": WHATSAPP_LINE},
         "contacts": [{"profile": {"name": "Léa"}, "wa_id": phone.removeprefix("+")}],
         "messages": [message],
+    }
+    entry = {"id": "102290129340398", "changes": [{"field": "messages", "value": value}]}
+    body = {"object": "whatsapp_business_account", "entry": [entry]}
+    return _json_call(cloud, "whatsapp_cloud", body)
+
+
+def whatsapp_status(
+    cloud: LocalCloud,
+    status: str,
+    message_id: str,
+    *,
+    phone: str,
+    at: datetime,
+    errors: Sequence[dict[str, Any]] = (),
+) -> Call:
+    """What became of a message of ours."""
+    told = {
+        "id": message_id,
+        "status": status,
+        "timestamp": str(int(at.timestamp())),
+        "recipient_id": phone.removeprefix("+"),
+        **({"errors": list(errors)} if errors else {}),
+    }
+    value = {
+        "messaging_product": "whatsapp",
+        "metadata": {"display_phone_number": "33755500001", "phone_number_id": WHATSAPP_LINE},
+        "statuses": [told],
     }
     entry = {"id": "102290129340398", "changes": [{"field": "messages", "value": value}]}
     body = {"object": "whatsapp_business_account", "entry": [entry]}
