@@ -16,9 +16,15 @@ from infra.constructs.functions import FUNCTIONS, FunctionShape, JourneyFunction
 from infra.constructs.http_api import Agents, HttpApi
 from infra.constructs.journey import STEPS, TouchpointJourney
 from infra.constructs.options import Options
-from infra.constructs.secrets import PreferenceSecret, PrivacySecret, ProviderSecrets
+from infra.constructs.secrets import (
+    PreferenceSecret,
+    PrivacySecret,
+    ProviderSecrets,
+    WebhookSecret,
+)
 from infra.constructs.storage import RawBucket, Tables
 from infra.constructs.timers import Timers
+from infra.constructs.webhooks import WebhookRules
 from shared.domain.ai_use import AiUseName
 from shared.policies.reader import read_policies
 from shared.runtime.settings import OperationsSettings
@@ -66,6 +72,7 @@ class PasserelleStack(Stack):
             production=options.production,
         )
         self.preference_secret = PreferenceSecret(self, "preference_secret", prefix=prefix)
+        self.webhook_secret = WebhookSecret(self, "webhook_secret", prefix=prefix)
         self.privacy_secret = PrivacySecret(
             self, "privacy_secret", prefix=prefix, production=options.production
         )
@@ -132,9 +139,17 @@ class PasserelleStack(Stack):
             follow_up_delivery=self.functions["follow_up_delivery"].function,
             segment_evaluation=self.functions["segment_evaluation"].function,
             duplicate_suggestion=self.functions["duplicate_suggestion"].function,
+            webhook_delivery=self.functions["webhook_delivery"].function,
             moods=[mood.value for mood in read_policies().segments.moods],
             erasure=machines["erasure"],
             export=machines["export"],
+            dead_letters=self.dead_letters.by_name["unrouted"],
+        )
+        WebhookRules(
+            self,
+            "webhook_rules",
+            rule_arns=self._webhook_rule_arns(prefix),
+            webhook_delivery=self.functions["webhook_delivery"].function,
             dead_letters=self.dead_letters.by_name["unrouted"],
         )
         self.agents = Agents(self, "agents", production=options.production)
@@ -184,12 +199,22 @@ class PasserelleStack(Stack):
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
 
+    def _webhook_rule_arns(self, prefix: str) -> str:
+        """The rules that subscriptions make; a bus's own rules stand below its name."""
+        return self.format_arn(
+            service="events", resource="rule", resource_name=f"{prefix}/{prefix}-webhook-*"
+        )
+
     def _values(self, prefix: str) -> dict[str, str]:
         """Every variable that a settings class may ask for."""
         address = self.options.public_url or self.http.api.api_endpoint
         return {
             "TOUCHPOINTS_TABLE": self.tables.by_name["touchpoints"].table_name,
             "PROFILES_TABLE": self.tables.by_name["profiles"].table_name,
+            "WEBHOOKS_TABLE": self.tables.by_name["webhooks"].table_name,
+            "WEBHOOK_RULE_PREFIX": f"{prefix}-webhook-",
+            "WEBHOOK_TARGET_ARN": self._function_arn("webhook_delivery"),
+            "WEBHOOK_DEAD_LETTER_ARN": self.dead_letters.by_name["unrouted"].queue_arn,
             "AI_USES_TABLE": self.tables.by_name["ai_uses"].table_name,
             "TICKETS_TABLE": self.tables.by_name["tickets"].table_name,
             "RAW_BUCKET": self.raws.bucket.bucket_name,
@@ -215,6 +240,8 @@ class PasserelleStack(Stack):
             "export_objects": [self.raws.bucket.arn_for_objects("exports/*")],
             "bucket": [self.raws.bucket.bucket_arn],
             "preference_secret": [self.preference_secret.secret.secret_arn],
+            "webhook_secret": [self.webhook_secret.secret.secret_arn],
+            "webhook_rules": [self._webhook_rule_arns(self.stack_name.lower())],
             "privacy_secret": [self.privacy_secret.secret.secret_arn],
             "touchpoint_objects": [self.raws.bucket.arn_for_objects("touchpoint/*")],
             "secrets": [secret.secret_arn for secret in self.secrets.by_name.values()],

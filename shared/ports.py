@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         SuppressionRecord,
     )
     from shared.domain.ticket import Ticket
+    from shared.domain.webhook import Answer, Subscription, WebhookDelivery
     from shared.events.envelope import Event
     from shared.providers.base import Observed, OneTimeProof, Outgoing, WebhookRequest
 
@@ -565,6 +566,48 @@ class Timer(Protocol):
 
     def move(self, name: str, at: datetime, payload: Mapping[str, Any]) -> None:
         """Set the time of a schedule that exists; one that has already fired stays gone."""
+
+
+class Webhooks(Protocol):
+    """Subscriptions of the company's own systems, and what became of each delivery."""
+
+    def subscriptions(self) -> list[Subscription]:
+        """All of them, by name."""
+
+    def subscription(self, name: str) -> Subscription | None:
+        """Strongly consistent."""
+
+    def save(self, subscription: Subscription, event: Event | None = None) -> None:
+        """As the next version of what is there. Raises Contention."""
+
+    def remove(self, name: str) -> None:
+        """Its deliveries stay until they expire. What is not there is removed already."""
+
+    def delivery(self, subscription: str, delivery_id: str) -> WebhookDelivery | None:
+        """Strongly consistent."""
+
+    def keep(self, delivery: WebhookDelivery, event: Event | None = None) -> None:
+        """As the next version of what is there. Raises Contention."""
+
+    def deliveries(
+        self, subscription: str, *, limit: int, cursor: str | None = None
+    ) -> Page[WebhookDelivery]:
+        """The latest events first. Raises InvalidInput for a cursor of another list."""
+
+
+class EventRules(Protocol):
+    """Which events the bus hands to whom."""
+
+    def listen(self, name: str, types: Sequence[str]) -> None:
+        """From now on those of these types, or all; what was said before counts no more."""
+
+    def stop(self, name: str) -> None:
+        """Nothing from now on."""
+
+
+class WebhookReceivers(Protocol):
+    def post(self, url: str, delivery_id: str, body: bytes, secrets: Sequence[str]) -> Answer:
+        """Sign with each of the secrets and post, once. Never raises."""
 
 
 class Classifier(Protocol):

@@ -47,6 +47,7 @@ from shared.ports import (
     Clock,
     ConsentStore,
     Delivery,
+    EventRules,
     Ledger,
     LedgerEntry,
     LogEntry,
@@ -59,6 +60,8 @@ from shared.ports import (
     Sender,
     TicketStore,
     Timer,
+    WebhookReceivers,
+    Webhooks,
 )
 from shared.providers.base import Observed, OneTimeProof, Outgoing, WebhookRequest
 from tests import builders
@@ -67,6 +70,7 @@ from tests.fake_consents import FakeConsentStore
 from tests.fake_pages import page_of
 from tests.fake_profiles import FakeProfileStore
 from tests.fake_segments import FakeSegmentStore
+from tests.fake_webhooks import FakeEventRules, FakeReceivers, FakeWebhooks
 
 T = TypeVar("T")
 
@@ -768,6 +772,9 @@ class World:
     breakers: FakeAccountBreakers = field(init=False)
     phone_numbers: FakePhoneNumbers = field(default_factory=FakePhoneNumbers)
     bus: FakeBus = field(default_factory=FakeBus)
+    webhooks: FakeWebhooks = field(init=False)
+    event_rules: FakeEventRules = field(default_factory=FakeEventRules)
+    receivers: FakeReceivers = field(default_factory=FakeReceivers)
 
     def __post_init__(self) -> None:
         self.ledger = FakeLedger(self.events)
@@ -777,6 +784,7 @@ class World:
         self.consents = FakeConsentStore(self.events, self.ledger.record_sent)
         self.ai_uses = FakeAiUses(self.events)
         self.breakers = FakeAccountBreakers(self.events)
+        self.webhooks = FakeWebhooks(self.events)
 
     def happened(self, *types: type[Event]) -> list[Event]:
         """The events of these types, in order."""
@@ -797,6 +805,9 @@ Ports = tuple[
     Sender,
     PhoneNumbers,
     Bus,
+    Webhooks,
+    EventRules,
+    WebhookReceivers,
 ]
 
 
@@ -816,4 +827,7 @@ def as_ports(world: World) -> Ports:
         world.sender,
         world.phone_numbers,
         world.bus,
+        world.webhooks,
+        world.event_rules,
+        world.receivers,
     )

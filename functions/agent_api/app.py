@@ -19,6 +19,7 @@ from functions.agent_api import (
     segments,
     tickets,
     touchpoints,
+    webhooks,
 )
 from functions.agent_api.door import read_body
 from shared.domain.errors import PasserelleError
@@ -36,6 +37,7 @@ ROUTERS = (
     privacy.router,
     ai_uses.router,
     accounts.router,
+    webhooks.router,
     docs.router,
 )
 OUR_FAULT = problem_of(PasserelleError())

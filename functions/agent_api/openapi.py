@@ -26,6 +26,8 @@ TAGS = {
     "follow-ups": "Dated commitments, and how they ended.",
     "privacy": "What a person may ask of their data: a copy, a correction, to be forgotten.",
     "accounts": "Our lines at the providers, and what holds at each.",
+    "webhooks": "Systems of the company that are told what happens here, signed, for a day, with a "
+    "log.",
     "ai-uses": "Where AI is used, what is promised of it, and the switch that stops it.",
 }
 BEARER = {
@@ -86,7 +88,21 @@ WITH_BODY = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
-OF_PERSONS = frozenset({"switch_ai_use", "override", "release_override"})
+OF_PERSONS = frozenset(
+    {
+        "switch_ai_use",
+        "override",
+        "release_override",
+        "list_webhook_subscriptions",
+        "read_webhook_subscription",
+        "subscribe_webhook",
+        "unsubscribe_webhook",
+        "read_webhook_secrets",
+        "rotate_webhook_secret",
+        "list_webhook_deliveries",
+        "replay_webhook_delivery",
+    }
+)
 """Operations that no machine's token may ask for."""
 NOT_OURS = ("HTTPValidationError", "ValidationError", "ResponseValidationError")
 """What Powertools describes and our errors replace."""

@@ -11,6 +11,7 @@ from shared.ports import (
     AiUses,
     Clock,
     ConsentStore,
+    EventRules,
     IdentifierForms,
     Ledger,
     PrivacyRequests,
@@ -18,6 +19,7 @@ from shared.ports import (
     Secrets,
     SegmentStore,
     TicketStore,
+    Webhooks,
 )
 from shared.runtime import wiring
 from shared.runtime.settings import AgentApiSettings
@@ -36,7 +38,7 @@ def consents() -> ConsentStore:
 
 
 def secrets() -> Secrets:
-    """Of all there are, this function may read only that of the preference links."""
+    """Of all there are, this function may read only those that sign links and webhooks."""
     return wiring.secrets(AgentApiSettings.read())
 
 
@@ -58,6 +60,18 @@ def privacy_requests() -> PrivacyRequests:
 
 def ai_uses() -> AiUses:
     return wiring.ai_uses(AgentApiSettings.read())
+
+
+def webhooks() -> Webhooks:
+    return wiring.webhooks(AgentApiSettings.read())
+
+
+def event_rules() -> EventRules:
+    return wiring.event_rules(AgentApiSettings.read())
+
+
+def loopback_webhooks() -> bool:
+    return bool(AgentApiSettings.read().loopback_webhooks)
 
 
 def tickets() -> TicketStore:
@@ -106,6 +120,9 @@ WebhooksUrl = Annotated[str, Depends(webhooks_url)]
 SegmentsPort = Annotated[SegmentStore, Depends(segments)]
 PrivacyPort = Annotated[PrivacyRequests, Depends(privacy_requests)]
 AiUsesPort = Annotated[AiUses, Depends(ai_uses)]
+WebhooksPort = Annotated[Webhooks, Depends(webhooks)]
+EventRulesPort = Annotated[EventRules, Depends(event_rules)]
+LoopbackWebhooks = Annotated[bool, Depends(loopback_webhooks)]
 TicketsPort = Annotated[TicketStore, Depends(tickets)]
 IdentifierFormsPort = Annotated[IdentifierForms, Depends(wiring.identifier_forms)]
 ClockPort = Annotated[Clock, Depends(wiring.clock)]

@@ -31,6 +31,7 @@ from shared.events.catalogue import (
     TicketChanged,
     TouchpointClassified,
     TouchpointReceived,
+    WebhookReplayRequested,
 )
 from shared.events.envelope import SOURCE, Event
 
@@ -123,6 +124,7 @@ class Rules(Construct):
         follow_up_delivery: lambda_.IFunction,
         segment_evaluation: lambda_.IFunction,
         duplicate_suggestion: lambda_.IFunction,
+        webhook_delivery: lambda_.IFunction,
         moods: Collection[str],
         erasure: sfn.IStateMachine,
         export: sfn.IStateMachine,
@@ -236,6 +238,21 @@ class Rules(Construct):
                 TouchpointClassified.event_pattern(sentiment=sorted(moods)),
                 evaluation,
             )
+
+        self._rule(
+            "webhook_is_replayed",
+            WebhookReplayRequested.event_pattern(),
+            targets.LambdaFunction(
+                webhook_delivery,
+                event=events.RuleTargetInput.from_object(
+                    {
+                        name: _field(WebhookReplayRequested, name)
+                        for name in ("subscription", "delivery_id")
+                    }
+                ),
+                **delivery,
+            ),
+        )
 
         privacy = (
             ("request_starts_erasure", ErasureRequested, erasure),

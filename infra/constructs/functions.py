@@ -28,6 +28,7 @@ from shared.runtime.settings import (
     SegmentEvaluationSettings,
     Settings,
     TicketCreationSettings,
+    WebhookDeliverySettings,
     WebhookIntakeSettings,
 )
 
@@ -162,6 +163,18 @@ FUNCTIONS = {
             *TIMER,
         ),
     ),
+    "webhook_delivery": FunctionShape(
+        WebhookDeliverySettings,
+        timeout_seconds=30,
+        packages=("urllib3",),
+        asynchronous=True,
+        wakes="webhook_delivery",
+        grants=(
+            Grant("webhooks", (GET, PUT)),
+            Grant("webhook_secret", (READ_SECRET,)),
+            *TIMER,
+        ),
+    ),
     "segment_evaluation": FunctionShape(
         SegmentEvaluationSettings,
         timeout_seconds=30,
@@ -218,6 +231,17 @@ FUNCTIONS = {
             Grant("ai_uses", (BATCH_GET, UPDATE)),
             Grant("export_objects", (GET_OBJECT,)),
             Grant("preference_secret", (READ_SECRET,)),
+            Grant("webhooks", (GET, PUT, DELETE, QUERY)),
+            Grant("webhook_secret", (READ_SECRET,)),
+            Grant(
+                "webhook_rules",
+                (
+                    "events:DeleteRule",
+                    "events:PutRule",
+                    "events:PutTargets",
+                    "events:RemoveTargets",
+                ),
+            ),
         ),
     ),
     "preference_page": FunctionShape(
@@ -238,6 +262,7 @@ WILDCARDS = {
     "touchpoint_objects": "One object for each large touchpoint, below one prefix of one bucket.",
     "export_objects": "One archive for each export, below one prefix of one bucket.",
     "schedules": "One schedule for each follow-up and person, in one group with nothing else.",
+    "webhook_rules": "One rule for each subscription, under one name on one bus.",
     "mail_identities": "The sender is the company's choice; -c mail_identities narrows it.",
     "bedrock": "An inference profile calls one model in whichever of its regions has room.",
 }

@@ -41,6 +41,31 @@ class PrivacySecret(Construct):
         acknowledge(self.secret, {"SMG4": reason})
 
 
+class WebhookSecret(Construct):
+    """The key from which each subscription's signing secret derives. Nobody needs to know it.
+
+    To replace it is to rotate every subscription's secret at once.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, prefix: str) -> None:
+        super().__init__(scope, construct_id)
+        self.secret = secretsmanager.Secret(
+            self,
+            "secret",
+            secret_name=f"{prefix}/webhooks",
+            description="Signs the webhooks that the company's own systems receive",
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                secret_string_template="{}",
+                generate_string_key="key",
+                password_length=64,
+                exclude_punctuation=True,
+            ),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        reason = "Each subscription's own secret is rotated, by the API, with a day of overlap."
+        acknowledge(self.secret, {"SMG4": reason})
+
+
 class PreferenceSecret(Construct):
     """The key that signs the links to people's preferences. Nobody needs to know it.
 

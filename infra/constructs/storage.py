@@ -56,6 +56,7 @@ TABLES = {
         },
     ),
     "ai_uses": TableShape(Key("ai_use"), {}),
+    "webhooks": TableShape(Key("pk", "sk"), {}),
 }
 """Every key is a string. The indexes hold keys only; what they find is read from the table."""
 

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -74,6 +74,12 @@ class Bus:
         self._clock = clock
         self._deliver = deliver
         self._rules: dict[str, list[Rule]] = {}
+        self._changes: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+            "PutRule": self._put_rule,
+            "PutTargets": self._put_targets,
+            "RemoveTargets": self._remove_targets,
+            "DeleteRule": self._delete_rule,
+        }
         self.listeners: list[Callable[[dict[str, Any]], None]] = []
 
     def add_bus(self, name: str) -> None:
@@ -92,7 +98,9 @@ class Bus:
     def answer(
         self, operation: str, parameters: Mapping[str, Any]
     ) -> tuple[dict[str, Any], Units] | None:
-        """PutEvents; everything else of the service is moto's."""
+        """PutEvents, and the rules that are made while it runs; everything else is moto's."""
+        if change := self._changes.get(operation):
+            return change(parameters), Units()
         if operation != "PutEvents":
             return None
         entries = parameters["Entries"]
@@ -101,6 +109,44 @@ class Bus:
         answers = [self._put(entry) for entry in entries]
         failed = sum("ErrorCode" in answer for answer in answers)
         return {"FailedEntryCount": failed, "Entries": answers}, Units()
+
+    def _put_rule(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        name, bus = parameters["Name"], parameters["EventBusName"]
+        before = self._rule(bus, name)
+        pattern = EventPattern.load(parameters["EventPattern"])
+        self._replace(bus, name, Rule(name, pattern, before.targets if before else ()))
+        return {"RuleArn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{bus}/{name}"}
+
+    def _put_targets(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        rule = self._existing(parameters)
+        targets = tuple(map(Target.read, parameters["Targets"]))
+        self._replace(parameters["EventBusName"], rule.name, replace(rule, targets=targets))
+        return {"FailedEntryCount": 0, "FailedEntries": []}
+
+    def _remove_targets(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        rule = self._existing(parameters)
+        self._replace(parameters["EventBusName"], rule.name, replace(rule, targets=()))
+        return {"FailedEntryCount": 0, "FailedEntries": []}
+
+    def _delete_rule(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        self._replace(parameters["EventBusName"], parameters["Name"], None)
+        return {}
+
+    def _rule(self, bus: str, name: str) -> Rule | None:
+        if bus not in self._rules:
+            raise Refused("ResourceNotFoundException", f"Event bus {bus} does not exist.")
+        return next((one for one in self._rules[bus] if one.name == name), None)
+
+    def _existing(self, parameters: Mapping[str, Any]) -> Rule:
+        rule = self._rule(parameters["EventBusName"], parameters["Rule"])
+        if rule is None:
+            raise Refused("ResourceNotFoundException", "this rule does not exist on this bus")
+        return rule
+
+    def _replace(self, bus: str, name: str, rule: Rule | None) -> None:
+        """As one step: events are put while rules are made."""
+        others = [one for one in self._rules[bus] if one.name != name]
+        self._rules[bus] = [*others, rule] if rule else others
 
     def _put(self, entry: Mapping[str, Any]) -> dict[str, str]:
         name = entry.get("EventBusName", "default").rpartition("/")[2]

@@ -208,9 +208,11 @@ class LocalCloud:
         simulators = {"PROVIDER_GATEWAY": f"{self.url}/_local/simulators"}
         paid = read_policies().ai_register[AiUseName.BEDROCK_CLASSIFICATION].paid
         model = {"BEDROCK_MODEL_ID": paid.price.model} if paid and self.bedrock_enabled else {}
+        webhooks = {"LOOPBACK_WEBHOOKS": "true"}
         ours = {
             "follow_up_delivery": simulators | preferences,
-            "agent_api": preferences | {"WEBHOOKS_URL": f"{self.url}/webhooks/"},
+            "agent_api": preferences | webhooks | {"WEBHOOKS_URL": f"{self.url}/webhooks/"},
+            "webhook_delivery": webhooks,
             "ai_classification": model,
         }
         variables = {

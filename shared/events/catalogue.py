@@ -312,4 +312,17 @@ class AiUseSwitched(Event):
     by: str
 
 
+class WebhookSubscriptionDisabled(Event):
+    """A system of the company answered 410: nothing more is sent there."""
+
+    subscription: str
+
+
+class WebhookReplayRequested(Event):
+    """Somebody asked for a delivery to be made again, under the id it had."""
+
+    subscription: str
+    delivery_id: str
+
+
 EVENTS: tuple[type[Event], ...] = tuple(Event.__subclasses__())

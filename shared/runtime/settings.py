@@ -146,7 +146,33 @@ class SegmentEvaluationSettings(LedgerSettings, ProfileSettings, TimerSettings):
     pass
 
 
-class AgentApiSettings(PrivacySettings, TicketSettings, PreferenceLinkSettings, AiUsesSettings):
+class WebhookSettings(SecretSettings):
+    """Of outgoing webhooks."""
+
+    webhooks_table: str
+    loopback_webhooks: str = ""
+    """Set on a laptop: this machine may receive them too."""
+
+
+class WebhookDeliverySettings(WebhookSettings, TimerSettings):
+    pass
+
+
+class EventRuleSettings(Settings):
+    bus_name: str
+    webhook_rule_prefix: str
+    webhook_target_arn: str
+    webhook_dead_letter_arn: str
+
+
+class AgentApiSettings(
+    PrivacySettings,
+    TicketSettings,
+    PreferenceLinkSettings,
+    AiUsesSettings,
+    WebhookSettings,
+    EventRuleSettings,
+):
     webhooks_url: str
     """Where the providers call; the name of an account's secret follows."""
 

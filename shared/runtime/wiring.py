@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Classifier,
         Clock,
         ConsentStore,
+        EventRules,
         IdentifierForms,
         Ledger,
         MailAddresses,
@@ -40,12 +41,15 @@ if TYPE_CHECKING:
         Sender,
         TicketStore,
         Timer,
+        WebhookReceivers,
+        Webhooks,
     )
     from shared.providers.base import Fetch
     from shared.runtime.settings import (
         AiClassificationSettings,
         AiUsesSettings,
         EventPublishingSettings,
+        EventRuleSettings,
         FollowUpDeliverySettings,
         LedgerSettings,
         PrivacyRequestsSettings,
@@ -54,6 +58,7 @@ if TYPE_CHECKING:
         SecretSettings,
         TicketSettings,
         TimerSettings,
+        WebhookSettings,
     )
 
 current_clock: ContextVar[Clock] = ContextVar("current_clock")
@@ -288,6 +293,33 @@ def ai_uses(settings: AiUsesSettings) -> AiUses:
 
     return DynamoAiUses(
         client("dynamodb"), settings.ai_uses_table, partial(client, "dynamodb", attempts=1)
+    )
+
+
+@cache
+def webhooks(settings: WebhookSettings) -> Webhooks:
+    from shared.adapters.webhooks import DynamoWebhooks
+
+    return DynamoWebhooks(client("dynamodb"), settings.webhooks_table)
+
+
+@cache
+def webhook_receivers(settings: WebhookSettings) -> WebhookReceivers:
+    from shared.adapters.webhook_receivers import HttpWebhookReceivers
+
+    return HttpWebhookReceivers(loopback=bool(settings.loopback_webhooks))
+
+
+@cache
+def event_rules(settings: EventRuleSettings) -> EventRules:
+    from shared.adapters.webhooks import EventBridgeRules
+
+    return EventBridgeRules(
+        client("events"),
+        bus=settings.bus_name,
+        prefix=settings.webhook_rule_prefix,
+        target_arn=settings.webhook_target_arn,
+        dead_letter_arn=settings.webhook_dead_letter_arn,
     )
 
 

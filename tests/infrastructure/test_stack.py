@@ -79,6 +79,7 @@ def test_no_action_is_a_wildcard_and_each_wildcard_resource_is_known(stack: Synt
         "large touchpoints": r'"/touchpoint/\*"',
         "schedules of our group": r":schedule/passerelle/\*",
         "mail identities": r":identity/\*",
+        "rules of subscriptions": r":rule/passerelle/passerelle-webhook-\*",
     }
     for logical_id, policy in stack.resources("AWS::IAM::Policy").items():
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
@@ -139,11 +140,12 @@ def test_few_read_secrets_and_each_only_those_it_needs(stack: Synthesised) -> No
         for name, function in stack.functions().items()
         if "secretsmanager:" in text(stack.statements(function["Role"]))
     }
-    signing = {"follow_up_delivery", "agent_api", "preference_page"}
+    signing = {"follow_up_delivery", "agent_api", "preference_page", "webhook_delivery"}
     assert readers == {"webhook_intake", "privacy_requests"} | signing
     privacy = text(stack.statements(stack.functions()["privacy_requests"]["Role"]))
     page = text(stack.statements(stack.functions()["preference_page"]["Role"]))
-    for role in (privacy, page):
+    webhooks = text(stack.statements(stack.functions()["webhook_delivery"]["Role"]))
+    for role in (privacy, page, webhooks):
         assert not any(f"secrets{name.replace('_', '')}" in role for name in provider_names())
 
 
@@ -208,7 +210,7 @@ def test_pass_role_is_for_the_scheduler_role_alone(stack: Synthesised) -> None:
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
         if "iam:PassRole" in text(statement["Action"])
     ]
-    assert len(passing) == sum(bool(shape.wakes) for shape in FUNCTIONS.values()) == 3
+    assert len(passing) == sum(bool(shape.wakes) for shape in FUNCTIONS.values()) == 4
     assert all(resource == role for _, resource in passing)
 
 
@@ -337,7 +339,7 @@ def test_what_starts_a_journey_and_may_end_in_a_queue_are_ids(stack: Synthesised
 
 def test_rules_lose_nothing(stack: Synthesised) -> None:
     rules = stack.resources("AWS::Events::Rule").values()
-    assert len(rules) == 15
+    assert len(rules) == 16
     for rule in rules:
         assert "EventBusName" in rule["Properties"]
         for target in rule["Properties"]["Targets"]:
@@ -361,6 +363,7 @@ def test_rules_say_what_their_target_expects(stack: Synthesised) -> None:
         "EndpointSuppressed": ({"data": {"confirm": [True]}}, '{"touchpoint_id":<>}'),
         "EndpointReleased": ({"data": {"confirm": [True]}}, '{"touchpoint_id":<>}'),
         "HelpRequested": (None, '{"touchpoint_id":<>}'),
+        "WebhookReplayRequested": (None, '{"subscription":<>,"delivery_id":<>}'),
         "TouchpointReceived": (None, "$.detail.data"),
         "ClassificationOverridden": (None, "$.detail.data"),
         "OverrideReleased": (None, "$.detail.data"),

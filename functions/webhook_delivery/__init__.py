@@ -1,0 +1,1 @@
+"""An event reaches a system of the company that subscribed to it."""
