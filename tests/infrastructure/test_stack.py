@@ -391,7 +391,7 @@ def test_what_is_invoked_without_a_waiting_caller_has_a_queue(stack: Synthesised
         for one in stack.resources("AWS::Lambda::EventInvokeConfig").values()
         if "OnFailure" in one["Properties"]["DestinationConfig"]
     }
-    assert len(configured) == sum(shape.asynchronous for shape in FUNCTIONS.values()) == 4
+    assert len(configured) == sum(shape.asynchronous for shape in FUNCTIONS.values()) == 5
 
 
 def test_queues_are_encrypted_and_take_tls_only(stack: Synthesised) -> None:
