@@ -90,6 +90,7 @@ ASKED: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"ticket_id": "t1", "follow_up_id": "f1"}, "NotFound"),
         (TOUCHPOINT, "NotFound"),
     ],
+    "webhook_delivery": [({"subscription": "crm", "delivery_id": "d1"}, '"ended": "not wanted"')],
     "segment_evaluation": [({"profile_id": "p1", "touchpoint_id": "t1"}, '"moved": 0')],
     "preference_page": [
         (request("GET", "/preferences/k1.a.b", {"token": "k1.a.b"}), '"statusCode": 503'),
@@ -130,6 +131,11 @@ to = {"channel": "email", "provider": "email_ses", "account": "us@a.io", "addres
 message = {"send_key": "1", "endpoint": to, "message_class": "service", "text": "Bonjour"}
 message["written_by"] = "person"
 assert b"Bonjour" in mime(OutboundMessage.model_validate(message), sender_name="Us")
+""",
+    "webhook_delivery": """
+from shared.adapters.webhook_receivers import HttpWebhookReceivers
+answer = HttpWebhookReceivers().post("https://127.0.0.1/", "d", b"{}", ["whsec_AAAA"])
+assert answer.error == "its address is not public"
 """,
     "duplicate_suggestion": """
 from shared.policies.reader import read_match_model
