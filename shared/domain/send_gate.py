@@ -35,7 +35,8 @@ def pass_gate(context: SendContext, policy: SendingPolicy) -> GateResult:
         return end(Verdict.REFUSE)
     if not answer("consent", *_consented(context, policy)):
         return end(Verdict.REFUSE)
-    answer("message_class", True, f"it is a {context.message_class.value} message")
+    if not answer("message_class", *_may_come_this_way(context, policy)):
+        return end(Verdict.REFUSE)
     quiet_until = _quiet_until(context, policy)
     if not answer("quiet_hours", quiet_until is None, _quiet_reason(context, policy, quiet_until)):
         return end(Verdict.DEFER, quiet_until)
@@ -78,6 +79,14 @@ def _consented(context: SendContext, policy: SendingPolicy) -> tuple[bool, str]:
     if context.consented is None:
         return False, f"no consent{of} is recorded"
     return True, f"consent{of} is recorded"
+
+
+def _may_come_this_way(context: SendContext, policy: SendingPolicy) -> tuple[bool, str]:
+    """Nobody is rung up for what a rule has to say."""
+    channel = context.endpoint.channel
+    if channel in policy.only_answers and not context.is_answer:
+        return False, f"over {channel.value} only an answer leaves"
+    return True, f"it is a {context.message_class.value} message"
 
 
 def _local_now(context: SendContext, policy: SendingPolicy) -> datetime:

@@ -147,6 +147,8 @@ class SendingPolicy(Model):
     """What a message of a class is for, as consents name it, where it does not say so itself. A
     withdrawn consent stops any class.
     """
+    only_answers: frozenset[Channel] = frozenset()
+    """The channels over which nothing leaves but what an agent answers: no promise, no notice."""
     quiet_hours: QuietHours
     disturbs: frozenset[MessageClass]
     """The classes that quiet hours hold back."""
@@ -189,5 +191,7 @@ class SendContext(Model):
     """When this endpoint last wrote to us."""
     by_person: bool = False
     """Whether it is a person's own answer, and neither a machine's nor a rule's."""
+    is_answer: bool = False
+    """Whether an agent answers, and no rule speaks."""
     template_ready: bool = False
     """Whether an approved template could be sent in place of free text."""

@@ -54,6 +54,7 @@ def ask_gate(
         sent_at=sent_at,
         last_inbound_at=heard_at,
         by_person=draft.is_persons_answer,
+        is_answer=draft.is_answer,
         template_ready=draft.template is not None,
     )
     return pass_gate(context, policy)

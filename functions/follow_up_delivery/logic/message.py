@@ -51,6 +51,8 @@ class Draft(NamedTuple):
     """Of what is advertised by mail."""
     their_language: str | None = None
     """What the recipient reads, as far as it is known; `language` is what the words are in."""
+    is_answer: bool = False
+    """Whether an agent answers, person or machine, and no rule."""
     is_persons_answer: bool = False
     """Whether an agent who is a person answers, and no rule or machine."""
     choices: tuple[Choice, ...] = ()
@@ -126,6 +128,7 @@ def write(
         purpose=action.purpose if isinstance(action, SendTemplate) else None,
         unsubscribe_url=link() if advertises and by_mail else None,
         their_language=theirs,
+        is_answer=reply is not None,
         is_persons_answer=reply is not None and reply.written_by is Writer.PERSON,
         choices=reply.choices if reply else (),
         files=reply.files if reply else (),

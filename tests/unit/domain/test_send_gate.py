@@ -64,6 +64,19 @@ def test_all_seven_questions_are_answered_in_order() -> None:
     assert result.reason == ""
 
 
+@pytest.mark.parametrize(
+    ("is_answer", "verdict"), [(True, Verdict.SEND_TEXT), (False, Verdict.REFUSE)]
+)
+def test_nobody_is_rung_up_by_a_rule(is_answer: bool, verdict: Verdict) -> None:
+    policy = POLICY.model_copy(update={"only_answers": frozenset({Channel.VOICE})})
+    way = endpoint(Channel.VOICE, provider="twilio_voice", account="+33755500000")
+    result = ask(policy=policy, endpoint=way, is_answer=is_answer)
+    assert result.verdict is verdict
+    if verdict is Verdict.REFUSE:
+        assert result.reason == "message_class: over voice only an answer leaves"
+    assert ask(policy=policy, is_answer=is_answer).verdict is Verdict.SEND_TEXT
+
+
 @pytest.mark.parametrize(("on", "verdict"), [(True, Verdict.SEND_TEXT), (False, Verdict.REFUSE)])
 def test_what_a_machine_wrote_leaves_only_while_its_switch_is_on(
     on: bool, verdict: Verdict
