@@ -224,6 +224,7 @@ class PasserelleStack(Stack):
             "SCHEDULE_ROLE_ARN": self.timers.role.role_arn,
             "SCHEDULE_DEAD_LETTER_ARN": self.timers.dead_letters.queue_arn,
             "RETENTION": self.retention.model_dump_json(),
+            "INTAKE_FUNCTION_ARN": self._function_arn("webhook_intake"),
             "PUBLIC_URL": self.options.public_url,
             "ACCOUNT_SECRETS": json.dumps(self.account_secrets) if self.account_secrets else "",
             "PREFERENCES_URL": f"{address}/preferences/",
@@ -246,6 +247,7 @@ class PasserelleStack(Stack):
             "touchpoint_objects": [self.raws.bucket.arn_for_objects("touchpoint/*")],
             "secrets": [secret.secret_arn for secret in self.secrets.by_name.values()],
             "bus": [self.bus.bus.event_bus_arn],
+            "webhook_intake": [self._function_arn("webhook_intake")],
             "schedules": [self.timers.schedule_arns],
             "schedule_role": [self.timers.role.role_arn],
             "mail_identities": [

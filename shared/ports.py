@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from shared.domain.model import FollowUpId, Instant, Model, ProfileId, TicketId, TouchpointId
@@ -227,6 +227,16 @@ class Ledger(Protocol):
 
     def balance(self) -> Balance:
         """Count the whole ledger."""
+
+
+class Haste(Protocol):
+    """For a caller who hangs up: work that may take only so long, and how to have it done later."""
+
+    def within(self, limit: timedelta, work: Callable[[], T]) -> T | None:
+        """What `work` returned; None where it failed or took too long. It may then be done yet."""
+
+    def hand_over(self) -> bool:
+        """Have the request taken in once more, with nobody waiting. True; raises where it fails."""
 
 
 class StoredGraph(NamedTuple):

@@ -3,7 +3,12 @@
 from typing import Any
 
 from functions.webhook_intake.logic import Intake, take_in
-from functions.webhook_intake.request import gateway_response, webhook_request
+from functions.webhook_intake.request import (
+    gateway_response,
+    is_unattended,
+    unattended,
+    webhook_request,
+)
 from shared.domain.account import secret_name
 from shared.domain.errors import (
     MissingSecret,
@@ -29,13 +34,15 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         provider = find_provider(name)
         secrets = settings.account_secrets
         request = webhook_request(event, public_url=settings.public_url, account_secrets=secrets)
+        hurried = provider.answer_within is not None and not is_unattended(event)
         intake = take_in(
             request,
             provider,
             secret=wiring.secrets(settings).read(secret_name(provider.name, request.slug)),
-            ledger=wiring.ledger(settings),
+            ledger=wiring.hurried_ledger(settings) if hurried else wiring.ledger(settings),
             clock=wiring.clock(),
             fetch=wiring.fetch(),
+            haste=wiring.haste(settings, unattended(event)) if hurried else None,
         )
     except REFUSALS as error:
         return _refused(error)
@@ -53,3 +60,5 @@ def _measure(provider: str, intake: Intake) -> None:
     count("TouchpointsReceived", intake.received, provider=provider)
     count("TouchpointsDuplicate", intake.duplicate, provider=provider)
     count("TouchpointsQuarantined", intake.quarantined, provider=provider)
+    count("RequestsHandedOver", intake.handed_over, provider=provider)
+    count("RequestsNotKept", intake.not_kept, provider=provider)

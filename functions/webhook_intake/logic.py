@@ -1,19 +1,26 @@
-"""Verify, parse, keep, answer: in that order, and nothing is answered before it is kept."""
+"""Verify, parse, keep, answer: in that order, and nothing is promised before it is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from shared.domain.account import secret_name
 from shared.domain.errors import MalformedPayload, Unauthentic
-from shared.ports import Clock, Ledger
+from shared.ports import Clock, Haste, Ledger
 from shared.providers.base import (
     Fetch,
+    Observed,
     Outcome,
     PartlyMalformed,
     Provider,
     WebhookRequest,
     WebhookResponse,
 )
+
+KEEPING = 0.7
+HANDING_OVER = 0.2
+"""Of what `answer_within` allows; the rest is for proof, reading and the way back."""
 
 
 class Intake(NamedTuple):
@@ -23,6 +30,17 @@ class Intake(NamedTuple):
     received: int = 0
     duplicate: int = 0
     quarantined: int = 0
+    handed_over: int = 0
+    """Not kept in time, and to be taken in once more."""
+    not_kept: int = 0
+    """Neither kept nor handed over, and the caller was told so."""
+
+
+class Reading(NamedTuple):
+    """What a request holds, and why a part of it, or all, cannot be read; empty where all was."""
+
+    observed: list[Observed]
+    unreadable: str = ""
 
 
 def take_in(
@@ -33,8 +51,10 @@ def take_in(
     ledger: Ledger,
     clock: Clock,
     fetch: Fetch,
+    haste: Haste | None = None,
 ) -> Intake:
-    """Take in one webhook.
+    """Take in one webhook. `haste` is for a provider that waits for its answer; None where nobody
+    does, or where it tries again.
 
     Raises MissingSecret, TooLarge or Unauthentic, and then nothing has changed. An error of the
     ledger rises too: without an answer, the provider sends the same again, and what was kept
@@ -52,22 +72,57 @@ def take_in(
     proof = provider.one_time_proof(request, usable)
     if proof is not None and not ledger.claim(provider.name, proof, now):
         raise Unauthentic("the proof came with something else before")
+    reading = _read(request, provider, usable, now)
+    answer = (
+        provider.respond(Outcome.QUARANTINED, reading.observed)
+        if reading.unreadable
+        else provider.answer(request, usable, reading.observed)
+    )
+    bare = provider.without_proof(request, usable)
+    keep = partial(_keep, reading, bare, answer, provider.name, ledger, now)
+    if provider.answer_within is None or haste is None:
+        return keep()
+    if (kept := _in_time(keep, answer, provider.answer_within, haste)) is not None:
+        return kept
+    return Intake(provider.respond(Outcome.NOT_KEPT, reading.observed), not_kept=1)
+
+
+def _read(request: WebhookRequest, provider: Provider[Any], secret: Any, now: datetime) -> Reading:
     try:
-        observed = provider.read(request, usable, now)
+        return Reading(provider.read(request, secret, now))
     except MalformedPayload as error:
         readable = error.readable if isinstance(error, PartlyMalformed) else []
-        new = ledger.record(readable)
-        kept = provider.without_proof(request, usable)
-        ledger.quarantine(provider.name, kept, str(error), now)
-        return Intake(
-            provider.respond(Outcome.QUARANTINED, readable),
-            received=1 + len(new),
-            duplicate=new.count(False),
-            quarantined=1,
-        )
-    new = ledger.record(observed)
+        return Reading(readable, str(error))
+
+
+def _keep(
+    reading: Reading,
+    request: WebhookRequest,
+    answer: WebhookResponse,
+    provider: str,
+    ledger: Ledger,
+    now: datetime,
+) -> Intake:
+    new = ledger.record(reading.observed)
+    if reading.unreadable:
+        ledger.quarantine(provider, request, reading.unreadable, now)
+    quarantined = int(bool(reading.unreadable))
     return Intake(
-        provider.answer(request, usable, observed),
-        received=len(new),
+        answer,
+        received=len(new) + quarantined,
         duplicate=new.count(False),
+        quarantined=quarantined,
     )
+
+
+def _in_time(
+    keep: Callable[[], Intake], answer: WebhookResponse, limit: timedelta, haste: Haste
+) -> Intake | None:
+    """Kept if the store is quick enough, else handed over, which is durable too; None for neither.
+    A store that comes late after all has kept it twice: one more delivery.
+    """
+    if (kept := haste.within(KEEPING * limit, keep)) is not None:
+        return kept
+    if haste.within(HANDING_OVER * limit, haste.hand_over):
+        return Intake(answer, handed_over=1)
+    return None

@@ -9,6 +9,18 @@ from urllib.parse import parse_qsl
 from shared.domain.account import secret_name
 from shared.providers.base import WebhookRequest, WebhookResponse
 
+_UNATTENDED = "passerelle_unattended"
+"""Beside what the gateway says. Its callers write none of an event's own names."""
+
+
+def unattended(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The same event for a second time, when nobody waits for the answer."""
+    return {**event, _UNATTENDED: True}
+
+
+def is_unattended(event: Mapping[str, Any]) -> bool:
+    return bool(event.get(_UNATTENDED))
+
 
 def webhook_request(
     event: Mapping[str, Any], *, public_url: str, account_secrets: Collection[str] = ()

@@ -45,6 +45,7 @@ DELETE_OBJECT = "s3:DeleteObject"
 LIST_BUCKET = "s3:ListBucket"
 PUT_OBJECT = "s3:PutObject"
 READ_SECRET = "secretsmanager:GetSecretValue"
+INVOKE = "lambda:InvokeFunction"
 
 
 BASE_PACKAGES = ("aws-lambda-powertools", "pydantic")
@@ -88,9 +89,13 @@ FUNCTIONS = {
             "html2text",
             "idna",
             "multipart",
+            "PyYAML",
             "urllib3",
         ),
+        # What the store did not take in time it hands to itself.
+        asynchronous=True,
         grants=(
+            Grant("webhook_intake", (INVOKE,)),
             Grant("touchpoints", (GET, BATCH_GET, UPDATE)),
             Grant("touchpoints/index/by_mailbox", (QUERY,)),
             Grant("objects", (PUT_OBJECT,)),

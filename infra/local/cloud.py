@@ -35,7 +35,7 @@ from infra.local.provision import AsyncInvocation, Provisioned
 from infra.local.server import Server
 from infra.local.stories import Stories
 from infra.local.streams import Stream
-from infra.local.tables import Change, Tables
+from infra.local.tables import Change, Tables, Units
 from infra.local.template import Template, TemplateError
 from infra.local.timers import Due, Timers
 from infra.local.wire import TIME_TO_LIVE, Wire, calling_function
@@ -151,7 +151,11 @@ class LocalCloud:
         stack = self._stack
         _forget_clients()
         stack.callback(_forget_clients)
-        self.wire.answers = {"events": self.bus.answer, "scheduler": self.timers.answer}
+        self.wire.answers = {
+            "events": self.bus.answer,
+            "lambda": self._invoked,
+            "scheduler": self.timers.answer,
+        }
         environment: dict[str, str] = {}
         if self._store == "dynamodb-local":
             url = stack.enter_context(dynamodb_local.running())
@@ -261,6 +265,15 @@ class LocalCloud:
 
     def _fire(self, due: Due) -> None:
         self._invoke_later(due.arn, due.input, None)
+
+    def _invoked(
+        self, operation: str, parameters: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], Units] | None:
+        """Invoke by whoever does not wait; everything else of the service is moto's."""
+        if (operation, parameters.get("InvocationType")) != ("Invoke", "Event"):
+            return None
+        self._invoke_later(parameters["FunctionName"], json.loads(parameters["Payload"]), None)
+        return {"StatusCode": 202}, Units()
 
     def _invoke_later(self, arn: str, event: Any, dead_letter_arn: str | None) -> None:
         try:

@@ -18,7 +18,7 @@ from infra.local.simulators.base import (
     simulator_of,
 )
 
-_IDS = ("id", "sid", "message_id", "MessageId", "MessageID")
+_IDS = ("id", "sid", "message_id", "messageId", "MessageId", "MessageID")
 """What providers call the id of a message they took."""
 SES_URL = "https://email.us-east-1.amazonaws.com/v2/email/outbound-emails"
 
@@ -45,11 +45,10 @@ class Sent:
             return None
         if self.status >= 300 or not isinstance(answer, dict):
             return None
-        found = answer.get("messages") or [answer]
-        return next(
-            (found[0][name] for name in _IDS if name in found[0]),
-            None,
+        found = (
+            answer.get("messages") or answer.get("SMSMessageData", {}).get("Recipients") or [answer]
         )
+        return next((found[0][name] for name in _IDS if name in found[0]), None)
 
     def as_json(self) -> dict[str, Any]:
         return {

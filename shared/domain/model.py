@@ -37,6 +37,14 @@ class Model(BaseModel):
     )
 
 
+class Misplaced(ValueError):
+    """A part of a model contradicts another; `where` leads to it from the model that found it."""
+
+    def __init__(self, where: tuple[str | int, ...], reason: str) -> None:
+        super().__init__(reason)
+        self.where = where
+
+
 def derived_id(kind: str, *causes: str) -> str:
     """The id of the `kind` that these causes bring about: the same causes always give the same id.
 

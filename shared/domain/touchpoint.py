@@ -168,7 +168,9 @@ class Message(Model):
     answered_word: Literal["opt_out", "opt_in", "help"] | None = None
     """What the provider took the words for, acted upon and has answered already."""
     thread: tuple[str, ...] = ()
-    """E-mail: the References header, oldest first. Slack: the message that began the thread."""
+    """What a reply must name, oldest first: a mail's References header, the message that began a
+    thread in Slack, a premium SMS's link.
+    """
     message_class: Literal["transactional", "service", "marketing", "legal"] | None = None
     """Outbound only."""
     written_by: Writer | None = None

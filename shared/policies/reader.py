@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from shared.domain.template import Templates
     from shared.domain.ticket import CustomerWord, PriorityRule, Routing, SlaPolicy
     from shared.domain.understanding import UnderstandingPolicy
+    from shared.domain.ussd import UssdMenu
 
 FOLDER = Path(__file__).parent
 
@@ -150,6 +151,12 @@ class Policies:
 
         return self._read("ai_register", AiRegister)
 
+    @cached_property
+    def ussd(self) -> UssdMenu:
+        from shared.domain.ussd import UssdMenu
+
+        return self._read("ussd", UssdMenu)
+
     @property
     def calendar(self) -> Calendar:
         """The one SLA targets and follow-ups are counted in, where an account has none."""
@@ -243,9 +250,10 @@ class PolicyFile:
         try:
             return TypeAdapter(type_).validate_python(self.content)
         except ValidationError as error:
-            problems = error.errors(include_url=False, include_context=False)
+            problem = error.errors(include_url=False)[0]
+            deeper = getattr(problem.get("ctx", {}).get("error"), "where", ())
             raise self.wrong(
-                problems[0]["loc"], problems[0]["msg"].removeprefix("Value error, ")
+                (*problem["loc"], *deeper), problem["msg"].removeprefix("Value error, ")
             ) from None
 
     def wrong(self, where: Sequence[int | str], reason: str) -> PolicyError:

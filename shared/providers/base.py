@@ -127,6 +127,8 @@ class Outcome(StrEnum):
 
     ACCEPTED = "accepted"
     QUARANTINED = "quarantined"
+    NOT_KEPT = "not_kept"
+    """Only of a provider with `answer_within`: nothing is durable, so nothing may be promised."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,6 +218,10 @@ class Provider(Generic[SecretT]):
     """Characters of a message that leaves: what its API takes, or as much as a reply may hold."""
     lacks: ClassVar[frozenset[Literal["choices", "files"]]] = frozenset()
     """What a message may hold and this way cannot carry at all: `prepare` is never given it."""
+    answer_within: ClassVar[timedelta | None] = None
+    """For whoever waits at the other end and does not try again: the answer comes within this,
+    whatever the store does. What could not be kept in time is handed over to be kept later.
+    """
     media_hosts: ClassVar[tuple[str, ...]] = ()
     """Where its media lie, and its token may be shown: a host, or `*.` and all below one."""
     refusals: ClassVar[Mapping[str, RefusalReason]] = {}

@@ -56,6 +56,7 @@ from shared.domain.touchpoint import (
     Unsupported,
     WarrantyClaim,
 )
+from shared.providers._reply_line import ReplyLine
 from shared.providers.base import (
     MEGABYTE,
     Fetch,
@@ -89,16 +90,6 @@ def _is_signing_key(value: str) -> str:
 def _key(secret: str) -> bytes:
     encoded = secret.removeprefix("whsec_").rstrip("=")
     return b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-
-
-class ReplyLine(BaseModel):
-    """Where a person who wrote through a source is answered: a line of ours on another channel."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    channel: Literal["email", "sms"]
-    provider: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")
-    account: str = Field(min_length=1, max_length=320)
 
 
 class Source(BaseModel):

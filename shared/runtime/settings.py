@@ -102,6 +102,8 @@ class WebhookIntakeSettings(LedgerSettings, SecretSettings, RetentionSettings):
     """The names of the secrets that are accounts' own (`twilio/milano`), as the stack read them
     from the policy: the intake need not read YAML.
     """
+    intake_function_arn: str
+    """Itself: it hands over what the store did not take in time."""
 
 
 class EventPublishingSettings(Settings):

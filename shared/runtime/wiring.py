@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Clock,
         ConsentStore,
         EventRules,
+        Haste,
         IdentifierForms,
         Ledger,
         MailAddresses,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
         SecretSettings,
         TicketSettings,
         TimerSettings,
+        WebhookIntakeSettings,
         WebhookSettings,
     )
 
@@ -69,6 +71,7 @@ SERVICES = (
     "cloudformation",
     "dynamodb",
     "events",
+    "lambda",
     "s3",
     "scheduler",
     "secretsmanager",
@@ -104,13 +107,14 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 
 
 CONNECT_SECONDS = 2
+HURRIED_SECONDS = 1
 
 
 @cache
 def client(service: str, attempts: int = 4, read_timeout: float = 10) -> Any:
     """A client of one AWS service: short timeouts, and botocore's own retries with jitter."""
     config = Config(
-        connect_timeout=CONNECT_SECONDS,
+        connect_timeout=min(CONNECT_SECONDS, read_timeout),
         read_timeout=read_timeout,
         retries={"mode": "standard", "total_max_attempts": attempts},
         tcp_keepalive=True,
@@ -138,15 +142,33 @@ def clock() -> Clock:
 
 @cache
 def ledger(settings: LedgerSettings) -> Ledger:
+    return _ledger(settings, client("dynamodb"))
+
+
+@cache
+def hurried_ledger(settings: LedgerSettings) -> Ledger:
+    """For whoever waits a second: one attempt, given up in the end even where nobody looks."""
+    return _ledger(settings, client("dynamodb", attempts=1, read_timeout=HURRIED_SECONDS))
+
+
+def _ledger(settings: LedgerSettings, dynamodb: Any) -> Ledger:
     from shared.adapters.ledger import DynamoLedger
 
     return DynamoLedger(
-        client("dynamodb"),
+        dynamodb,
         lambda: client("s3"),
         settings.touchpoints_table,
         settings.raw_bucket,
         getattr(settings, "retention", None),
     )
+
+
+def haste(settings: WebhookIntakeSettings, event: Mapping[str, Any]) -> Haste:
+    """For one event of the gateway. Its client is made before there is hurry."""
+    from shared.adapters.haste import LambdaHaste
+
+    hurried = client("lambda", attempts=1, read_timeout=HURRIED_SECONDS)
+    return LambdaHaste(hurried, settings.intake_function_arn, event)
 
 
 @cache

@@ -391,7 +391,23 @@ def test_what_is_invoked_without_a_waiting_caller_has_a_queue(stack: Synthesised
         for one in stack.resources("AWS::Lambda::EventInvokeConfig").values()
         if "OnFailure" in one["Properties"]["DestinationConfig"]
     }
-    assert len(configured) == sum(shape.asynchronous for shape in FUNCTIONS.values()) == 5
+    assert len(configured) == sum(shape.asynchronous for shape in FUNCTIONS.values()) == 6
+
+
+def test_the_intake_may_invoke_itself_and_nobody_else_anything(stack: Synthesised) -> None:
+    invoking = {
+        name: [
+            text(one["Resource"])
+            for one in stack.statements(function["Role"])
+            if "lambda:" in text(one["Action"])
+        ]
+        for name, function in stack.functions().items()
+    }
+    (own,) = invoking.pop("webhook_intake")
+    assert own.endswith(':function:passerelle-webhook_intake"]]}')
+    variables = stack.functions()["webhook_intake"]["Environment"]["Variables"]
+    assert text(variables["INTAKE_FUNCTION_ARN"]) == own
+    assert not any(invoking.values())
 
 
 def test_queues_are_encrypted_and_take_tls_only(stack: Synthesised) -> None:

@@ -50,6 +50,13 @@ WORDINGS = policies().templates.templates[TEMPLATE]
 LANGUAGES = [*WORDINGS, "wo", "und", None]
 
 
+def _africas_talking() -> Touchpoint:
+    line, number = "22384", "+254711000111"
+    way = endpoint(Channel.SMS, provider="africas_talking_sms", account=line, address=number)
+    given: dict[str, Any] = {"provider": "africas_talking_sms", "account": line}
+    return touchpoint(key="15071", channel=Channel.SMS, endpoint=way, **given)
+
+
 def _whatsapp_at_twilio() -> Touchpoint:
     way = endpoint(Channel.WHATSAPP, provider="twilio", account=SMS_LINE, address=PHONE)
     return touchpoint(provider="twilio", account=SMS_LINE, key="SM-w", endpoint=way)
@@ -95,6 +102,7 @@ def _voice() -> Touchpoint:
 
 
 WAYS: Mapping[str, Touchpoint] = {
+    "africas_talking_sms": _africas_talking(),
     "messenger": _by_meta("messenger", Channel.MESSENGER, "682498302938465"),
     "instagram": _by_meta("instagram", Channel.INSTAGRAM, "17841405762564537"),
     "whatsapp_cloud": whatsapp_message(),
@@ -152,6 +160,8 @@ def handed_over(promise: Promise) -> list[str]:
             shown = find_provider(provider).render_mailbox(webhook_request(), [ours])
             return [one["text"] for one in json.loads(shown.body)["messages"]]
         case HttpRequest():
+            if provider == "africas_talking_sms":
+                return parse_qs(outgoing.body.decode())["message"]
             if provider == "twilio":
                 return parse_qs(outgoing.body.decode())["Body"]
             if provider == "mailgun":

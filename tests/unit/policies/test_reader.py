@@ -77,6 +77,23 @@ class TestAFunctionReadsThoseItUses:
             _ = read_policies(folder).identity
 
 
+class TestADialledMenu:
+    def test_what_contradicts_another_part_is_named_with_its_own_line(
+        self, folder: Path, edit: Edit
+    ) -> None:
+        edit("ussd", "    goes_to: order_asked", "    goes_to: order_told")
+        line = line_of(folder, "ussd", "  order_number:")
+        assert problem(folder) == (
+            f"ussd.yaml, line {line}: screens.order_number: "
+            "it goes to 'order_told', which is no screen"
+        )
+
+    def test_a_screen_that_is_too_long(self, folder: Path, edit: Edit) -> None:
+        edit("ussd", "Boutique. What can we do?", "Boutique. What can we do for you? " * 4)
+        line = line_of(folder, "ussd", "  main:")
+        assert problem(folder).startswith(f"ussd.yaml, line {line}: screens.main: en: 2")
+
+
 class TestOthersInTheirPlace:
     def test_the_rest_stays(self, folder: Path) -> None:
         policies = read_policies(folder)

@@ -94,3 +94,20 @@ def test_every_stop_of_a_provider_has_a_kind_of_suppression() -> None:
     stops = [stop for name in provider_names() for stop in find_provider(name).stops.values()]
     assert stops
     assert {stop.kind for stop in stops} <= {kind.value for kind in SuppressionKind}
+
+
+@pytest.mark.parametrize(
+    ("reason", "stop"),
+    [
+        ("UserInBlackList", Stop(kind="opt_out")),
+        ("UserDoesNotExist", Stop(kind="bounce")),
+        ("UserIsInactive", Stop(kind="bounce")),
+        ("InsufficientCredit", None),
+        ("UserAccountSuspended", None),
+    ],
+)
+def test_africas_talking_tells_by_the_reason(reason: str, stop: Stop | None) -> None:
+    found, endpoint = told("africas_talking_sms", "report_failed", ("DeliveryFailure", reason))
+    assert found == stop
+    assert endpoint is not None
+    assert (endpoint.account, endpoint.address) == ("22384", "+254711000111")

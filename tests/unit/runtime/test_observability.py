@@ -188,6 +188,7 @@ class TestARefusedWebhook:
                 "RAW_BUCKET": "b",
                 "SECRETS_PREFIX": "p",
                 "RETENTION": policies().retention.model_dump_json(),
+                "INTAKE_FUNCTION_ARN": "a",
             }
         )
         yield

@@ -19,6 +19,7 @@ INTAKE = {
     "RAW_BUCKET": "raws",
     "SECRETS_PREFIX": "passerelle",
     "RETENTION": policies().retention.model_dump_json(),
+    "INTAKE_FUNCTION_ARN": "arn:aws:lambda:eu-west-1:123456789012:function:webhook_intake",
 }
 
 
