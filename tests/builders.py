@@ -207,6 +207,7 @@ def ticket(**overrides: Any) -> Ticket:
         "priority": first.priority,
         "first": first,
         "last": first,
+        "spoken_on": {first.endpoint.channel: first.at} if first.endpoint else {},
         "first_response": SlaClock(due_at=first.at + timedelta(hours=4)),
         "resolution": SlaClock(due_at=first.at + timedelta(hours=72)),
     }

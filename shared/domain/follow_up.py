@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -121,17 +121,30 @@ class FollowUpRule(Model):
             return add_working_time(since, self.within, calendar)
         return since + self.within
 
-    def unanswered(self, ticket: Ticket, windows: ReplyWindows) -> CustomerWord | None:
-        """The customer's word that this rule counts from, where one is theirs.
+    def turn(self, ticket: Ticket, windows: ReplyWindows) -> "Turn | None":
+        """From when on it is our turn to answer, as this rule counts it.
 
-        Before any answer it is the first, whatever order they were processed in.
+        Before any answer that is the customer's first word, whatever order their words were
+        processed in; of what announces the end of a window, the first that opens one.
         """
-        words: tuple[CustomerWord, ...] = (ticket.first, ticket.last)
+        words = [Turn.of(ticket.first), Turn.of(ticket.last)]
+        words += [Turn(at, channel) for channel, at in ticket.spoken_on.items()]
         if ticket.last_agent_at is not None:
-            words = (ticket.last,) if ticket.last.at > ticket.last_agent_at else ()
+            words = [Turn.of(ticket.last)] if ticket.last.at > ticket.last_agent_at else []
         if isinstance(self.then, Announce):
-            words = tuple(one for one in words if _window(one, windows) is not None)
-        return words[0] if words else None
+            words = [one for one in words if one.channel in windows]
+        return min(words, key=lambda one: (one.at, one.channel or ""), default=None)
+
+
+class Turn(NamedTuple):
+    """When the customer spoke, and on which channel that can be answered."""
+
+    at: datetime
+    channel: Channel | None
+
+    @classmethod
+    def of(cls, word: CustomerWord) -> "Turn":
+        return cls(word.at, word.endpoint.channel if word.endpoint else None)
 
 
 class FollowUpState(StrEnum):
@@ -203,9 +216,10 @@ def follow_up_from(
     if rule.when is Milestone.TICKET_OPENED:
         since, occasion = ticket.first.at, ""
     elif rule.when is Milestone.CUSTOMER_WROTE:
-        word = rule.unanswered(ticket, windows)
-        since = word.at if word else None
-        window = _window(word, windows) if word else None
+        turn = rule.turn(ticket, windows)
+        since = turn.at if turn else None
+        lengths = windows.get(turn.channel) if turn and turn.channel else None
+        window = lengths.longest if lengths else None
     if since is None:
         return None
     return FollowUp(
@@ -218,9 +232,3 @@ def follow_up_from(
         action=rule.then,
         cancelled_by=rule.cancelled_by | {rule.if_no},
     )
-
-
-def _window(word: CustomerWord, windows: ReplyWindows) -> timedelta | None:
-    """How long these words keep their way back open to people; None where it never closes."""
-    lengths = windows.get(word.endpoint.channel) if word.endpoint else None
-    return lengths.longest if lengths else None

@@ -11,7 +11,7 @@ from shared.domain.classification import Classification, Sentiment, Urgency
 from shared.domain.errors import Conflict
 from shared.domain.model import Instant, Model, ProfileId, TicketId, TouchpointId, derived_id
 from shared.domain.sla import Calendar, SlaClock, SlaTarget, add_working_time, working_time_between
-from shared.domain.touchpoint import Endpoint
+from shared.domain.touchpoint import Channel, Endpoint
 
 
 class TicketStatus(StrEnum):
@@ -80,6 +80,8 @@ class Ticket(Model):
     priority: Priority
     first: CustomerWord
     last: CustomerWord
+    spoken_on: dict[Channel, Instant] = {}
+    """The channels with a way back that the customer came by, and when they first did."""
     first_response: SlaClock
     resolution: SlaClock
     last_agent_at: Instant | None = None
@@ -207,9 +209,27 @@ def open_ticket(
         priority=word.priority,
         first=word,
         last=word,
+        spoken_on=_spoken_on(word, {}),
         first_response=SlaClock(due_at=add_working_time(word.at, target.first_response, calendar)),
         resolution=SlaClock(due_at=add_working_time(word.at, target.resolution, calendar)),
     )
+
+
+def _spoken_on(word: CustomerWord, before: Mapping[Channel, datetime]) -> dict[Channel, datetime]:
+    if word.endpoint is None:
+        return dict(before)
+    channel = word.endpoint.channel
+    known = {**before, channel: min(word.at, before.get(channel, word.at))}
+    return {channel: known[channel] for channel in sorted(known)}
+
+
+def begins(ticket: Ticket, word: CustomerWord) -> bool:
+    """Whether a ticket begins with these words, or its talk on their channel does: then promises
+    count from them.
+    """
+    if ticket.first.touchpoint_id == word.touchpoint_id:
+        return True
+    return word.endpoint is not None and ticket.spoken_on.get(word.endpoint.channel) == word.at
 
 
 def join_ticket(
@@ -222,7 +242,14 @@ def join_ticket(
     first = earliest(ticket.first, word)
     last = max(ticket.last, word, key=lambda one: (one.at, one.touchpoint_id))
     priority = max(ticket.priority, word.priority, key=lambda one: one.rank)
-    joined = ticket.model_copy(update={"first": first, "last": last, "priority": priority})
+    joined = ticket.model_copy(
+        update={
+            "first": first,
+            "last": last,
+            "priority": priority,
+            "spoken_on": _spoken_on(word, ticket.spoken_on),
+        }
+    )
     if last != ticket.last and ticket.status is TicketStatus.WAITING_CUSTOMER:
         joined = resume(joined, word.at, calendar).model_copy(update={"status": TicketStatus.OPEN})
     if first.calendar != ticket.first.calendar:

@@ -20,6 +20,7 @@ from shared.domain.override import Override
 from shared.domain.ticket import (
     CustomerWord,
     Ticket,
+    begins,
     join_ticket,
     open_ticket,
     ticket_id_for,
@@ -167,9 +168,9 @@ def _join(
         )
         log = override_log(overrides, word.touchpoint_id) if overrides else None
         tickets.save(joined, ticket, event, log)
-    # Its first word may be this one: it came late, or this step is tried again after it opened the
-    # ticket. The promises count from there, and making them twice is harmless.
-    begins_here = joined.first.touchpoint_id == word.touchpoint_id
+    # It may begin with these words, on their channel or at all: they came late, or this step is
+    # tried again after it opened the ticket. Making the promises twice is harmless.
+    begins_here = begins(joined, word)
     return TicketStep(
         outcome=TicketOutcome.JOINED if joined != ticket else TicketOutcome.HELD,
         ticket_id=ticket.ticket_id,

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -6,11 +7,11 @@ from pydantic import ValidationError
 
 from shared.domain.follow_up import FollowUp, FollowUpRule, SendReply, follow_up_from
 from shared.domain.reply_window import WindowLengths
-from shared.domain.ticket import Milestone, Ticket, record_agent_reply
+from shared.domain.ticket import Milestone, Ticket, join_ticket, record_agent_reply
 from shared.domain.touchpoint import Channel
 from tests import builders
 from tests.builders import NOON
-from tests.unit.domain.strategies import PARIS
+from tests.unit.domain.strategies import PARIS, SLA
 
 HOUR = timedelta(hours=1)
 
@@ -93,8 +94,13 @@ class TestTheEndOfAReplyWindow:
         later = builders.word(at=NOON + HOUR)
         ticket = builders.ticket()
         assert promised(self.CLOSING, ticket.model_copy(update={"last": later})).since == NOON
-        mixed = ticket.model_copy(update={"first": by_sms, "last": later})
-        assert promised(self.CLOSING, mixed).since == NOON + HOUR
+        words = [by_sms, builders.word(), later]
+        for first, *others in permutations(words):
+            mixed = builders.ticket(first=first)
+            for one in others:
+                mixed = join_ticket(mixed, one, sla=SLA, calendar=PARIS)
+            made = promised(self.CLOSING, mixed)
+            assert (made.since, made.due_at) == (NOON, NOON + 22 * HOUR)
 
     def test_another_rule_counts_from_the_first_word_nobody_answered(self) -> None:
         escalating = rule(when="customer_wrote")

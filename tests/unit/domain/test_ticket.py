@@ -18,6 +18,7 @@ from shared.domain.ticket import (
     SlaPolicy,
     Ticket,
     TicketStatus,
+    begins,
     change_priority,
     change_status,
     join_ticket,
@@ -28,6 +29,7 @@ from shared.domain.ticket import (
     resume,
     ticket_id_for,
 )
+from shared.domain.touchpoint import Channel
 from tests import builders
 from tests.builders import NOON
 from tests.unit.domain.strategies import PARIS, SLA, customer_words
@@ -329,3 +331,15 @@ def test_a_reply_that_is_known_late_does_not_silence_who_wrote_since() -> None:
     assert (late.status, late.last_agent_at) == (TicketStatus.NEW, NOON + hour)
     newer = record_agent_reply(record_agent_reply(wrote, NOON + 3 * hour), NOON + hour)
     assert newer.last_agent_at == NOON + 3 * hour
+
+
+def test_a_ticket_begins_with_its_first_words_and_on_each_channel_with_the_first_there() -> None:
+    by_sms = builders.word(builders.sms(at=NOON - timedelta(hours=1)))
+    nowhere = builders.word(builders.touchpoint(key="x"), endpoint=None, at=NOON)
+    later = builders.word(builders.whatsapp_message("?", at=NOON + timedelta(hours=1)))
+    ticket = builders.ticket()
+    for one in (by_sms, nowhere, later):
+        ticket = join_ticket(ticket, one, sla=SLA, calendar=PARIS)
+    assert ticket.spoken_on == {Channel.SMS: by_sms.at, Channel.WHATSAPP: NOON}
+    words = (by_sms, builders.word(), nowhere, later)
+    assert [begins(ticket, one) for one in words] == [True, True, False, False]
