@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
+from shared.domain.media import Media, Medium
 from shared.domain.model import FollowUpId, Instant, Model, ProfileId, TicketId, TouchpointId
 from shared.domain.override import Override
 from shared.domain.touchpoint import (
@@ -49,7 +50,14 @@ if TYPE_CHECKING:
     from shared.domain.ticket import Ticket
     from shared.domain.webhook import Answer, Subscription, WebhookDelivery
     from shared.events.envelope import Event
-    from shared.providers.base import Observed, OneTimeProof, Outgoing, WebhookRequest
+    from shared.providers.base import (
+        HttpRequest,
+        HttpResponse,
+        Observed,
+        OneTimeProof,
+        Outgoing,
+        WebhookRequest,
+    )
 
 T = TypeVar("T")
 
@@ -86,6 +94,8 @@ class LedgerEntry(Model):
     of everything else there is one part."""
     overrides: tuple[Override, ...] = ()
     """What people said it is, in that order; never deleted, only released."""
+    media: dict[str, Medium] = {}
+    """What became of its files, by `medium_name`; its attachments say where they are."""
 
 
 class Quarantined(Model):
@@ -204,6 +214,28 @@ class Ledger(Protocol):
         The event's attempt is the next one. Returns the entry as it then stands. Raises Contention
         where it is no longer as it was read.
         """
+
+    def keep_media(
+        self, touchpoint_id: TouchpointId, name: str, content: bytes, content_type: str
+    ) -> str:
+        """Store one file of a touchpoint, each at one place; its key."""
+
+    def read_media(self, object_key: str) -> bytes | None:
+        """A file that was stored; None where it was deleted."""
+
+    def drop_media(self, object_key: str) -> None: ...
+
+    def discard_media(self, touchpoint_id: TouchpointId) -> None:
+        """Delete all files of a touchpoint that is no more."""
+
+    def record_media(self, touchpoint_id: TouchpointId, media: Media, event: Event) -> bool:
+        """Keep what became of its files, with the event.
+
+        False where it was erased meanwhile: then its files are deleted as well.
+        """
+
+    def media_link(self, object_key: str, name: str) -> str:
+        """An address at which a file can be saved under this name, for a few minutes."""
 
     def all(
         self,
@@ -708,6 +740,22 @@ class Sender(Protocol):
 
         Raises SendRefused, SendDelayed or SendUnconfirmed.
         """
+
+
+class ProviderMedia(Protocol):
+    """The files that providers keep for us."""
+
+    def fetch(self, request: HttpRequest, *, hosts: Collection[str], largest: int) -> HttpResponse:
+        """The answer to a GET at one of `hosts`, or where that sends us on to.
+
+        Only these hosts see its headers. Raises MediumElsewhere, MediumTooLarge beyond `largest`
+        bytes, and MediumUnreachable.
+        """
+
+
+class FileType(Protocol):
+    def __call__(self, content: bytes, /) -> str | None:
+        """The media type of a file, by its content alone; None where it is nothing we know."""
 
 
 class PhoneNumbers(Protocol):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import quote
 
 from shared.domain.breaker import BreakerState
 from shared.domain.call import goes_round, grown, is_known
@@ -16,6 +17,14 @@ from shared.domain.classification import Classification
 from shared.domain.errors import Conflict, Contention, NotFound, PasserelleError
 from shared.domain.follow_up import FollowUp, FollowUpState
 from shared.domain.journey import JourneyState
+from shared.domain.media import (
+    Media,
+    Medium,
+    MediumState,
+    attachments_of,
+    has_media,
+    with_media,
+)
 from shared.domain.model import (
     FollowUpId,
     ProfileId,
@@ -37,7 +46,7 @@ from shared.domain.touchpoint import (
     TouchpointState,
     touchpoint_id,
 )
-from shared.events.catalogue import TouchpointReceived
+from shared.events.catalogue import MediaReceived, TouchpointReceived
 from shared.events.envelope import Event
 from shared.ports import (
     AiUses,
@@ -90,6 +99,8 @@ class FakeLedger:
         self._released: set[TouchpointId] = set()
         self._parts: dict[TouchpointId, int] = {}
         """Of how many parts a call is, where there is more than one."""
+        self.files: dict[str, tuple[bytes, str]] = {}
+        """Content and media type, by key."""
 
         self._came_with: dict[tuple[str, str], str] = {}
 
@@ -115,9 +126,12 @@ class FakeLedger:
         if id_ in self._entries:
             self.change(id_, deliveries=self._entries[id_].deliveries + 1)
             return False
-        self._entries[id_] = LedgerEntry(
-            touchpoint=observed.touchpoint, state=TouchpointState.RECEIVED
-        )
+        seen = observed.touchpoint
+        for position, file in enumerate(observed.files):
+            name = str(position)
+            key = self.keep_media(id_, name, file.content, "application/octet-stream")
+            seen = with_media(seen, {name: Medium(state=MediumState.STORED, object_key=key)})
+        self._entries[id_] = LedgerEntry(touchpoint=seen, state=TouchpointState.RECEIVED)
         self.raw[id_] = observed.raw
         self._announce(self._entries[id_])
         return True
@@ -142,6 +156,8 @@ class FakeLedger:
                 error=None,
             )
             self._announce(self._entries[id_])
+        elif len(attachments_of(after)) > len(attachments_of(entry.touchpoint)):
+            self.events.append(MediaReceived(touchpoint_id=id_))
         return True
 
     def still(
@@ -161,6 +177,7 @@ class FakeLedger:
                 channel=touchpoint.channel,
                 kind=touchpoint.content.kind,
                 attempt=entry.attempt,
+                has_media=has_media(touchpoint),
             )
         )
 
@@ -180,6 +197,35 @@ class FakeLedger:
             )
             self._quarantined[id_] = (kept, request)
         return id_
+
+    def keep_media(
+        self, touchpoint_id: TouchpointId, name: str, content: bytes, content_type: str
+    ) -> str:
+        key = f"attachments/{touchpoint_id}/{name}"
+        self.files[key] = (content, content_type)
+        return key
+
+    def read_media(self, object_key: str) -> bytes | None:
+        return self.files.get(object_key, (None,))[0]
+
+    def drop_media(self, object_key: str) -> None:
+        self.files.pop(object_key, None)
+
+    def discard_media(self, touchpoint_id: TouchpointId) -> None:
+        for key in [key for key in self.files if key.startswith(f"attachments/{touchpoint_id}/")]:
+            del self.files[key]
+
+    def record_media(self, touchpoint_id: TouchpointId, media: Media, event: Event) -> bool:
+        if touchpoint_id not in self._entries:
+            self.discard_media(touchpoint_id)
+            return False
+        seen = with_media(self._entries[touchpoint_id].touchpoint, media)
+        self.change(touchpoint_id, touchpoint=seen, media=dict(media))
+        self.events.append(event)
+        return True
+
+    def media_link(self, object_key: str, name: str) -> str:
+        return f"https://files.example/{object_key}?name={quote(name)}"
 
     def read(self, touchpoint_id: TouchpointId) -> LedgerEntry | None:
         entry = self._entries.get(touchpoint_id)

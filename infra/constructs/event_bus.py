@@ -23,6 +23,7 @@ from shared.events.catalogue import (
     ExportRequested,
     FollowUpScheduled,
     HelpRequested,
+    MediaReceived,
     OverrideReleased,
     ProfilesMerged,
     ProfilesSeparated,
@@ -122,6 +123,7 @@ class Rules(Construct):
         touchpoint_journey: sfn.IStateMachine,
         follow_up_scheduling: lambda_.IFunction,
         follow_up_delivery: lambda_.IFunction,
+        media_fetching: lambda_.IFunction,
         segment_evaluation: lambda_.IFunction,
         duplicate_suggestion: lambda_.IFunction,
         webhook_delivery: lambda_.IFunction,
@@ -149,6 +151,21 @@ class Rules(Construct):
                 targets.SfnStateMachine(
                     touchpoint_journey,
                     input=events.RuleTargetInput.from_event_path("$.detail.data"),
+                    **delivery,
+                ),
+            )
+        for name, pattern in (
+            ("media_are_fetched", TouchpointReceived.event_pattern(has_media=[True])),
+            ("late_media_are_fetched", MediaReceived.event_pattern()),
+        ):
+            self._rule(
+                name,
+                pattern,
+                targets.LambdaFunction(
+                    media_fetching,
+                    event=events.RuleTargetInput.from_object(
+                        {"touchpoint_id": _field(MediaReceived, "touchpoint_id")}
+                    ),
                     **delivery,
                 ),
             )

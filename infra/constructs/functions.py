@@ -22,6 +22,7 @@ from shared.runtime.settings import (
     EventPublishingSettings,
     FollowUpDeliverySettings,
     FollowUpSchedulingSettings,
+    MediaFetchingSettings,
     PreferencePageSettings,
     PrivacyRequestsSettings,
     ProfileUpdateSettings,
@@ -180,6 +181,21 @@ FUNCTIONS = {
             *TIMER,
         ),
     ),
+    "media_fetching": FunctionShape(
+        MediaFetchingSettings,
+        # Fifteen files, each as slow as is waited for; one at a time, and what reading it takes.
+        timeout_seconds=900,
+        memory_mb=1024,
+        packages=("filetype", "PyYAML", "tzdata", "urllib3"),
+        asynchronous=True,
+        grants=(
+            *READ_TOUCHPOINT,
+            Grant("touchpoints", (UPDATE,)),
+            Grant("attachment_objects", (GET_OBJECT, PUT_OBJECT, DELETE_OBJECT)),
+            Grant("bucket", (LIST_BUCKET,)),
+            Grant("secrets", (READ_SECRET,)),
+        ),
+    ),
     "segment_evaluation": FunctionShape(
         SegmentEvaluationSettings,
         timeout_seconds=30,
@@ -233,6 +249,7 @@ FUNCTIONS = {
             Grant("tickets/index/by_profile", (QUERY,)),
             Grant("tickets/index/by_assignee", (QUERY,)),
             Grant("touchpoint_objects", (PUT_OBJECT,)),
+            Grant("attachment_objects", (GET_OBJECT,)),
             Grant("ai_uses", (BATCH_GET, UPDATE)),
             Grant("export_objects", (GET_OBJECT,)),
             Grant("preference_secret", (READ_SECRET,)),
@@ -264,6 +281,7 @@ FUNCTIONS = {
 
 WILDCARDS = {
     "objects": "An object is named after its touchpoint, so the names are not known beforehand.",
+    "attachment_objects": "One object for each file of a message, below one prefix of one bucket.",
     "touchpoint_objects": "One object for each large touchpoint, below one prefix of one bucket.",
     "export_objects": "One archive for each export, below one prefix of one bucket.",
     "schedules": "One schedule for each follow-up and person, in one group with nothing else.",

@@ -215,6 +215,7 @@ class LocalCloud:
         webhooks = {"LOOPBACK_WEBHOOKS": "true"}
         ours = {
             "follow_up_delivery": simulators | preferences,
+            "media_fetching": simulators,
             "agent_api": preferences | webhooks | {"WEBHOOKS_URL": f"{self.url}/webhooks/"},
             "webhook_delivery": webhooks,
             "ai_classification": model,

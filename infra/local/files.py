@@ -10,6 +10,7 @@ from infra.local.wire import Wire
 
 FILES = "/_local/files/"
 _TIMEOUT_SECONDS = 30
+_TOLD = ("content-type", "content-disposition")
 
 
 class Files:
@@ -38,8 +39,8 @@ class Files:
             # Moto answers this in process.
             url = f"{_address(bucket)}{key}?{request.query}"
             found = requests.get(url, timeout=_TIMEOUT_SECONDS)
-        kind = found.headers.get("content-type", "application/octet-stream")
-        return Response(found.status_code, {"content-type": kind}, found.content)
+        told = {name: found.headers[name] for name in _TOLD if name in found.headers}
+        return Response(found.status_code, told, found.content)
 
 
 def _address(bucket: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from infra.local.clock import VirtualClock
+from infra.local.simulators._media import media_answer
 from infra.local.simulators.base import (
     SimulatedRequest,
     SimulatedResponse,
@@ -105,6 +106,8 @@ class Outbox:
 
     def answer(self, request: SimulatedRequest) -> SimulatedResponse:
         """What the provider's API answers. A host that is no provider's gets 502, and is kept."""
+        if (medium := media_answer(request, self._secrets)) is not None:
+            return medium
         if (found := simulator_of(request, self._secrets)) is None:
             name = request.host
             response = SimulatedResponse(status=502, headers={}, body=b"no simulator of this host")

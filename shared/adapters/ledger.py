@@ -17,13 +17,15 @@ from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
 from shared.adapters import dynamo
-from shared.adapters.objects import read_object
+from shared.adapters.objects import LINK_SECONDS, delete_objects, read_object
 from shared.domain.call import goes_round, grown, is_known
-from shared.domain.errors import Contention
+from shared.domain.errors import Contention, NotFound
+from shared.domain.media import Media, Medium, attachments_of, has_media, with_media
 from shared.domain.model import ProfileId, TouchpointId, derived_id, isoformat
 from shared.domain.override import Override
 from shared.domain.retention import CLASS_OF_KIND, RetentionPolicy, epoch, expires_at
@@ -38,7 +40,7 @@ from shared.domain.touchpoint import (
     TouchpointState,
     touchpoint_id,
 )
-from shared.events.catalogue import TouchpointReceived
+from shared.events.catalogue import MediaReceived, TouchpointReceived
 from shared.ports import Balance, Delivery, LedgerEntry, Page, Quarantined
 
 # Whoever reads a touchpoint needs no provider.
@@ -51,6 +53,7 @@ INLINE_LIMIT = 200_000
 _CONCURRENT_WRITES = 16
 _PARTS_AT_ONCE = 40
 """Of one call; each of them that is written makes one more attempt of each of the others."""
+_UNKNOWN_TYPE = "application/octet-stream"
 _MAILBOX_CHANNELS = {Channel.WEB_CHAT}
 _MAILBOX_SHOWS = 100
 _NEVER_KEPT = {"authorization", "cookie", "x-telegram-bot-api-secret-token", "x-passerelle-secret"}
@@ -132,7 +135,7 @@ class DynamoLedger:
             if self._begin(part, self._kept_call(part, observed.raw)):
                 return True
             raise Contention("another part of the call came first")
-        known = self._entry(item).touchpoint
+        known = self._touchpoint(item)
         if is_known(known, part):
             change: dict[str, Any] = {}
         else:
@@ -162,7 +165,11 @@ class DynamoLedger:
         }
         elsewhere = [name for name in ("touchpoint", "touchpoint_key") if name not in kept]
         if not goes_round(entry.touchpoint, after):
-            return {"set_": set_, "remove": [*elsewhere, "event"]}
+            brought = len(attachments_of(after)) > len(attachments_of(entry.touchpoint))
+            if not brought:
+                return {"set_": set_, "remove": [*elsewhere, "event"]}
+            files = MediaReceived(touchpoint_id=after.touchpoint_id)
+            return {"set_": set_ | {"event": files.carried()}, "remove": elsewhere}
         event = _received(after, attempt=entry.attempt + 1)
         again = {
             "state": TouchpointState.RECEIVED,
@@ -201,18 +208,74 @@ class DynamoLedger:
             return observed
         attachments = []
         for position, file in enumerate(observed.files):
-            key = f"attachments/{observed.touchpoint.touchpoint_id}/{position}"
-            self._s3().put_object(
-                Bucket=self._bucket,
-                Key=key,
-                Body=file.content,
-                ContentType=file.attachment.content_type,
+            # Nobody has looked at it yet: `media_fetching` says what it is.
+            key = self.keep_media(
+                observed.touchpoint.touchpoint_id, str(position), file.content, _UNKNOWN_TYPE
             )
             attachments.append(file.attachment.model_copy(update={"object_key": key}))
         content = observed.touchpoint.content.model_copy(update={"attachments": tuple(attachments)})
         return observed._replace(
             touchpoint=observed.touchpoint.model_copy(update={"content": content})
         )
+
+    # Media
+
+    def keep_media(
+        self, touchpoint_id: TouchpointId, name: str, content: bytes, content_type: str
+    ) -> str:
+        key = f"{attachments_prefix(touchpoint_id)}{name}"
+        self._s3().put_object(
+            Bucket=self._bucket,
+            Key=key,
+            Body=content,
+            ContentType=content_type,
+            # Saved, never shown: what is in it must not run under the bucket's address.
+            ContentDisposition="attachment",
+        )
+        return key
+
+    def read_media(self, object_key: str) -> bytes | None:
+        try:
+            return read_object(self._s3(), self._bucket, object_key)
+        except NotFound:
+            return None
+
+    def drop_media(self, object_key: str) -> None:
+        self._s3().delete_object(Bucket=self._bucket, Key=object_key)
+
+    def discard_media(self, touchpoint_id: TouchpointId) -> None:
+        delete_objects(self._s3(), self._bucket, attachments_prefix(touchpoint_id))
+
+    def record_media(self, touchpoint_id: TouchpointId, media: Media, event: Event) -> bool:
+        known = {
+            name: one.model_dump(mode="json", exclude_none=True)
+            for name, one in sorted(media.items())
+        }
+        try:
+            self._update(
+                touchpoint_id,
+                set_={"media": json.dumps(known), "event": event.carried()},
+                condition="attribute_exists(#state)",
+            )
+        except ClientError as error:
+            if not dynamo.condition_failed(error):
+                raise
+            self.discard_media(touchpoint_id)
+            return False
+        return True
+
+    def media_link(self, object_key: str, name: str) -> str:
+        named = f"attachment; filename*=UTF-8''{quote(name or 'attachment', safe='')}"
+        url: str = self._s3().generate_presigned_url(
+            "get_object",
+            Params={
+                "Bucket": self._bucket,
+                "Key": object_key,
+                "ResponseContentDisposition": named,
+            },
+            ExpiresIn=LINK_SECONDS,
+        )
+        return url
 
     def _kept(self, touchpoint: Touchpoint, canonical: bytes, raw: bytes) -> dict[str, object]:
         """The touchpoint and its evidence: a line of JSON and the request, compressed as one, since
@@ -597,10 +660,19 @@ class DynamoLedger:
             deliveries=item["deliveries"],
         )
 
-    def _entry(self, item: dict[str, Any]) -> LedgerEntry:
+    def _touchpoint(self, item: Mapping[str, Any]) -> Touchpoint:
+        """As it was received."""
         canonical, _, _ = self._loaded(item, "touchpoint").partition(b"\n")
+        return Touchpoint.model_validate_json(canonical)
+
+    def _entry(self, item: dict[str, Any]) -> LedgerEntry:
+        media = {
+            name: Medium.model_validate(one)
+            for name, one in json.loads(item.get("media", "{}")).items()
+        }
         return LedgerEntry(
-            touchpoint=Touchpoint.model_validate_json(canonical),
+            touchpoint=with_media(self._touchpoint(item), media),
+            media=media,
             state=item["state"],
             deliveries=item.get("deliveries", 1),
             profile_id=item.get("profile_id"),
@@ -644,6 +716,7 @@ def _received(touchpoint: Touchpoint, *, attempt: int = 1) -> TouchpointReceived
         channel=touchpoint.channel,
         kind=touchpoint.content.kind,
         attempt=attempt,
+        has_media=has_media(touchpoint),
     )
 
 
@@ -676,6 +749,11 @@ def outbound_values(
         "touchpoint": dynamo.compressed(_canonical(touchpoint)),
         "expires_at": expiry(touchpoint, retention),
     }
+
+
+def attachments_prefix(touchpoint_id: str) -> str:
+    """With what the keys of its files begin. An erasure looks there."""
+    return f"attachments/{touchpoint_id}/"
 
 
 def _holds_touchpoint(item: Mapping[str, Any]) -> bool:

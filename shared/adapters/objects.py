@@ -1,4 +1,4 @@
-"""Files of the bucket, read whole."""
+"""Files of the bucket: read whole, linked, deleted."""
 
 from typing import Any
 
@@ -6,6 +6,9 @@ from botocore.exceptions import ClientError
 
 from shared.adapters import dynamo
 from shared.domain.errors import NotFound
+
+LINK_SECONDS = 300
+"""How long a link to a file works."""
 
 
 def read_object(s3: Any, bucket: str, key: str) -> bytes:
@@ -17,3 +20,22 @@ def read_object(s3: Any, bucket: str, key: str) -> bytes:
             raise
         raise NotFound("this file was deleted") from None
     return content
+
+
+def object_keys(s3: Any, bucket: str, prefix: str) -> list[str]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return [one["Key"] for page in pages for one in page.get("Contents", [])]
+
+
+def delete_objects(s3: Any, bucket: str, prefix: str, *keys: str) -> int:
+    """Delete what begins so, and `keys`; how many there were.
+
+    Raises OSError where the bucket kept one of them.
+    """
+    found = [*keys, *object_keys(s3, bucket, prefix)]
+    for start in range(0, len(found), 1000):
+        objects = [{"Key": key} for key in found[start : start + 1000]]
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+        if answer.get("Errors"):
+            raise OSError("the bucket did not delete a file")
+    return len(found)

@@ -18,8 +18,9 @@ from botocore.exceptions import ClientError
 from shared.adapters import dynamo
 from shared.adapters.contact_counts import profile_key
 from shared.adapters.identity_graphs import graph_key, graph_writes
-from shared.adapters.ledger import DynamoLedger
-from shared.adapters.privacy import COUNT, MARKS, delete_objects
+from shared.adapters.ledger import DynamoLedger, attachments_prefix
+from shared.adapters.objects import delete_objects
+from shared.adapters.privacy import COUNT, MARKS
 from shared.adapters.tickets import follow_up_of
 from shared.domain.errors import NotFound
 from shared.domain.identity import Identifier
@@ -148,6 +149,10 @@ class AwsPersonalData:
             ]
             deleted += self._erase(erasure, found, {"files": files})
             files = 0
+        # One that was being fetched may have come in between. From now on there is no touchpoint,
+        # and whoever fetches it takes it away again.
+        for id_ in everything:
+            delete_objects(self._s3(), self._bucket, attachments_prefix(id_))
         return deleted
 
     def _touchpoints(self, ids: Iterable[str]) -> list[Item]:
@@ -161,7 +166,7 @@ class AwsPersonalData:
         folders = [key.partition(f"{id_}/")[0] + f"{id_}/" for key in keys if f"{id_}/" in key]
         keys = [key for key in keys if f"{id_}/" not in key]
         gone = sum(delete_objects(self._s3(), self._bucket, folder) for folder in folders)
-        return gone + delete_objects(self._s3(), self._bucket, f"attachments/{id_}/", *keys)
+        return gone + delete_objects(self._s3(), self._bucket, attachments_prefix(id_), *keys)
 
     # Profiles
 

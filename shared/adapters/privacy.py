@@ -12,7 +12,7 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from shared.adapters import dynamo
-from shared.adapters.objects import read_object
+from shared.adapters.objects import LINK_SECONDS, delete_objects, object_keys, read_object
 from shared.domain.errors import Contention, NotFound
 from shared.domain.model import ProfileId
 from shared.domain.privacy import (
@@ -31,7 +31,6 @@ Item = dict[str, Any]
 COUNT = "count#"
 MARKS = frozenset({"erasing", "suppression", "erased"})
 """Sort keys under a profile that stay until its erasure has ended, and the one that stays then."""
-LINK_SECONDS = 300
 ARCHIVE = "export.zip"
 _PER_TRANSACTION = 33
 """Profiles that are released at once, of three items each: a transaction holds 100."""
@@ -217,25 +216,6 @@ class DynamoPrivacyRequests:
                 )
         except Contention:
             raise NotFound("there is no such request any more") from None
-
-
-def object_keys(s3: Any, bucket: str, prefix: str) -> list[str]:
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    return [one["Key"] for page in pages for one in page.get("Contents", [])]
-
-
-def delete_objects(s3: Any, bucket: str, prefix: str, *keys: str) -> int:
-    """Delete what begins so, and `keys`; how many there were.
-
-    Raises OSError where the bucket kept one of them.
-    """
-    found = [*keys, *object_keys(s3, bucket, prefix)]
-    for start in range(0, len(found), 1000):
-        objects = [{"Key": key} for key in found[start : start + 1000]]
-        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
-        if answer.get("Errors"):
-            raise OSError("the bucket did not delete a file")
-    return len(found)
 
 
 def _key(kind: str, id_: str) -> dict[str, str]:

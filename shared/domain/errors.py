@@ -122,6 +122,22 @@ class SendDelayed(PasserelleError):
         self.retry_after = retry_after
 
 
+class MediumTooLarge(PasserelleError):
+    """A file has more bytes than we keep; reading it was broken off."""
+
+
+class MediumElsewhere(PasserelleError):
+    """A file is said to lie where its provider keeps none, or where nobody fetches anything."""
+
+
+class MediumUnreachable(PasserelleError):
+    """A file could not be fetched now; another attempt may bring it."""
+
+
+class MediumUnauthorized(PasserelleError):
+    """A provider does not let us have our files: our access to it must be mended."""
+
+
 class SendUnconfirmed(PasserelleError):
     """Nobody knows whether the provider took the message.
 

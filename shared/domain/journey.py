@@ -137,6 +137,14 @@ class FailureRequest(Model):
     failed: TouchpointId
 
 
+class MediaRequest(Model):
+    """A touchpoint came with files."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    touchpoint_id: TouchpointId
+
+
 class DeliveryRequest(Model):
     """A follow-up is due."""
 

@@ -74,14 +74,17 @@ class Endpoint(Model):
         return "|".join((self.channel, self.provider, self.account, self.address))
 
 
+Form = Literal["file", "image", "audio", "voice", "video", "sticker"]
+"""Of an attachment: `voice` is spoken into the phone, `audio` is a recording that was sent."""
+
+
 class Attachment(Model):
     """A file or medium that came along.
 
     `object_key` once it is in our bucket, `provider_reference` until it is fetched.
     """
 
-    form: Literal["file", "image", "audio", "voice", "video", "sticker"] = "file"
-    """`voice` is spoken into the phone, `audio` is a recording that was sent."""
+    form: Form = "file"
     name: str = Field(default="", max_length=255)
     content_type: str = Field(default="application/octet-stream", max_length=255)
     size: int | None = Field(default=None, ge=0)

@@ -20,6 +20,22 @@ class TouchpointReceived(Event):
     channel: str
     kind: str
     attempt: int = 1
+    has_media: bool = False
+    """Whether files came along; `media_fetching` sees to them."""
+
+
+class MediaReceived(Event):
+    """A touchpoint that was known already brought a file: a call's recording is ready."""
+
+    touchpoint_id: TouchpointId
+
+
+class MediaStored(Event):
+    """What became of the files of a touchpoint is known: how many were kept, and how many not."""
+
+    touchpoint_id: TouchpointId
+    stored: int
+    refused: int
 
 
 class ProfileUpdated(Event):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shared.domain.follow_up import FollowUpRule
     from shared.domain.identity import IdentityPolicy
     from shared.domain.matching import MatchingPolicy, MatchModel
+    from shared.domain.media import MediaPolicy
     from shared.domain.opting import ConsentPolicy
     from shared.domain.retention import RetentionPolicy
     from shared.domain.segment import SegmentPolicy
@@ -144,6 +145,12 @@ class Policies:
         from shared.domain.matching import MatchingPolicy
 
         return self._read("matching", MatchingPolicy)
+
+    @cached_property
+    def media(self) -> MediaPolicy:
+        from shared.domain.media import MediaPolicy
+
+        return self._read("media", MediaPolicy)
 
     @cached_property
     def ai_register(self) -> AiRegister:

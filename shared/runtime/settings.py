@@ -140,6 +140,11 @@ class FollowUpDeliverySettings(
     """A base URL in front of every provider's host; empty for the providers themselves."""
 
 
+class MediaFetchingSettings(LedgerSettings, SecretSettings):
+    provider_gateway: str = ""
+    """A base URL in front of every provider's host; empty for the providers themselves."""
+
+
 class DuplicateSuggestionSettings(ProfileSettings, AiUsesSettings):
     pass
 

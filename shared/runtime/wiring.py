@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Clock,
         ConsentStore,
         EventRules,
+        FileType,
         Haste,
         IdentifierForms,
         Ledger,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         PhoneNumbers,
         PrivacyRequests,
         ProfileStore,
+        ProviderMedia,
         Secrets,
         SegmentStore,
         Sender,
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
         EventRuleSettings,
         FollowUpDeliverySettings,
         LedgerSettings,
+        MediaFetchingSettings,
         PrivacyRequestsSettings,
         PrivacySettings,
         ProfileSettings,
@@ -307,6 +310,19 @@ def breakers(settings: TicketSettings) -> AccountBreakers:
     from shared.adapters.account_breakers import DynamoAccountBreakers
 
     return DynamoAccountBreakers(client("dynamodb"), settings.tickets_table)
+
+
+@cache
+def provider_media(settings: MediaFetchingSettings) -> ProviderMedia:
+    from shared.adapters.media import HttpMedia
+
+    return HttpMedia(gateway=settings.provider_gateway)
+
+
+def file_type() -> FileType:
+    from shared.adapters.file_types import file_type
+
+    return file_type
 
 
 @cache

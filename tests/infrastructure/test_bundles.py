@@ -91,6 +91,7 @@ ASKED: dict[str, list[tuple[dict[str, Any], str]]] = {
         (TOUCHPOINT, "NotFound"),
     ],
     "webhook_delivery": [({"subscription": "crm", "delivery_id": "d1"}, '"ended": "not wanted"')],
+    "media_fetching": [(TOUCHPOINT, '"media": {}')],
     "segment_evaluation": [({"profile_id": "p1", "touchpoint_id": "t1"}, '"moved": 0')],
     "preference_page": [
         (request("GET", "/preferences/k1.a.b", {"token": "k1.a.b"}), '"statusCode": 503'),
@@ -136,6 +137,14 @@ assert b"Bonjour" in mime(OutboundMessage.model_validate(message), sender_name="
 from shared.adapters.webhook_receivers import HttpWebhookReceivers
 answer = HttpWebhookReceivers().post("https://127.0.0.1/", "d", b"{}", ["whsec_AAAA"])
 assert answer.error == "its address is not public"
+""",
+    "media_fetching": EVERY_PROVIDER
+    + """
+from shared.policies.reader import read_policies
+from shared.runtime import wiring
+from shared.runtime.settings import MediaFetchingSettings
+assert wiring.file_type()(b"%PDF-1.7") in read_policies().media.types
+assert wiring.provider_media(MediaFetchingSettings.read())
 """,
     "duplicate_suggestion": """
 from shared.policies.reader import read_match_model
@@ -207,6 +216,14 @@ class KnowsNothing(BaseHTTPRequestHandler):
         body = b'{"SecretString": "{}", "Items": [], "Responses": {}}'
         self.send_response(200)
         self.send_header("content-type", "application/x-amz-json-1.0")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        """An empty bucket."""
+        body = b"<ListBucketResult></ListBucketResult>"
+        self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

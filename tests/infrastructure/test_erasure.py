@@ -93,9 +93,16 @@ def test_only_privacy_requests_deletes_what_is_personal(stack: Synthesised) -> N
             if f'"{action}"' in json.dumps(stack.statements(function["Role"]))
         }
 
-    assert may("s3:DeleteObject") == {"privacy_requests"}
+    # What is not kept, and what came while its touchpoint was erased, goes at once.
+    assert may("s3:DeleteObject") == {"privacy_requests", "media_fetching"}
     assert may("scheduler:DeleteSchedule") == {"privacy_requests"}
-    assert may("s3:ListBucket") == {"privacy_requests"}
+    assert may("s3:ListBucket") == {"privacy_requests", "media_fetching"}
+    files = [
+        one["Resource"]
+        for one in stack.statements(stack.functions()["media_fetching"]["Role"])
+        if "s3:DeleteObject" in json.dumps(one["Action"])
+    ]
+    assert [json.dumps(one).endswith('"/attachments/*"]]}') for one in files] == [True]
 
 
 def test_the_api_reads_exports_and_no_other_file_of_that_kind(stack: Synthesised) -> None:
@@ -105,7 +112,8 @@ def test_the_api_reads_exports_and_no_other_file_of_that_kind(stack: Synthesised
         for one in stack.statements(role)
         if one["Action"] == "s3:GetObject"
     ]
-    assert len(readable) == 2
+    assert len(readable) == 3
+    assert any("/attachments/*" in one for one in readable)
     assert any("/exports/*" in one for one in readable)
     assert any("/touchpoint/*" in one for one in readable)
 

@@ -76,6 +76,7 @@ def test_no_action_is_a_wildcard_and_each_wildcard_resource_is_known(stack: Synt
     known = {
         "AWS::S3::Bucket objects": r'"/\*"',
         "exports": r'"/exports/\*"',
+        "files of messages": r'"/attachments/\*"',
         "large touchpoints": r'"/touchpoint/\*"',
         "schedules of our group": r":schedule/passerelle/\*",
         "mail identities": r":identity/\*",
@@ -141,7 +142,7 @@ def test_few_read_secrets_and_each_only_those_it_needs(stack: Synthesised) -> No
         if "secretsmanager:" in text(stack.statements(function["Role"]))
     }
     signing = {"follow_up_delivery", "agent_api", "preference_page", "webhook_delivery"}
-    assert readers == {"webhook_intake", "privacy_requests"} | signing
+    assert readers == {"webhook_intake", "media_fetching", "privacy_requests"} | signing
     privacy = text(stack.statements(stack.functions()["privacy_requests"]["Role"]))
     page = text(stack.statements(stack.functions()["preference_page"]["Role"]))
     webhooks = text(stack.statements(stack.functions()["webhook_delivery"]["Role"]))
@@ -291,7 +292,7 @@ def test_only_providers_that_were_chosen_have_one_and_may_be_read(production: Sy
     names = {one["Properties"]["Name"] for one in secrets.values()}
     assert names == {"passerelle/whatsapp_cloud", "passerelle/twilio"}
     assert {one["DeletionPolicy"] for one in secrets.values()} == {"Retain"}
-    for name in ("webhook_intake", "follow_up_delivery"):
+    for name in ("webhook_intake", "follow_up_delivery", "media_fetching"):
         readable = {
             arn["Ref"]
             for one in production.statements(production.functions()[name]["Role"])
@@ -339,7 +340,7 @@ def test_what_starts_a_journey_and_may_end_in_a_queue_are_ids(stack: Synthesised
 
 def test_rules_lose_nothing(stack: Synthesised) -> None:
     rules = stack.resources("AWS::Events::Rule").values()
-    assert len(rules) == 16
+    assert len(rules) == 18
     for rule in rules:
         assert "EventBusName" in rule["Properties"]
         for target in rule["Properties"]["Targets"]:
@@ -350,12 +351,16 @@ def test_rules_lose_nothing(stack: Synthesised) -> None:
 def test_rules_say_what_their_target_expects(stack: Synthesised) -> None:
     """Each by event and narrowing, with the form of its input."""
     said = {}
+    media = {"data": {"has_media": [True]}}
     for rule in stack.resources("AWS::Events::Rule").values():
         pattern = rule["Properties"]["EventPattern"]
         assert pattern["source"] == ["passerelle"]
         (target,) = rule["Properties"]["Targets"]
         form = target.get("InputPath") or target["InputTransformer"]["InputTemplate"]
-        said[" ".join(pattern["detail-type"])] = (
+        name = " ".join(pattern["detail-type"])
+        # Two listen to it: the journey to each, and who fetches its files.
+        name += " with files" if pattern.get("detail") == media else ""
+        said[name] = (
             pattern.get("detail"),
             re.sub(r"<[^>]*>", "<>", form),
         )
@@ -365,6 +370,8 @@ def test_rules_say_what_their_target_expects(stack: Synthesised) -> None:
         "HelpRequested": (None, '{"touchpoint_id":<>}'),
         "WebhookReplayRequested": (None, '{"subscription":<>,"delivery_id":<>}'),
         "TouchpointReceived": (None, "$.detail.data"),
+        "MediaReceived": (None, '{"touchpoint_id":<>}'),
+        "TouchpointReceived with files": (media, '{"touchpoint_id":<>}'),
         "ClassificationOverridden": (None, "$.detail.data"),
         "OverrideReleased": (None, "$.detail.data"),
         "TicketChanged": (
@@ -391,7 +398,7 @@ def test_what_is_invoked_without_a_waiting_caller_has_a_queue(stack: Synthesised
         for one in stack.resources("AWS::Lambda::EventInvokeConfig").values()
         if "OnFailure" in one["Properties"]["DestinationConfig"]
     }
-    assert len(configured) == sum(shape.asynchronous for shape in FUNCTIONS.values()) == 6
+    assert len(configured) == sum(shape.asynchronous for shape in FUNCTIONS.values()) == 7
 
 
 def test_the_intake_may_invoke_itself_and_nobody_else_anything(stack: Synthesised) -> None:

@@ -1,6 +1,7 @@
 """The stores keep what their ports promise, on moto and on AWS's own DynamoDB Local alike."""
 
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
@@ -11,6 +12,7 @@ from shared.domain.follow_up import FollowUp, FollowUpState
 from shared.domain.identity import Identifier, IdentifierType
 from shared.domain.identity_graph import IdentityGraph, settled, united
 from shared.domain.identity_tie import TieKind, tie
+from shared.domain.media import Medium, MediumState, medium_name
 from shared.domain.model import ProfileId, TouchpointId
 from shared.domain.profile import LearnedLanguage, MergeSuggestion, Trait
 from shared.domain.ticket import Priority, Ticket, TicketStatus
@@ -25,7 +27,13 @@ from shared.domain.touchpoint import (
     Touchpoint,
     TouchpointState,
 )
-from shared.events.catalogue import FollowUpDone, FollowUpScheduled, TicketChanged, TicketOpened
+from shared.events.catalogue import (
+    FollowUpDone,
+    FollowUpScheduled,
+    MediaStored,
+    TicketChanged,
+    TicketOpened,
+)
 from shared.ports import Delivery, GraphChange, LedgerEntry, LogEntry, Quarantined
 from shared.providers.base import File, OneTimeProof
 from tests.builders import (
@@ -167,6 +175,55 @@ class TestLedger:
         (kept,) = entry.touchpoint.content.attachments
         stored = boto3.client("s3").get_object(Bucket=stores.bucket, Key=kept.object_key or "")
         assert stored["Body"].read() == b"%PDF"
+        # Nobody has looked at it: it is saved, never shown.
+        assert stored["ContentType"] == "application/octet-stream"
+        assert stored["ContentDisposition"] == "attachment"
+
+    def test_what_became_of_files_is_kept_with_its_event(self, stores: Stores) -> None:
+        file = AttachedFile(name="photo", provider_reference="1")
+        seen = touchpoint(Message(text="voilà", attachments=(file, AttachedFile(name="run.exe"))))
+        stores.ledger.record([observed(seen)])
+        (item,) = stores.client.scan(TableName=stores.names["touchpoints"])["Items"]
+        assert item["event"]["M"]["data"]["M"]["has_media"] == {"BOOL": True}
+        name = medium_name(file, 0)
+        key = stores.ledger.keep_media(seen.touchpoint_id, name, b"PNG", "image/png")
+        media = {
+            name: Medium(
+                state=MediumState.STORED, object_key=key, content_type="image/png", size=3
+            ),
+            "1": Medium(state=MediumState.REFUSED, because="type"),
+        }
+        event = MediaStored(touchpoint_id=seen.touchpoint_id, stored=1, refused=1)
+        assert stores.ledger.record_media(seen.touchpoint_id, media, event)
+        entry = stores.ledger.read(seen.touchpoint_id)
+        assert entry is not None and entry.media == media
+        assert isinstance(entry.touchpoint.content, Message)
+        assert [one.object_key for one in entry.touchpoint.content.attachments] == [key, None]
+        (item,) = stores.client.scan(TableName=stores.names["touchpoints"])["Items"]
+        assert item["event"]["M"]["type"] == {"S": "MediaStored"}
+        assert stores.ledger.read_media(key) == b"PNG"
+        stores.ledger.drop_media(key)
+        assert stores.ledger.read_media(key) is None
+
+    def test_of_a_touchpoint_that_was_erased_no_file_stays(self, stores: Stores) -> None:
+        """A status may have come for it since, so that there is an item."""
+        seen = whatsapp_message()
+        key = stores.ledger.keep_media(seen.touchpoint_id, "0", b"PNG", "image/png")
+        media = {"0": Medium(state=MediumState.STORED, object_key=key)}
+        event = MediaStored(touchpoint_id=seen.touchpoint_id, stored=1, refused=0)
+        assert not stores.ledger.record_media(seen.touchpoint_id, media, event)
+        assert stores.ledger.read_media(key) is None
+        assert stores.client.scan(TableName=stores.names["touchpoints"])["Items"] == []
+
+    def test_a_link_saves_the_file_under_its_name_and_nothing_else(self, stores: Stores) -> None:
+        hostile = 'a"; filename=x.html\r\n/é.pdf'
+        link = urlsplit(stores.ledger.media_link("attachments/1/0", hostile))
+        query = parse_qs(link.query)
+        assert link.path.endswith("/attachments/1/0")
+        assert query["response-content-disposition"] == [
+            "attachment; filename*=UTF-8''a%22%3B%20filename%3Dx.html%0D%0A%2F%C3%A9.pdf"
+        ]
+        assert {"X-Amz-Signature", "AWSAccessKeyId"} & set(query)
 
     def test_quarantine_keeps_the_request_without_its_credentials(self, stores: Stores) -> None:
         headers = {"content-type": "application/json", "authorization": "Basic c2VjcmV0"}

@@ -1,5 +1,6 @@
 """Touchpoints as the API shows them."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
@@ -11,6 +12,7 @@ from shared.domain.decision import Decision
 from shared.domain.errors import NotFound
 from shared.domain.identity import Identifier
 from shared.domain.journey import JourneyState, TicketOutcome
+from shared.domain.media import MediumState, attachments_of, medium_name
 from shared.domain.model import Instant, Model, ProfileId, TicketId, TouchpointId
 from shared.domain.override import Override, overridden
 from shared.domain.touchpoint import (
@@ -33,6 +35,23 @@ class OutcomeView(Model):
     queue: str | None = None
     profile: str | None = None
     """Why it is this profile's."""
+
+
+class MediumView(Model):
+    """What became of one of its files."""
+
+    position: int = Field(description="Of the attachment.")
+    name: str
+    state: MediumState
+    because: str | None = Field(
+        description="Refused: too large (`size`), not kept (`type`), lying elsewhere (`place`), or "
+        "an answer without sense (`answer`)."
+    )
+    content_type: str | None = Field(description="By its content; null where nobody knows.")
+    size: int | None
+    url: str | None = Field(
+        default=None, description="Saves the file, for five minutes; not in lists."
+    )
 
 
 class TouchpointView(Model):
@@ -72,6 +91,9 @@ class TouchpointView(Model):
     )
     delivery_times: dict[str, Instant] = Field(
         default={}, description="When it reached each stage, by status."
+    )
+    media: tuple[MediumView, ...] = Field(
+        default=(), description="Its files, as far as they were fetched and looked at."
     )
     deliveries: int = Field(description="How often the provider sent it.")
     attempt: int
@@ -117,11 +139,31 @@ def touchpoint_view(entry: LedgerEntry) -> TouchpointView:
             "outcome": _outcome(journey),
             "delivery": entry.delivery,
             "delivery_times": entry.delivery_times,
+            "media": _media(entry),
             "deliveries": entry.deliveries,
             "attempt": entry.attempt,
             "failed_step": entry.failed_step,
             "error": entry.error,
         }
+    )
+
+
+def _media(
+    entry: LedgerEntry, link: Callable[[str, str], str] | None = None
+) -> tuple[MediumView, ...]:
+    """With an address for each file that is kept, where `link` makes one."""
+    return tuple(
+        MediumView(
+            position=position,
+            name=attachment.name,
+            state=one.state,
+            because=one.because,
+            content_type=one.content_type,
+            size=one.size,
+            url=link(one.object_key, attachment.name) if link and one.object_key else None,
+        )
+        for position, attachment in enumerate(attachments_of(entry.touchpoint))
+        if (one := entry.media.get(medium_name(attachment, position))) is not None
     )
 
 
@@ -164,7 +206,9 @@ def read_touchpoint(
     found = ledger.read(touchpoint_id) or ledger.read_quarantined(touchpoint_id)
     if found is None:
         raise NotFound("there is no such touchpoint")
-    return _either(found)
+    if isinstance(found, Quarantined):
+        return _either(found)
+    return touchpoint_view(found).model_copy(update={"media": _media(found, ledger.media_link)})
 
 
 def list_touchpoints(

@@ -3,8 +3,10 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.decision import Decision
+from shared.domain.media import Medium, MediumState, medium_name
 from shared.domain.model import TicketId
-from shared.domain.touchpoint import DeliveryStatus, Direction, Message, PageView
+from shared.domain.touchpoint import Attachment, DeliveryStatus, Direction, Message, PageView
+from shared.events.catalogue import MediaStored
 from tests import builders
 from tests.builders import NOON
 from tests.fakes import World
@@ -144,3 +146,35 @@ def test_a_query_that_breaks_a_rule(client: Client, query: dict[str, str], field
 def test_a_cursor_that_is_none_of_ours(client: Client, cursor: str) -> None:
     answer = client.get("/v1/touchpoints", state="failed", cursor=cursor)
     assert (answer.status, answer.fields) == (400, ["cursor"])
+
+
+def test_files_that_are_kept_have_a_link_and_the_others_a_reason(
+    world: World, client: Client
+) -> None:
+    files = (Attachment(name="photo.jpg", provider_reference="1"), Attachment(name="run.exe"))
+    said = builders.touchpoint(Message(text="voilà", attachments=files))
+    world.ledger.record([builders.observed(said)])
+    world.ledger.change(said.touchpoint_id, profile_id=builders.profile_id())
+    photo_name = medium_name(files[0], 0)
+    key = world.ledger.keep_media(said.touchpoint_id, photo_name, b"JPEG", "image/jpeg")
+    media = {
+        photo_name: Medium(
+            state=MediumState.STORED, object_key=key, content_type="image/jpeg", size=4
+        ),
+        "1": Medium(state=MediumState.REFUSED, because="type"),
+    }
+    event = MediaStored(touchpoint_id=said.touchpoint_id, stored=1, refused=1)
+    world.ledger.record_media(said.touchpoint_id, media, event)
+    photo, program = client.get(f"/v1/touchpoints/{said.touchpoint_id}").body["media"]
+    assert photo == {
+        "position": 0,
+        "name": "photo.jpg",
+        "state": "stored",
+        "because": None,
+        "content_type": "image/jpeg",
+        "size": 4,
+        "url": f"https://files.example/{key}?name=photo.jpg",
+    }
+    assert (program["state"], program["because"], program["url"]) == ("refused", "type", None)
+    listed = client.get("/v1/touchpoints", state="received").body["items"][0]
+    assert [one["url"] for one in listed["media"]] == [None, None]

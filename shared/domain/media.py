@@ -1,0 +1,99 @@
+"""The files of a touchpoint: which are kept, and what became of each."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from hashlib import sha256
+from typing import Literal, get_args
+
+from pydantic import ByteSize, Field, model_validator
+
+from shared.domain.model import Model
+from shared.domain.touchpoint import Attachment, Form, Touchpoint
+
+
+class MediaPolicy(Model):
+    """What is kept of the files that come along (`policies/media.yaml`)."""
+
+    largest: Mapping[Form, ByteSize]
+    """In bytes, or as `16MB`."""
+    types: frozenset[str]
+    """Media types by which a file is known from its content, whatever its sender calls it."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "MediaPolicy":
+        if missing := [one for one in get_args(Form) if one not in self.largest]:
+            raise ValueError(f"largest: nothing is said of {', '.join(missing)}")
+        return self
+
+
+class MediumState(StrEnum):
+    STORED = "stored"
+    REFUSED = "refused"
+    """It is here no more, or never was: we do not keep such a file."""
+    GONE = "gone"
+    """The provider no longer has it."""
+    UNAUTHORIZED = "unauthorized"
+    """The provider does not let us have it: our access is wrong. Fetched once that is mended."""
+
+
+class Medium(Model):
+    """What became of one attachment."""
+
+    state: MediumState
+    because: Literal["size", "type", "place", "answer"] | None = None
+    """Refused: it is too large · not of a type we keep · where it lies is not its provider's · the
+    provider's answer makes no sense.
+    """
+    object_key: str | None = None
+    content_type: str | None = Field(default=None, max_length=255)
+    """By its content."""
+    size: int | None = Field(default=None, ge=0)
+
+    @property
+    def is_settled(self) -> bool:
+        return self.state is not MediumState.UNAUTHORIZED
+
+
+Media = Mapping[str, Medium]
+"""By what `medium_name` calls the attachment."""
+
+
+def medium_name(attachment: Attachment, position: int) -> str:
+    """The last part of its file's key, and what is known of it goes by this name.
+
+    Where it came with the request, its position. Else a digest of its reference: a call's
+    recordings come one by one, and each may move the others on.
+    """
+    reference = attachment.provider_reference
+    return sha256(reference.encode()).hexdigest()[:16] if reference else str(position)
+
+
+def attachments_of(touchpoint: Touchpoint) -> tuple[Attachment, ...]:
+    return getattr(touchpoint.content, "attachments", ())
+
+
+def has_media(touchpoint: Touchpoint) -> bool:
+    """Whether files came along that are still to be fetched, or looked at."""
+    return any(one.object_key or one.provider_reference for one in attachments_of(touchpoint))
+
+
+def with_media(touchpoint: Touchpoint, media: Media) -> Touchpoint:
+    """The same, its attachments saying where they are by now. What is refused is nowhere."""
+    if not media:
+        return touchpoint
+    attachments = tuple(
+        _as_kept(one, media[name]) if (name := medium_name(one, position)) in media else one
+        for position, one in enumerate(attachments_of(touchpoint))
+    )
+    content = touchpoint.content.model_copy(update={"attachments": attachments})
+    return touchpoint.model_copy(update={"content": content})
+
+
+def _as_kept(attachment: Attachment, medium: Medium) -> Attachment:
+    known = {"content_type": medium.content_type, "size": medium.size}
+    return attachment.model_copy(
+        update={
+            "object_key": medium.object_key,
+            **{name: value for name, value in known.items() if value is not None},
+        }
+    )
