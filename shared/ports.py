@@ -197,7 +197,8 @@ class Ledger(Protocol):
     def advance_delivery(self, told: Touchpoint, status: DeliveryStatus) -> Delivery:
         """Move an outbound touchpoint's delivery forward, never back, by what `told` says of it.
 
-        Before the touchpoint itself is fine. Returns how far it is then.
+        Of each stage the earliest time that was told counts. Before the touchpoint itself is fine.
+        Returns how far it is then.
         """
 
     def send_again(self, touchpoint_id: TouchpointId) -> bool:

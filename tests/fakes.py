@@ -298,7 +298,8 @@ class FakeLedger:
         known = self._delivery.get(id_)
         if known is None or DELIVERY_RANK[status.status] > DELIVERY_RANK[known.status]:
             self._delivery[id_] = status
-        self._times.setdefault(id_, {}).setdefault(status.status, told.occurred_at)
+        times = self._times.setdefault(id_, {})
+        times[status.status] = min(times.get(status.status, told.occurred_at), told.occurred_at)
         if status.price_category is not None:
             self._prices.setdefault(id_, status.price_category)
         return Delivery(self._delivery[id_], id_ in self._entries, *self._sent_for.get(id_, ()))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
@@ -21,6 +21,8 @@ from shared.domain.segment import SegmentPolicy
 from shared.domain.suppression import lifted_by_provider, told_by_provider
 from shared.domain.touchpoint import (
     DeliveryStatus,
+    DeliveryWatermark,
+    Direction,
     Identification,
     Stop,
     Touchpoint,
@@ -53,6 +55,12 @@ ATTEMPTS = 3
 """Two touchpoints of one person at once: reading again here is quicker than the journey's retry."""
 NO_SEGMENTS = SegmentPolicy()
 NO_ACCOUNTS = Accounts()
+WATERMARK_REACHES = timedelta(days=8)
+"""A week is the longest after their last words that somebody is written to on a channel that tells
+watermarks.
+"""
+WATERMARK_LOOKS_AT = 50
+"""Of the newest touchpoints of a person: one page of one query, whatever was said."""
 LARGEST_TRAIT = 2_000
 """Characters; a longer value stays in the ledger only."""
 MOST_TRAITS = 40
@@ -92,6 +100,12 @@ def update_profile(
     if isinstance(touchpoint.content, DeliveryStatus):
         _heed(touchpoint, touchpoint.content.stop, consents)
         return _advance_delivery(entry, touchpoint.content, ledger=ledger, profiles=profiles)
+    if isinstance(touchpoint.content, DeliveryWatermark):
+        identifiers, _ = normalise(touchpoint, policy=policy, accounts=accounts, forms=forms)
+        claims = claims_of(touchpoint, identifiers, policy)
+        return _advance_until(
+            entry, touchpoint.content, claims and claims.home, ledger=ledger, profiles=profiles
+        )
     if isinstance(touchpoint.content, TrackedEvent):
         _heed(touchpoint, touchpoint.content.stop, consents)
         _reopen(touchpoint, touchpoint.content.lifts, consents)
@@ -434,3 +448,40 @@ def _advance_delivery(
     event = _told_by(status, entry.touchpoint, delivery)
     profiles.finish(entry.touchpoint.touchpoint_id, entry.attempt, event)
     return _step(entry.touchpoint, (), f"the message is {status.status}")
+
+
+def _advance_until(
+    entry: LedgerEntry,
+    watermark: DeliveryWatermark,
+    home: Identifier | None,
+    *,
+    ledger: Ledger,
+    profiles: ProfileStore,
+) -> ProfileStep:
+    """Of all that left to this endpoint until then, in whatever order watermarks are told.
+
+    Where it is faster than the index, or a message is older than what is looked at, that message
+    waits for the next one: each tells of all before it.
+    """
+    told = entry.touchpoint
+    person = profiles.read(home.profile_id) if home is not None else None
+    since = watermark.until - WATERMARK_REACHES
+    moved = 0
+    if person is not None:
+        page = ledger.timeline(person.profile_ids, since=since, limit=WATERMARK_LOOKS_AT)
+        for one in page.items:
+            if _is_news(told, watermark, one):
+                message_id = one.touchpoint.provider_event_id
+                status = DeliveryStatus(status=watermark.status, message_id=message_id)
+                ledger.advance_delivery(told, status)
+                moved += 1
+    profiles.finish(told.touchpoint_id, entry.attempt)
+    return _step(told, (), f"messages that are {watermark.status} now: {moved}")
+
+
+def _is_news(told: Touchpoint, watermark: DeliveryWatermark, entry: LedgerEntry) -> bool:
+    sent = entry.touchpoint
+    if sent.direction is not Direction.OUTBOUND or sent.endpoint != told.endpoint:
+        return False
+    known_at = entry.delivery_times.get(watermark.status)
+    return sent.occurred_at <= watermark.until and (known_at is None or told.occurred_at < known_at)

@@ -115,7 +115,8 @@ FUNCTIONS = {
         packages=("idna", "phonenumbers", "PyYAML", "tzdata"),
         grants=(
             *READ_TOUCHPOINT,
-            Grant("touchpoints", (UPDATE,)),
+            Grant("touchpoints", (BATCH_GET, UPDATE)),
+            Grant("touchpoints/index/by_profile", (QUERY,)),
             Grant("profiles", (GET, BATCH_GET, PUT, UPDATE, DELETE, QUERY)),
         ),
     ),

@@ -344,9 +344,10 @@ class DynamoLedger:
 
     def advance_delivery(self, told: Touchpoint, status: DeliveryStatus) -> Delivery:
         message = touchpoint_id(told.provider, told.account, status.message_id)
+        stage, at = f"{status.status}_at", isoformat(told.occurred_at)
         always: dict[str, Any] = {
             "set_once": {
-                f"{status.status}_at": isoformat(told.occurred_at),
+                stage: at,
                 **({"price_category": status.price_category} if status.price_category else {}),
                 **({"expires_at": expiry(told, self._retention)} if self._retention else {}),
             },
@@ -368,6 +369,10 @@ class DynamoLedger:
                 raise
             # It came late, or again. An erasure must find it all the same.
             item = self._updated(message, **always)
+        if item[stage] > at:
+            # What is told of many messages at once tells a stage of the same one several times.
+            with suppress(Contention), dynamo.contention():
+                self._update(message, set_={stage: at}, condition=f"#{stage} > :{stage}")
         return Delivery(
             status=DeliveryStatus.model_validate_json(item["delivery"]),
             is_known=_holds_touchpoint(item),

@@ -64,6 +64,7 @@ CLASS_OF_KIND = {
     "warranty_claim": "transaction",
     "consent": "consent",
     "delivery_status": "delivery_status",
+    "delivery_watermark": "delivery_status",
 }
 """Which span holds for which kind of content."""
 

@@ -39,7 +39,7 @@ LONGEST = timedelta(days=3660)
 
 UNDERSTOOD = frozenset({"message", "review", "survey_answer"})
 """Kinds of what is said, which TouchpointClassified tells of."""
-_NAMELESS = frozenset({"delivery_status", "unsupported"})
+_NAMELESS = frozenset({"delivery_status", "delivery_watermark", "unsupported"})
 _RECORDS = (Order, Appointment, Contract, GoodsReturn, WarrantyClaim)
 _EVERY_MOOD = frozenset(Sentiment)
 _SLACK = 2

@@ -312,6 +312,17 @@ class DeliveryStatus(Model):
     """Whether it costs anything: the same category may be free within a window."""
 
 
+class DeliveryWatermark(Model):
+    """Everything we sent to the touchpoint's endpoint until a moment arrived, or was read.
+
+    Some providers (Messenger) tell a time where others name a message.
+    """
+
+    kind: Literal["delivery_watermark"] = "delivery_watermark"
+    status: Literal["delivered", "read"]
+    until: Instant
+
+
 class PageView(Model):
     kind: Literal["page_view"] = "page_view"
     name: str | None = None
@@ -471,6 +482,7 @@ Content = Annotated[
     | MessageDeletion
     | Call
     | DeliveryStatus
+    | DeliveryWatermark
     | PageView
     | TrackedEvent
     | Identification

@@ -15,7 +15,6 @@ from pydantic import BeforeValidator, Field, JsonValue, StringConstraints
 
 from shared.domain.errors import MalformedPayload, MissingSecret
 from shared.domain.identity import Identifier, IdentifierType
-from shared.domain.model import isoformat
 from shared.domain.touchpoint import (
     Attachment,
     Automation,
@@ -25,6 +24,7 @@ from shared.domain.touchpoint import (
     ConsentStatement,
     Content,
     DeliveryStatus,
+    DeliveryWatermark,
     Direction,
     Endpoint,
     Line,
@@ -503,9 +503,8 @@ def _edit(happening: Happening, part: Any) -> list[Touchpoint]:
 def _receipt(
     status: Literal["delivered", "read"], happening: Happening, part: Any
 ) -> list[Touchpoint]:
-    """A watermark speaks of all messages until a moment and names none.
-
-    That they read is their own doing and worth knowing; that something arrived is not.
+    """A watermark speaks of all messages until a moment. It counts where none is named: Messenger
+    names none that was read, and for old clients none that arrived.
     """
     receipt = read_model(Receipt, part)
     at = happening.at
@@ -518,12 +517,10 @@ def _receipt(
             )
             for mid in named
         ]
-    content: Content = Unsupported(what=f"{status} until a moment, of no message that is named")
-    if status == "read" and receipt.watermark is not None:
-        until = isoformat(instant(receipt.watermark))
-        content = TrackedEvent(
-            name=f"{happening.account.provider}_read", properties={"until": until}
-        )
+    content: Content = Unsupported(what=f"{status}, of no message and until no moment")
+    if receipt.watermark is not None:
+        until = moment(receipt.watermark, happening.account.received_at)
+        content = DeliveryWatermark(status=status, until=until)
     touchpoint = happening.touchpoint(None, content, at=at)
     return [touchpoint.model_copy(update={"direction": Direction.PASSIVE})]
 

@@ -257,6 +257,19 @@ class TestLedger:
         assert entry.delivery.status == "read"
         assert set(entry.delivery_times) == {"sent", "delivered", "read"}
 
+    def test_of_each_stage_the_earliest_time_counts_whichever_is_told_first(
+        self, stores: Stores
+    ) -> None:
+        sent = touchpoint(Message(text="Bonjour"), key="wamid.out", direction=Direction.OUTBOUND)
+        stores.ledger.record([observed(sent)])
+        read = DeliveryStatus(status="read", message_id="wamid.out")
+        for minute in (2, 1, 3):
+            seen = touchpoint(read, key=f"read-{minute}", at=NOON + timedelta(minutes=minute))
+            stores.ledger.advance_delivery(seen, read)
+        entry = stores.ledger.read(sent.touchpoint_id)
+        assert entry is not None
+        assert entry.delivery_times == {"read": NOON + timedelta(minutes=1)}
+
     def test_a_status_knows_for_what_its_message_left_and_what_it_costs(
         self, stores: Stores
     ) -> None:

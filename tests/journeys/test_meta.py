@@ -1,6 +1,7 @@
 """Messenger and Instagram on the synthesised template: asked, answered, seen."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -26,6 +27,34 @@ def hears(cloud: LocalCloud, provider: str, *events: dict[str, Any]) -> None:
     call = cloud.signed(provider, json.dumps(body), {"content-type": "application/json"})
     assert cloud.receive(call).status == 200
     cloud.settle()
+
+
+def test_all_that_left_until_a_moment_is_read(cloud: LocalCloud, agent: Agent) -> None:
+    """Messenger names no message that was read. A moment before ours left changes nothing."""
+    hears(cloud, "messenger", {"message": {"mid": "m_ASKED", "text": STORY}})
+    (ticket,) = agent.get("/v1/tickets?queue=orders")["items"]
+    before = int(cloud.clock.now().timestamp() * 1000) - 1
+    cloud.advance(timedelta(minutes=1))
+    path = f"/v1/tickets/{ticket['ticket_id']}/replies"
+    assert agent.send("POST", path, text="C'est parti !")[0] == 202
+    cloud.settle()
+
+    def delivery() -> dict[str, Any] | None:
+        timeline = agent.get(f"/v1/profiles/{ticket['profile_id']}/timeline")["items"]
+        assert [one["direction"] for one in timeline] == ["outbound", "inbound"]
+        found = agent.get(f"/v1/touchpoints/{timeline[0]['touchpoint_id']}").get("delivery")
+        assert found is None or isinstance(found, dict)
+        return found
+
+    hears(cloud, "messenger", {"read": {"watermark": before}})
+    assert delivery() is None
+    cloud.advance(timedelta(minutes=1))
+    after = int(cloud.clock.now().timestamp() * 1000)
+    hears(cloud, "messenger", {"delivery": {"watermark": after, "seq": 7}})
+    hears(cloud, "messenger", {"read": {"watermark": after}})
+    found = delivery()
+    assert found is not None and found["status"] == "read"
+    assert not cloud.failed_journeys
 
 
 @pytest.mark.parametrize("provider", LINES)

@@ -114,6 +114,9 @@ def _nothing() -> None:
 
 def _transmit(message: OutboundMessage, outgoing: Outgoing, ports: Ports) -> Attempt:
     provider = message.endpoint.provider
+    # Before the provider is asked: it tells what was read by its own time of the message, which is
+    # later then.
+    left_at = ports.clock.now()
     try:
         message_id = ports.sender.transmit(provider, outgoing)
     except SendRefused as error:
@@ -124,7 +127,7 @@ def _transmit(message: OutboundMessage, outgoing: Outgoing, ports: Ports) -> Att
         return Unconfirmed(str(error))
     except SendDelayed as error:
         return Delayed(str(error), error.retry_after)
-    return outbound_touchpoint(message, message_id, ports.clock.now())
+    return outbound_touchpoint(message, message_id, left_at)
 
 
 def _says_of_account(how: Attempt) -> bool | None:

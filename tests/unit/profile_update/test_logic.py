@@ -14,6 +14,7 @@ from functions.profile_update.logic import (
     LARGEST_TRAITS,
     MOST_TRAITS,
     NOBODY,
+    WATERMARK_LOOKS_AT,
     update_profile,
 )
 from shared.adapters.phone_numbers import LibPhoneNumber
@@ -40,6 +41,7 @@ from shared.domain.touchpoint import (
     Channel,
     ConsentStatement,
     DeliveryStatus,
+    DeliveryWatermark,
     Direction,
     Identification,
     Message,
@@ -693,6 +695,142 @@ class TestDelivery:
         update(world, self.status("read", account="another line"))
         entry = world.ledger.read(ours.touchpoint_id)
         assert entry is not None and entry.delivery is None
+
+
+class TestWatermark:
+    """In some minutes a message left, and up to some all that left is told to be read."""
+
+    def sent(self, world: World, minute: int, **overrides: Any) -> Touchpoint:
+        fields: dict[str, Any] = {
+            "key": f"out-{minute}",
+            "direction": Direction.OUTBOUND,
+            "at": NOON + timedelta(minutes=minute),
+        }
+        ours = touchpoint(**fields | overrides)
+        world.ledger.record_sent(ours, profile_id())
+        return ours
+
+    def known(self, world: World) -> None:
+        """They wrote first; nobody is written to who did not."""
+        update(world, touchpoint(key="theirs"))
+
+    def watermark(self, minute: int, status: str = "read", **overrides: Any) -> Touchpoint:
+        until = NOON + timedelta(minutes=minute)
+        content = DeliveryWatermark.model_validate({"status": status, "until": until})
+        fields = {
+            "key": f"{status} until {minute}",
+            "direction": Direction.PASSIVE,
+            "at": until + timedelta(seconds=1),
+        }
+        return touchpoint(content, **fields | overrides)
+
+    def status(self, world: World, ours: Touchpoint) -> str | None:
+        entry = world.ledger.read(ours.touchpoint_id)
+        assert entry is not None
+        return entry.delivery.status if entry.delivery is not None else None
+
+    def test_all_that_left_until_then_is_read_and_what_left_later_is_not(
+        self, world: World
+    ) -> None:
+        self.known(world)
+        ours = [self.sent(world, minute) for minute in (1, 2, 3)]
+        step = update(world, self.watermark(2))
+        assert [self.status(world, one) for one in ours] == ["read", "read", None]
+        assert (step.profile_id, step.next_step) == (NOBODY, "nothing")
+        assert step.why == "messages that are read now: 2"
+
+    def test_it_speaks_of_one_endpoint_and_of_our_words_only(self, world: World) -> None:
+        self.known(world)
+        elsewhere = self.sent(world, 1, endpoint=endpoint(account="another line"))
+        theirs = touchpoint(key="theirs")
+        update(world, self.watermark(2))
+        assert self.status(world, elsewhere) is None
+        assert self.status(world, theirs) is None
+
+    def test_what_the_person_got_under_another_profile_of_theirs_is_meant_too(
+        self, world: World
+    ) -> None:
+        self.known(world)
+        both = touchpoint(key="both", identifiers=(identifier(), WHATSAPP_USER))
+        update(world, both, TRUSTS_ITS_PHONES)
+        ours = touchpoint(key="out-1", direction=Direction.OUTBOUND, at=NOON)
+        world.ledger.record_sent(ours, profile_id_from(WHATSAPP_USER))
+        update(world, self.watermark(2))
+        assert self.status(world, ours) == "read"
+
+    @pytest.mark.parametrize("identifiers", [(), (identifier("+33699999999"),)])
+    def test_of_nobody_and_of_a_stranger_nothing_is_known(
+        self, world: World, identifiers: tuple[Identifier, ...]
+    ) -> None:
+        self.known(world)
+        ours = self.sent(world, 1)
+        seen = self.watermark(2, identifiers=identifiers)
+        assert update(world, seen).why == "messages that are read now: 0"
+        assert state(world, seen) is TouchpointState.PROCESSED
+        assert self.status(world, ours) is None
+
+    def test_it_is_no_contact_and_stands_in_no_timeline(self, world: World) -> None:
+        self.known(world)
+        before = read(world, profile_id())
+        update(world, self.watermark(2))
+        assert read(world, profile_id()) == before
+        assert len(world.ledger.timeline([profile_id()]).items) == 1
+
+    def test_told_again_it_changes_nothing(self, world: World) -> None:
+        self.known(world)
+        ours = self.sent(world, 1)
+        for _ in range(2):
+            update(world, self.watermark(2))
+        later = update(world, self.watermark(3))
+        assert later.why == "messages that are read now: 0"
+        entry = world.ledger.read(ours.touchpoint_id)
+        assert entry is not None
+        assert entry.delivery_times == {"read": NOON + timedelta(minutes=2, seconds=1)}
+
+    def test_it_looks_at_one_page(self, world: World) -> None:
+        self.known(world)
+        oldest = self.sent(world, 1)
+        for number in range(WATERMARK_LOOKS_AT):
+            self.sent(world, 2, key=f"later-{number}")
+        update(world, self.watermark(3))
+        assert self.status(world, oldest) is None
+
+    @given(data=st.data())
+    def test_in_whatever_order_they_come_it_ends_in_the_same(self, data: st.DataObject) -> None:
+        minutes = st.integers(1, 9)
+        sent_at = data.draw(st.lists(minutes, max_size=4, unique=True))
+        statuses = st.sampled_from(["delivered", "read"])
+        told = data.draw(st.lists(st.tuples(minutes, statuses), max_size=5, unique=True))
+        single = st.sampled_from(sent_at or [1])
+        named = data.draw(st.lists(st.tuples(single, statuses), max_size=2, unique=True))
+        events = [self.watermark(minute, status) for minute, status in told] + [
+            touchpoint(
+                DeliveryStatus.model_validate({"status": status, "message_id": f"out-{minute}"}),
+                key=f"out-{minute}:{status}",
+                at=NOON + timedelta(minutes=minute, seconds=30),
+            )
+            for minute, status in named
+        ]
+        ends = []
+        for order in (events, data.draw(st.permutations([*events, *events]))):
+            world = World()
+            self.known(world)
+            ours = [self.sent(world, minute) for minute in sent_at]
+            for one in order:
+                update(world, one)
+            entries = [world.ledger.read(one.touchpoint_id) for one in ours]
+            ends.append(
+                [
+                    (one.delivery and one.delivery.status, one.delivery_times)
+                    for one in entries
+                    if one is not None
+                ]
+            )
+        assert ends[0] == ends[1]
+        for minute, (status, _) in zip(sent_at, ends[0], strict=True):
+            reached = [one for until, one in told if until >= minute]
+            reached += [one for at, one in named if at == minute]
+            assert status == ("read" if "read" in reached else "delivered" if reached else None)
 
 
 def test_the_phone_the_builders_speak_of_is_a_real_one() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from infra.local.clients.base import client_names, find_client
 from shared.domain.errors import MalformedPayload, MissingSecret, Unauthentic
-from shared.domain.touchpoint import DeliveryStatus
+from shared.domain.touchpoint import DeliveryStatus, DeliveryWatermark
 from shared.providers.base import (
     Observed,
     Outcome,
@@ -157,7 +157,10 @@ def test_keeps_what_each_touchpoint_came_from(case: Case) -> None:
 
 @each(READABLE)
 def test_a_status_points_to_the_message_it_is_about(case: Case) -> None:
-    """The outbound touchpoint's key is the message id alone; a status has a key of its own."""
+    """The outbound touchpoint's key is the message id alone; a status has a key of its own.
+
+    Where the provider names no message but a moment, all until then of that endpoint are meant.
+    """
     for one in take_in_case(case):
         content = one.touchpoint.content
         if isinstance(content, DeliveryStatus):
@@ -166,6 +169,9 @@ def test_a_status_points_to_the_message_it_is_about(case: Case) -> None:
                 one.touchpoint.provider_event_id
                 == f"{content.message_id}:" + (one.touchpoint.provider_event_id.rpartition(":")[2])
             )
+        if isinstance(content, DeliveryWatermark):
+            assert one.touchpoint.endpoint is not None, "whose messages it speaks of"
+            assert content.until <= NOW
 
 
 @each(READABLE)
