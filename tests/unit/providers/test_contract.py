@@ -377,8 +377,10 @@ def test_any_value_anywhere_is_read_or_refused_without_being_quoted(case: Case) 
     provider, request = find_provider(case.provider), case.request
     secret = provider.read_secret(SECRETS[case.provider])
     fields = fields_of(request)
-    for spot in spots(fields):
-        for value in NASTY:
+    for number, spot in enumerate(spots(fields)):
+        # A third of them in each spot, in turn: a fixture has many spots, and `make fuzz` tries
+        # everything everywhere.
+        for value in NASTY[number % 3 :: 3]:
             body = as_body(changed(fields, spot, value), request)
             try:
                 provider.parse(replace(request, body=body), secret, NOW)
