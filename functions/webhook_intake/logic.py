@@ -66,7 +66,8 @@ def take_in(
         return Intake(challenge)
     provider.verify(request, usable, fetch)
     if (endpoint := provider.mailbox(request, usable)) is not None:
-        waiting = [entry.touchpoint for entry in ledger.mailbox(endpoint)]
+        found = ledger.mailbox(endpoint, after=provider.mailbox_since(request))
+        waiting = [entry.touchpoint for entry in found]
         return Intake(provider.render_mailbox(request, waiting))
     now = clock.now()
     proof = provider.one_time_proof(request, usable)

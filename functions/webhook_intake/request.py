@@ -1,6 +1,6 @@
 """API Gateway's event (payload format 2.0) and our request, there and back."""
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -54,8 +54,11 @@ def webhook_request(
 
 
 def gateway_response(response: WebhookResponse) -> dict[str, Any]:
-    return {
+    answer = {
         "statusCode": response.status,
         "headers": {"content-type": response.content_type, **(response.headers or {})},
         "body": response.body,
     }
+    if isinstance(response.body, bytes):
+        answer |= {"body": b64encode(response.body).decode(), "isBase64Encoded": True}
+    return answer

@@ -16,6 +16,11 @@ from infra.constructs.acknowledgements import acknowledge
 
 HTTP = apigateway.HttpMethod
 WEBHOOK_ROUTES = ("/webhooks/{provider}", "/webhooks/{provider}/{path+}")
+WEBHOOK_METHODS = [HTTP.GET, HTTP.POST]
+"""Not ANY: that would take a browser's preflight too, which the gateway then leaves to the function
+(https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html), and a page of the
+company's site could not open a chat.
+"""
 API_ROUTE = "/v1/{path+}"
 API_METHODS = [HTTP.GET, HTTP.POST, HTTP.PUT, HTTP.PATCH, HTTP.DELETE]
 PREFERENCES_ROUTE = "/preferences/{token}"
@@ -142,7 +147,9 @@ class HttpApi(Construct):
             "signed_in", agents.pool, user_pool_clients=[agents.client]
         )
         for path in WEBHOOK_ROUTES:
-            for route in self.api.add_routes(path=path, methods=[HTTP.ANY], integration=intake):
+            for route in self.api.add_routes(
+                path=path, methods=WEBHOOK_METHODS, integration=intake
+            ):
                 acknowledge(route, {"APIG4": "The function verifies the provider's signature."})
         self.api.add_routes(
             path=API_ROUTE, methods=API_METHODS, integration=api, authorizer=signed_in

@@ -16,6 +16,7 @@ from infra.local.bedrock import Behaviour
 from infra.local.files import FILES
 from infra.local.gateway import Request, Response
 from infra.local.page import Page, back_to_page
+from infra.local.shop import Shop
 from infra.local.simulators.base import SimulatedRequest
 from shared.domain.errors import InvalidInput
 from shared.runtime.http import problem
@@ -51,6 +52,7 @@ class Control:
             ("POST", "/_local/replay"): self._replay,
             ("GET", "/_local/ai_report"): lambda one: cloud.stories.ai_report(one.query),
             ("GET", "/_local"): self._page.show,
+            ("GET", "/_local/chat"): Shop(cloud).show,
             ("POST", "/_local/page/play"): self._page.play,
             ("POST", "/_local/page/clock"): self._move_clock_on_page,
         }

@@ -74,10 +74,10 @@ class WebhookRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookResponse:
-    """What the provider gets to hear."""
+    """What the provider gets to hear. A body of bytes is compressed, or no text."""
 
     status: int = 200
-    body: str = ""
+    body: str | bytes = ""
     content_type: str = "text/plain; charset=utf-8"
     headers: Mapping[str, str] | None = None
 
@@ -288,6 +288,10 @@ class Provider(Generic[SecretT]):
         """Whose waiting messages this request asks for (after `verify`); None for every provider
         that pushes.
         """
+        return None
+
+    def mailbox_since(self, request: WebhookRequest) -> datetime | None:
+        """From when on it asks for them; None for all."""
         return None
 
     def render_mailbox(

@@ -1,18 +1,26 @@
-"""Our own chat widget on the company's site. The routes below /webhooks/web_chat:
+"""Our own chat widget on the company's site (docs/web-chat.md). The routes below
+/webhooks/web_chat:
 
+- `GET widget.js`: the widget, which is `web_chat.js` beside this file.
 - `POST sessions` opens a session: `{}`, or `{"user_id", "user_hash"}` for a customer who is signed
   in on the site, whose server made the hash: hex HMAC-SHA256(identity secret, user id). With the
   token of an earlier session that session goes on. Answers `{"session", "token", "expires_at"}`.
 - `POST messages` with `Authorization: Bearer <token>`: `{"id", "text", "sent_at"?}`. The widget
-  chooses the id and repeats it when it tries again. Answers `{"accepted", "id"}`.
-- `GET messages?after=<id>` with the same header: what waits for the person, oldest first, after the
-  message of that id. Answers `{"messages": [{"id", "text", "sent_at", "in_reply_to"}]}`, with
-  `choices` of `{"id", "title"}` and `files` of `{"url", "name", "content_type"}` where it has some.
+  chooses the id and repeats it when it tries again. Beside or instead of the text it may send the
+  answer that was picked, `"choice": {"id"?, "title"}` with `"in_reply_to"` the message that offered
+  it, or a place, `{"latitude", "longitude", "name"?}`. Answers `{"accepted", "id"}`.
+- `GET messages` with the same header: what waits for the person, oldest first. Answers
+  `{"messages": [{"id", "text", "sent_at", "in_reply_to", "choices"?, "files"?}]}`: choices are
+  `{"id", "title"}`, files `{"url", "name", "content_type"}`. `?after=<id>`: only what is
+  behind that message. `?since=<sent_at>`: only what was sent since, and two minutes before, where
+  some may be known; unlike `after` it reads no more than it tells, and misses nothing that two
+  senders wrote in the wrong order.
 
 A token is a JSON Web Token (RFC 7519), HS256. It is read here with the standard library: the
 algorithm is not the caller's to choose, and a JWT library would cost a cold start 150 ms.
 """
 
+import gzip
 import hmac
 import json
 import re
@@ -20,15 +28,26 @@ import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from shared.domain.errors import MalformedPayload, Unauthentic
 from shared.domain.identity import Identifier, IdentifierType, Proof
 from shared.domain.model import isoformat
-from shared.domain.touchpoint import Channel, Direction, Endpoint, Message, Touchpoint
+from shared.domain.touchpoint import (
+    Attachment,
+    Channel,
+    Choice,
+    Direction,
+    Endpoint,
+    Message,
+    Place,
+    Touchpoint,
+)
 from shared.providers.base import (
     JSON_TYPE,
     Fetch,
@@ -37,6 +56,7 @@ from shared.providers.base import (
     Outcome,
     Payload,
     Provider,
+    ProviderId,
     Secret,
     WebhookRequest,
     WebhookResponse,
@@ -54,12 +74,20 @@ NAME = "web_chat"
 AUDIENCE = "web_chat"
 """So that no other token of the house, signed by mistake with the same secret, opens a chat."""
 
+SCRIPT_TYPE = "text/javascript; charset=utf-8"
 LIFETIME = timedelta(days=7)
 LONGEST_TEXT = 4096
 LONGEST_ON_THE_WAY = timedelta(hours=1)
 """How long ago a message may claim to be written. Promises count from then: who could claim last
 year would stand before everybody else, and one whose clock is slow would have answered in vain.
 """
+
+OVERLAP = timedelta(minutes=2)
+"""How much later than it says a message may become visible: its sender waited for somebody, or the
+index lags behind.
+"""
+SCRIPT_FRESH = timedelta(hours=1)
+"""How long a browser asks nobody for the widget; for a day after that it asks while it uses it."""
 
 _HEADER = b'{"alg":"HS256","typ":"JWT"}'
 _TOKEN = re.compile(r"[\w-]{1,200}\.[\w-]{1,2000}\.[\w-]{1,100}", re.ASCII)
@@ -94,10 +122,47 @@ class Opening(Payload):
     user_hash: str = ""
 
 
+class Picked(Payload):
+    id: str = Field(default="", max_length=1024)
+    title: str = Field(max_length=1024, pattern=r"\S")
+
+
+class Spot(Payload):
+    latitude: float = Field(ge=-90, le=90)
+    longitude: float = Field(ge=-180, le=180)
+    name: str = Field(default="", max_length=1024)
+
+
 class Sent(Payload):
     id: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$")]
-    text: str = Field(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S")
+    text: str = Field(default="", max_length=LONGEST_TEXT)
     sent_at: str = Field(default="", max_length=40)
+    choice: Picked | None = None
+    place: Spot | None = None
+    in_reply_to: ProviderId | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.text.strip() and self.choice is None and self.place is None:
+            raise ValueError("there is no text, no choice and no place")
+        return self
+
+    def message(self) -> Message:
+        choice, place = self.choice, self.place
+        return Message(
+            text=self.text if self.text.strip() else (choice.title if choice else ""),
+            choice=Choice(id=choice.id, title=choice.title) if choice else None,
+            place=Place(**place.model_dump()) if place else None,
+            in_reply_to=self.in_reply_to,
+        )
+
+
+class Script(NamedTuple):
+    """The widget as it is served."""
+
+    text: str
+    compressed: bytes
+    tag: str
 
 
 class WebChat(Provider[WebChatSecret]):
@@ -106,7 +171,12 @@ class WebChat(Provider[WebChatSecret]):
     largest_body = 100_000
 
     def challenge(self, request: WebhookRequest, secret: WebChatSecret) -> WebhookResponse | None:
-        """Open a session, or go on with one. Nothing is stored: the session is its token."""
+        """The widget itself; or open a session, or go on with one.
+
+        Nothing is stored: the session is its token.
+        """
+        if (request.method, request.path) == ("GET", "widget.js"):
+            return _served(_script(), request)
         if (request.method, request.path) != ("POST", "sessions"):
             return None
         try:
@@ -136,6 +206,10 @@ class WebChat(Provider[WebChatSecret]):
             return None
         return _endpoint(_claims(request, secret), secret)
 
+    def mailbox_since(self, request: WebhookRequest) -> datetime | None:
+        since = _moment(request.parameter("since"))
+        return max(since, _LONG_AGO) - OVERLAP if since else None
+
     def render_mailbox(
         self, request: WebhookRequest, waiting: Sequence[Touchpoint]
     ) -> WebhookResponse:
@@ -162,7 +236,7 @@ class WebChat(Provider[WebChatSecret]):
             direction=Direction.INBOUND,
             occurred_at=_written_at(sent.sent_at, received_at),
             received_at=received_at,
-            content=Message(text=sent.text),
+            content=sent.message(),
             identifiers=_identifiers(claims),
             proof=Proof.SIGNED_USER if claims.sub is not None else None,
             endpoint=_endpoint(claims, secret),
@@ -250,21 +324,58 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
 def _message(touchpoint: Touchpoint) -> dict[str, Any]:
-    said = touchpoint.content if isinstance(touchpoint.content, Message) else Message()
-    choices = [{"id": one.id, "title": one.title} for one in said.offers]
-    files = [
-        {"url": one.provider_reference, "name": one.name, "content_type": one.content_type}
-        for one in said.attachments
-    ]
-    return {
+    content = touchpoint.content
+    told = {
         "id": touchpoint.provider_event_id,
         "text": touchpoint.text,
         "sent_at": isoformat(touchpoint.occurred_at),
-        "in_reply_to": said.in_reply_to,
-        **({"choices": choices} if choices else {}),
-        **({"files": files} if files else {}),
+        "in_reply_to": getattr(content, "in_reply_to", None),
     }
+    if isinstance(content, Message) and content.offers:
+        told["choices"] = [{"id": one.id, "title": one.title} for one in content.offers]
+    if isinstance(content, Message) and (files := [*filter(None, map(_file, content.attachments))]):
+        told["files"] = files
+    return told
+
+
+def _file(attachment: Attachment) -> dict[str, str] | None:
+    """None for what nobody outside can fetch."""
+    url = attachment.provider_reference or ""
+    if not url.startswith("https://"):
+        return None
+    return {"url": url, "name": attachment.name, "content_type": attachment.content_type}
+
+
+@cache
+def _script() -> Script:
+    """Read and compressed once, when somebody asks for it."""
+    content = Path(__file__).with_suffix(".js").read_bytes()
+    tag = f'"{sha256(content).hexdigest()[:16]}"'
+    return Script(content.decode(), gzip.compress(content, mtime=0), tag)
+
+
+def _served(script: Script, request: WebhookRequest) -> WebhookResponse:
+    """For anybody: it holds no secret and is the same for all. The gateway does not compress."""
+    fresh = int(SCRIPT_FRESH.total_seconds())
+    headers = {
+        "cache-control": f"public, max-age={fresh}, stale-while-revalidate=86400",
+        "cross-origin-resource-policy": "cross-origin",
+        "etag": script.tag,
+        "vary": "accept-encoding",
+        "x-content-type-options": "nosniff",
+    }
+    # A cache that compresses by itself marks the tag as weak (RFC 9110, section 8.8.3).
+    known = {one.strip().removeprefix("W/") for one in request.header("if-none-match").split(",")}
+    if script.tag in known:
+        return WebhookResponse(status=304, content_type=SCRIPT_TYPE, headers=headers)
+    if "gzip" in request.header("accept-encoding"):
+        headers["content-encoding"] = "gzip"
+        return WebhookResponse(body=script.compressed, content_type=SCRIPT_TYPE, headers=headers)
+    return WebhookResponse(body=script.text, content_type=SCRIPT_TYPE, headers=headers)
 
 
 def _json(content: dict[str, Any], *, status: int = 200) -> WebhookResponse:

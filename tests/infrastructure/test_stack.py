@@ -435,8 +435,10 @@ def test_agents_api_asks_for_a_token_and_the_webhooks_for_a_signature(stack: Syn
         for one in stack.resources("AWS::ApiGatewayV2::Route").values()
     }
     assert routes == {
-        "ANY /webhooks/{provider}": "NONE",
-        "ANY /webhooks/{provider}/{path+}": "NONE",
+        "GET /webhooks/{provider}": "NONE",
+        "POST /webhooks/{provider}": "NONE",
+        "GET /webhooks/{provider}/{path+}": "NONE",
+        "POST /webhooks/{provider}/{path+}": "NONE",
         "GET /v1/{path+}": "JWT",
         "POST /v1/{path+}": "JWT",
         "PUT /v1/{path+}": "JWT",

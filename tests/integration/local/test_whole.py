@@ -1,5 +1,6 @@
 """The real template: the sample day, and the page that shows it."""
 
+import gzip
 import json
 import re
 import socket
@@ -184,3 +185,35 @@ def test_a_taken_port_is_an_error_of_one_line(
     with socket.create_server(("127.0.0.1", int(port))):
         assert command.main(["--port", port, "--empty"]) == 1
     assert re.fullmatch(rf"error: port {port} .*PORT=.*\n", capsys.readouterr().err)
+
+
+def test_a_page_of_another_site_may_chat(cloud: LocalCloud) -> None:
+    """Its browser asks before it sends: the gateway answers that, and no function does."""
+    asking = {
+        "origin": "https://boutique.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type",
+    }
+    for path in ("/webhooks/web_chat/sessions", "/webhooks/web_chat/messages"):
+        answer = cloud.post(path, headers=asking, method="OPTIONS")
+        assert answer.status == 204
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert "POST" in answer.headers["access-control-allow-methods"]
+        assert {"authorization", "content-type"} <= {
+            *answer.headers["access-control-allow-headers"].split(",")
+        }
+    opened = cloud.post("/webhooks/web_chat/sessions", "{}", {"origin": "https://boutique.example"})
+    assert opened.headers["access-control-allow-origin"] == "*"
+    script = cloud.get("/webhooks/web_chat/widget.js", {"accept-encoding": "gzip"})
+    assert script.headers["content-encoding"] == "gzip"
+    assert b"passerelle" in gzip.decompress(script.body)
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "it", "es", "sw", "xx", "<script>"])
+def test_the_shop_has_the_chat_in_it(cloud: LocalCloud, language: str) -> None:
+    page = cloud.get(f"/_local/chat?language={language}&customer=%22%3E%3Cimg%3E").body.decode()
+    spoken = language if len(language) == 2 and language != "xx" else "en"
+    assert f'<html lang="{spoken}">' in page
+    assert "/webhooks/web_chat/widget.js" in page
+    assert "<img>" not in page
+    assert 'data-user-id=""' in cloud.get("/_local/chat").body.decode()

@@ -1,8 +1,10 @@
 """What only the web chat does. The rest is in test_contract.py."""
 
+import gzip
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -253,3 +255,101 @@ def test_a_mailbox_needs_a_token() -> None:
 
 def test_posting_is_not_fetching() -> None:
     assert PROVIDER.mailbox(CASES["message"].request, SECRET) is None
+
+
+class TestWhatAnAgentSends:
+    def test_its_answers_to_pick_from_and_its_files_come_along(self) -> None:
+        content = Message(
+            text="Shall we deliver it?",
+            offers=(Choice(id="deliver", title="Yes"), Choice(id="keep", title="No")),
+            attachments=(
+                Attachment(
+                    form="image",
+                    name="map.png",
+                    content_type="image/png",
+                    provider_reference="https://files.boutique.example/map.png",
+                ),
+                Attachment(name="of ours", object_key="objects/1"),
+                Attachment(name="unsafe", provider_reference="javascript:alert(1)"),
+            ),
+        )
+        sent = waiting(1).model_copy(update={"content": content})
+        answer = PROVIDER.render_mailbox(call("GET", "messages", token=token_with()), [sent])
+        (message,) = json.loads(answer.body)["messages"]
+        assert message["choices"] == [
+            {"id": "deliver", "title": "Yes"},
+            {"id": "keep", "title": "No"},
+        ]
+        assert message["files"] == [
+            {
+                "name": "map.png",
+                "content_type": "image/png",
+                "url": "https://files.boutique.example/map.png",
+            }
+        ]
+
+    @pytest.mark.parametrize(
+        ("since", "asked_from"),
+        [
+            ("2026-11-22T12:00:00.000000Z", NOW - timedelta(minutes=2)),
+            ("2026-11-22T13:00:00%2B01:00", NOW - timedelta(minutes=2)),
+            ("0001-01-01T00:00:00Z", datetime(2000, 1, 1, tzinfo=UTC) - timedelta(minutes=2)),
+            ("2026-11-22T12:00:00", None),
+            ("yesterday", None),
+            ("", None),
+        ],
+    )
+    def test_who_asks_for_what_is_new_gets_a_little_more(
+        self, since: str, asked_from: datetime | None
+    ) -> None:
+        """Two senders may write in the wrong order; the widget knows what it has by its id."""
+        request = call("GET", f"messages?since={since}", token=token_with())
+        assert PROVIDER.mailbox_since(request) == asked_from
+
+
+class TestTheScript:
+    def script(self, **headers: str) -> WebhookResponse:
+        request = call("GET", "widget.js")
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = PROVIDER.challenge(replace(request, headers=named), SECRET)
+        assert answer is not None
+        return answer
+
+    def test_it_is_for_everybody_and_may_be_kept(self) -> None:
+        answer = self.script()
+        assert (answer.status, answer.content_type) == (200, "text/javascript; charset=utf-8")
+        headers = dict(answer.headers or {})
+        assert headers["cache-control"].startswith("public, max-age=3600")
+        assert headers["cross-origin-resource-policy"] == "cross-origin"
+        assert headers["vary"] == "accept-encoding"
+
+    def test_it_comes_compressed_to_whoever_can_read_that(self) -> None:
+        answer = self.script(accept_encoding="br, gzip")
+        assert isinstance(answer.body, bytes)
+        assert dict(answer.headers or {})["content-encoding"] == "gzip"
+        assert gzip.decompress(answer.body).decode() == self.script().body
+
+    def test_who_has_it_is_not_sent_it_again(self) -> None:
+        tag = dict(self.script().headers or {})["etag"]
+        for known in (tag, f"W/{tag}", f'"other", {tag}'):
+            answer = self.script(if_none_match=known)
+            assert (answer.status, answer.body) == (304, "")
+        assert self.script(if_none_match='"other"').status == 200
+
+    def test_it_is_small_enough_for_a_slow_phone(self) -> None:
+        answer = self.script(accept_encoding="gzip")
+        assert len(answer.body) <= 10_000
+
+    def test_it_speaks_as_many_languages_as_the_shop_of_the_local_cloud(self) -> None:
+        script = self.script().body
+        assert isinstance(script, str)
+        shop = Path("infra/local/page/shop.yaml").read_text("utf-8")
+        for language in ("en", "fr", "it", "es", "sw"):
+            assert f"\n    {language}: {{\n" in script
+            assert f"\n{language}:\n" in f"\n{shop}"
+
+    def test_it_never_makes_markup_of_what_somebody_wrote(self) -> None:
+        script = self.script().body
+        assert isinstance(script, str)
+        for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+            assert way not in script

@@ -289,6 +289,13 @@ class TestMailbox:
         self.sent(world, "one", minutes=1)
         assert self.fetched(world) == ["one", "two"]
 
+    def test_who_asks_for_what_is_new_is_not_told_all_of_it_again(self, world: World) -> None:
+        self.sent(world, "before eleven", minutes=-63)
+        self.sent(world, "a minute before eleven", minutes=-61)
+        self.sent(world, "after eleven", minutes=-30)
+        fetched = self.fetched(world, "web_chat/fetch_messages_since")
+        assert fetched == ["a minute before eleven", "after eleven"]
+
     def test_nobody_fetches_anothers_messages(self, world: World) -> None:
         self.sent(world, "for another", session="s-another")
         assert self.fetched(world) == []

@@ -1,6 +1,6 @@
 """API Gateway's event is the provider's request again, byte by byte."""
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from typing import Any
 
@@ -170,3 +170,9 @@ def test_the_answer_is_what_the_provider_wants_to_hear() -> None:
         "content-type": "text/plain; charset=utf-8",
         "access-control-allow-origin": "*",
     }
+
+
+def test_what_is_compressed_travels_as_base64() -> None:
+    answer = gateway_response(WebhookResponse(body=bytes(range(256))))
+    assert answer["isBase64Encoded"]
+    assert b64decode(answer["body"]) == bytes(range(256))
