@@ -59,6 +59,6 @@ def gateway_response(response: WebhookResponse) -> dict[str, Any]:
         "headers": {"content-type": response.content_type, **(response.headers or {})},
         "body": response.body,
     }
-    if isinstance(response.body, bytes):
-        answer |= {"body": b64encode(response.body).decode(), "isBase64Encoded": True}
+    if response.content is not None:
+        answer |= {"body": b64encode(response.content).decode(), "isBase64Encoded": True}
     return answer

@@ -74,10 +74,11 @@ class WebhookRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookResponse:
-    """What the provider gets to hear. A body of bytes is compressed, or no text."""
+    """What the provider gets to hear. `content` stands in for `body` where that is compressed."""
 
     status: int = 200
-    body: str | bytes = ""
+    body: str = ""
+    content: bytes | None = None
     content_type: str = "text/plain; charset=utf-8"
     headers: Mapping[str, str] | None = None
 

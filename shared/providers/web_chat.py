@@ -374,7 +374,7 @@ def _served(script: Script, request: WebhookRequest) -> WebhookResponse:
         return WebhookResponse(status=304, content_type=SCRIPT_TYPE, headers=headers)
     if "gzip" in request.header("accept-encoding"):
         headers["content-encoding"] = "gzip"
-        return WebhookResponse(body=script.compressed, content_type=SCRIPT_TYPE, headers=headers)
+        return WebhookResponse(content=script.compressed, content_type=SCRIPT_TYPE, headers=headers)
     return WebhookResponse(body=script.text, content_type=SCRIPT_TYPE, headers=headers)
 
 

@@ -47,7 +47,6 @@ class Reception(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         self.send_header("content-type", answer.content_type)
         self.end_headers()
-        assert isinstance(answer.body, str)
         self.wfile.write(answer.body.encode())
 
     def log_message(self, format: str, *args: Any) -> None:

@@ -325,9 +325,8 @@ class TestTheScript:
 
     def test_it_comes_compressed_to_whoever_can_read_that(self) -> None:
         answer = self.script(accept_encoding="br, gzip")
-        assert isinstance(answer.body, bytes)
         assert dict(answer.headers or {})["content-encoding"] == "gzip"
-        assert gzip.decompress(answer.body).decode() == self.script().body
+        assert gzip.decompress(answer.content or b"").decode() == self.script().body
 
     def test_who_has_it_is_not_sent_it_again(self) -> None:
         tag = dict(self.script().headers or {})["etag"]
@@ -337,12 +336,11 @@ class TestTheScript:
         assert self.script(if_none_match='"other"').status == 200
 
     def test_it_is_small_enough_for_a_slow_phone(self) -> None:
-        answer = self.script(accept_encoding="gzip")
-        assert len(answer.body) <= 10_000
+        content = self.script(accept_encoding="gzip").content
+        assert content is not None and len(content) <= 10_000
 
     def test_it_speaks_as_many_languages_as_the_shop_of_the_local_cloud(self) -> None:
         script = self.script().body
-        assert isinstance(script, str)
         shop = Path("infra/local/page/shop.yaml").read_text("utf-8")
         for language in ("en", "fr", "it", "es", "sw"):
             assert f"\n    {language}: {{\n" in script
@@ -350,6 +348,5 @@ class TestTheScript:
 
     def test_it_never_makes_markup_of_what_somebody_wrote(self) -> None:
         script = self.script().body
-        assert isinstance(script, str)
         for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
             assert way not in script

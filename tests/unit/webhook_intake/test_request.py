@@ -173,6 +173,6 @@ def test_the_answer_is_what_the_provider_wants_to_hear() -> None:
 
 
 def test_what_is_compressed_travels_as_base64() -> None:
-    answer = gateway_response(WebhookResponse(body=bytes(range(256))))
+    answer = gateway_response(WebhookResponse(content=bytes(range(256))))
     assert answer["isBase64Encoded"]
     assert b64decode(answer["body"]) == bytes(range(256))
