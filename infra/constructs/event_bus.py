@@ -14,6 +14,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from shared.domain.ticket import TicketStatus
 from shared.events.catalogue import (
     ClassificationOverridden,
     DeliveryFailed,
@@ -171,7 +172,11 @@ class Rules(Construct):
             )
         self._rule(
             "words_schedule_follow_ups",
-            TicketChanged.event_pattern(change=["agent_replied", "customer_wrote"]),
+            # Until it was first answered, the journeys of its words schedule what counts from them.
+            TicketChanged.event_pattern(
+                change=["agent_replied", "customer_wrote"],
+                status=[one.value for one in TicketStatus if one is not TicketStatus.NEW],
+            ),
             targets.LambdaFunction(
                 follow_up_scheduling,
                 event=events.RuleTargetInput.from_object(

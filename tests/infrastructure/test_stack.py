@@ -375,7 +375,18 @@ def test_rules_say_what_their_target_expects(stack: Synthesised) -> None:
         "ClassificationOverridden": (None, "$.detail.data"),
         "OverrideReleased": (None, "$.detail.data"),
         "TicketChanged": (
-            {"data": {"change": ["agent_replied", "customer_wrote"]}},
+            {
+                "data": {
+                    "change": ["agent_replied", "customer_wrote"],
+                    "status": [
+                        "open",
+                        "waiting_customer",
+                        "waiting_third_party",
+                        "resolved",
+                        "closed",
+                    ],
+                }
+            },
             '{"ticket_id":<>,"when":<>}',
         ),
         "FollowUpScheduled": (

@@ -46,7 +46,7 @@ def test_what_a_person_says_wins_and_its_ticket_follows(cloud: LocalCloud, agent
     told = [one["detail-type"] for one in cloud.events]
     assert told.count("ClassificationOverridden") == 1
     assert told.count("TicketOpened") == 1
-    assert told.count("FollowUpScheduled") == 2
+    assert told.count("FollowUpScheduled") == 3
     changes = [
         one["detail"]["data"]["change"]
         for one in cloud.events
@@ -71,7 +71,7 @@ def test_what_a_person_says_wins_and_its_ticket_follows(cloud: LocalCloud, agent
     assert (ticket["queue"], ticket["priority"]) == ("orders", before[0]["priority"])
     cloud.advance(timedelta(hours=72))
     ended = agent.get(f"/v1/follow-ups?ticket={ticket['ticket_id']}")["items"]
-    assert [one["state"] for one in ended] == ["done", "done"]
+    assert [one["state"] for one in ended] == ["done"] * 3
 
 
 def test_a_policy_is_tried_on_what_was_and_the_difference_read(
