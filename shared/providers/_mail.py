@@ -366,6 +366,12 @@ class Told:
     recipient: str
     occurred_at: datetime
     received_at: datetime
+    send_key: str | None = None
+
+
+def send_key(stated: object) -> str | None:
+    """What we called the mail, as the carrier gives it back; None where that is none of ours."""
+    return stated if isinstance(stated, str) and 0 < len(stated) <= 64 else None
 
 
 def status(
@@ -373,7 +379,11 @@ def status(
 ) -> Observed:
     """A failed delivery is a bounce: whatever it says, no person says it."""
     content = DeliveryStatus(
-        status=as_, message_id=told.message_id, reason=(reason or "")[:200] or None, stop=stop
+        status=as_,
+        message_id=told.message_id,
+        send_key=told.send_key,
+        reason=(reason or "")[:200] or None,
+        stop=stop,
     )
     is_bounce = as_ == "failed" and (stop is None or stop.kind == "bounce")
     return Observed(

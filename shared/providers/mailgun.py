@@ -45,6 +45,7 @@ from shared.providers._mail import (
     letter,
     mail_touchpoint,
     own_mailbox,
+    send_key,
     sending_account,
     status,
     unknown,
@@ -437,6 +438,7 @@ def _event(data: JsonValue, raw: bytes, secret: MailgunSecret, received_at: date
         recipient=event.recipient if is_ours else "",
         occurred_at=believable(from_epoch(event.timestamp), received_at),
         received_at=received_at,
+        send_key=send_key(event.variables.get("send_key")),
     )
     known = STATUSES.get(event.event)
     if known is None or not told.message_id:

@@ -43,6 +43,7 @@ from shared.providers._mail import (
     mail_touchpoint,
     moment,
     own_mailbox,
+    send_key,
     sending_account,
     status,
     unknown,
@@ -400,6 +401,7 @@ def _event(
         recipient=event.recipient or event.email,
         occurred_at=believable(moment(happened), received_at),
         received_at=received_at,
+        send_key=send_key(event.metadata.get("send_key")),
     )
     if event.kind == "SubscriptionChange":
         # Of a mail that names no mailbox of ours: said of the stream, hence of all that use it.

@@ -40,6 +40,7 @@ from shared.providers._mail import (
     lifted,
     mail_touchpoint,
     own_mailbox,
+    send_key,
     sending_account,
     status,
     unknown,
@@ -165,6 +166,7 @@ class Event(Payload):
     classification: Text = Field(default="", alias="bounce_classification")
     by_machine: JsonValue = Field(default=None, alias="sg_machine_open")
     account: Text = ""
+    send_key: Text = ""
     """Ours, from `custom_args`, which SendGrid puts among its own fields."""
 
 
@@ -441,6 +443,7 @@ def _event(event: Event, raw: bytes, secret: SendGridSecret, received_at: dateti
         recipient=event.email,
         occurred_at=believable(from_epoch(event.timestamp), received_at),
         received_at=received_at,
+        send_key=send_key(event.send_key),
     )
     if no_more := LIFTS.get(event.event):
         return lifted(told, no_more, raw)

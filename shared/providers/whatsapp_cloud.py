@@ -245,6 +245,7 @@ class Status(Part):
     """In a group: who of them."""
     pricing: Pricing = Pricing()
     conversation: Conversation = Conversation()
+    send_key: str = Field(default="", alias="biz_opaque_callback_data", max_length=512)
     errors: list[Failure] = []
 
 
@@ -616,6 +617,7 @@ def _status(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
         content = DeliveryStatus(
             status=known,
             message_id=status.id,
+            send_key=status.send_key[:64] or None,
             reason=reason or None,
             stop=stop if known == "failed" else None,
             price_category=status.pricing.category or status.conversation.origin.type or None,
