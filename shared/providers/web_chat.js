@@ -70,7 +70,7 @@
     .badge { background: #fff; color: #1d1f23; border-radius: 1em; padding: 0 .5em; margin-inline-start: .5em; }
     .panel { position: fixed; inset: auto .5em .5em auto; z-index: 2147483001; display: flex; flex-direction: column; width: min(23em, 100vw - 1em);
       height: min(34em, 100vh - 1em); height: min(34em, 100dvh - 1em); background: #fff; border: 1px solid #5f646d; border-radius: .8em; box-shadow: 0 4px 24px #0005; overflow: hidden; }
-    header { display: flex; align-items: center; gap: .5em; padding: .4em .4em .4em 1em; border-bottom: 1px solid #d5d2cb; }
+    .head { display: flex; align-items: center; gap: .5em; padding: .4em .4em .4em 1em; border-bottom: 1px solid #d5d2cb; }
     h2 { flex: 1; font-weight: 650; overflow-wrap: anywhere; }
     .log { flex: 1; overflow-y: auto; padding: 1em; overscroll-behavior: contain; }
     .log:focus-visible { outline-offset: -3px; box-shadow: none; }
@@ -352,7 +352,7 @@
   const form = make("form", { submit: (event) => { event.preventDefault(); say(); } },
     make("label", { for: "text", class: "apart" }, SAY.label), field, make("button", { class: "send", type: "submit" }, SAY.send));
   const panel = make("div", { class: "panel", role: "dialog", "aria-labelledby": "title", lang: LANGUAGE, hidden: "" },
-    make("header", {}, make("h2", { id: "title" }, TITLE), make("button", { class: "close", type: "button", "aria-label": SAY.close, click: () => close() }, "×")),
+    make("div", { class: "head" }, make("h2", { id: "title" }, TITLE), make("button", { class: "close", type: "button", "aria-label": SAY.close, click: () => close() }, "×")),
     log, status, form);
 
   field.addEventListener("keydown", (event) => {

@@ -151,6 +151,13 @@ class Page:
         )
         return Page(self.browser, target["targetId"], self.context)
 
+    def wait(self, method: str, fits: Callable[[Event], bool] = lambda _: True) -> Event:
+        return self.browser.wait(method, fits)
+
+    def close(self) -> None:
+        """All tabs of this person, and whatever was kept for them."""
+        self.browser.call("Target.disposeBrowserContext", browserContextId=self.context)
+
     def go(self, url: str) -> None:
         answer = self.call("Page.navigate", url=url)
         if "errorText" in answer:

@@ -1,0 +1,419 @@
+"""The chat on a shop's page, in a real browser: what a visitor writes arrives once, whatever the
+network does, and what an agent answers is read there.
+"""
+
+import json
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from infra.local.cloud import LocalCloud
+from infra.npm import BUILD
+from tests.journeys import chromium
+from tests.journeys.agent import Agent
+from tests.journeys.chromium import Browser, Page
+
+AXE = BUILD / "axe-core" / "node_modules" / "axe-core" / "axe.min.js"
+CHAT = "document.querySelector('#passerelle-chat').shadowRoot"
+HOSTILE = "<img src=x onerror=\"document.title='broken'\"> <b>bold</b> javascript:alert(1)"
+
+
+@pytest.fixture(scope="module")
+def cloud(template: dict[str, Any]) -> Iterator[LocalCloud]:
+    """One for all: each test's visitor is somebody new."""
+    with LocalCloud(template, pace=0.01) as alive:
+        yield alive
+
+
+@pytest.fixture(scope="module")
+def agent(cloud: LocalCloud) -> Agent:
+    return Agent(cloud)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = chromium.installed()
+    if program is None:
+        pytest.skip("NOT PROVEN HERE: the chat needs a browser, and there is no Chromium")
+    with chromium.running(program) as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A phone of a visitor who was never here. Nothing breaks in it, and the site's policy for
+    content forbids nothing that the chat does.
+    """
+    shown = browser.page()
+    shown.call(
+        "Emulation.setDeviceMetricsOverride",
+        width=360,
+        height=640,
+        deviceScaleFactor=2,
+        mobile=True,
+    )
+    yield shown
+    assert shown.complaints() == []
+    shown.close()
+
+
+class Visitor:
+    """Who looks at the shop and writes in its chat."""
+
+    def __init__(self, page: Page, cloud: LocalCloud, query: str = "language=en") -> None:
+        self.page, self.cloud = page, cloud
+        self.url = f"{cloud.url}/_local/chat?{query}"
+
+    def comes(self) -> None:
+        self.page.go(self.url)
+        self.page.until(CHAT)
+
+    def opens(self) -> None:
+        self.page.evaluate("passerelleChat.open()")
+
+    def writes(self, text: str) -> None:
+        self.page.evaluate(f"{CHAT}.querySelector('textarea').focus()")
+        self.page.type(text)
+        self.page.press("Enter")
+
+    def sees(self, text: str) -> None:
+        self.page.until(f"{CHAT}.querySelector('.panel').innerText.includes({json.dumps(text)})")
+
+    def read(self) -> str:
+        shown: str = self.page.evaluate(f"{CHAT}.querySelector('.log').innerText")
+        return shown
+
+    def kept(self) -> dict[str, Any]:
+        """What the browser keeps of it."""
+        text = self.page.evaluate("localStorage.getItem('passerelle-chat')")
+        kept: dict[str, Any] = json.loads(text) if text else {}
+        return kept
+
+
+@pytest.fixture
+def visitor(page: Page, cloud: LocalCloud) -> Visitor:
+    return Visitor(page, cloud)
+
+
+def arrived(cloud: LocalCloud, text: str) -> list[Any]:
+    """The stories of all touchpoints with these words."""
+    cloud.settle()
+    return [
+        story
+        for story in cloud.stories.read(cloud.stories.received())
+        if story.touchpoint.text == text
+    ]
+
+
+def answers(agent: Agent, cloud: LocalCloud, to: str, **said: Any) -> None:
+    (story,) = arrived(cloud, to)
+    path = f"/v1/tickets/{story.ticket.ticket_id}/replies"
+    status, promised = agent.send(
+        "POST", path, touchpoint_id=story.touchpoint.touchpoint_id, **said
+    )
+    assert status == 202, promised
+    cloud.settle()
+
+
+def looks_again(page: Page) -> None:
+    """As when the person comes back to the window: what waits is fetched at once."""
+    page.evaluate("dispatchEvent(new Event('focus'))")
+
+
+def test_what_a_visitor_writes_is_answered_in_the_same_place(
+    visitor: Visitor, agent: Agent, cloud: LocalCloud
+) -> None:
+    asked = "My parcel 4512 has not arrived, where is it?"
+    visitor.comes()
+    visitor.opens()
+    assert visitor.kept() == {}, "of who only looks, nothing is stored"
+    visitor.writes(asked)
+    visitor.sees("Sent")
+    (story,) = arrived(cloud, asked)
+    assert story.ticket is not None
+    answers(agent, cloud, asked, text="It is at https://track.example/4512, since noon.")
+    visitor.sees("since noon")
+    links = visitor.page.evaluate(
+        f"[...{CHAT}.querySelectorAll('.log a')].map((one) => [one.href, one.rel, one.target])"
+    )
+    assert links == [["https://track.example/4512", "noopener noreferrer", "_blank"]]
+    visitor.comes()
+    visitor.opens()
+    visitor.sees(asked)
+    assert visitor.read().count("since noon") == 1
+    assert visitor.read().index(asked) < visitor.read().index("since noon")
+
+
+def test_an_answer_is_picked_by_its_button(
+    visitor: Visitor, agent: Agent, cloud: LocalCloud
+) -> None:
+    asked = "Can somebody bring my order 4513 home?"
+    visitor.comes()
+    visitor.opens()
+    visitor.writes(asked)
+    visitor.sees("Sent")
+    answers(
+        agent,
+        cloud,
+        asked,
+        text="When shall we come?",
+        choices=[{"id": "am", "title": "In the morning"}, {"id": "pm", "title": "At night"}],
+        files=[{"url": "https://files.boutique.example/map.pdf", "name": "The map"}],
+    )
+    visitor.sees("In the morning")
+    visitor.sees("The map")
+    visitor.page.evaluate(f"{CHAT}.querySelector('.choices button').click()")
+    (story,) = waited_for(cloud, "In the morning")
+    said = story.touchpoint.content
+    assert (said.choice.id, said.choice.title) == ("am", "In the morning")
+    assert said.in_reply_to is not None
+    visitor.page.until(f"{CHAT}.querySelector('.choices').hidden")
+
+
+def waited_for(cloud: LocalCloud, text: str) -> list[Any]:
+    """`arrived`, once the browser has sent it: it tells nobody when."""
+    until = monotonic() + chromium.PATIENCE
+    while not (found := arrived(cloud, text)) and monotonic() < until:
+        pass
+    return found
+
+
+def test_what_is_written_offline_survives_the_page_and_arrives_once(
+    visitor: Visitor, cloud: LocalCloud
+) -> None:
+    first, second = "Are you open on Sunday?", "And on Monday?"
+    visitor.comes()
+    visitor.opens()
+    visitor.page.block("*/webhooks/web_chat/sessions*", "*/webhooks/web_chat/messages*")
+    visitor.writes(first)
+    visitor.writes(second)
+    visitor.sees("Not sent yet. It will be sent when you are online again.")
+    assert [one["text"] for one in visitor.kept()["outbox"]] == [first, second]
+    visitor.comes()
+    visitor.opens()
+    visitor.sees("Not sent yet")
+    assert arrived(cloud, first) == []
+    visitor.page.block()
+    visitor.page.evaluate("dispatchEvent(new Event('online'))")
+    visitor.page.until("!JSON.parse(localStorage.getItem('passerelle-chat')).outbox.length")
+    (one,), (other,) = arrived(cloud, first), arrived(cloud, second)
+    assert (one.deliveries, other.deliveries) == (1, 1)
+    assert one.touchpoint.occurred_at < other.touchpoint.occurred_at
+    assert one.touchpoint.endpoint == other.touchpoint.endpoint
+
+
+def test_a_phone_that_loses_its_network_sends_by_itself_when_it_is_back(
+    visitor: Visitor, cloud: LocalCloud
+) -> None:
+    text = "I am in the tunnel"
+    visitor.comes()
+    visitor.opens()
+    visitor.page.network(offline=True)
+    visitor.writes(text)
+    visitor.sees("Not sent yet")
+    visitor.page.network()
+    visitor.page.until("!JSON.parse(localStorage.getItem('passerelle-chat')).outbox.length")
+    visitor.sees("Sent")
+    assert len(arrived(cloud, text)) == 1
+
+
+def test_an_answer_that_is_lost_on_its_way_doubles_nothing(
+    visitor: Visitor, cloud: LocalCloud
+) -> None:
+    """The message was taken, and the phone never heard so: it sends it again, with the same id."""
+    text = "Did you get this?"
+    visitor.comes()
+    visitor.opens()
+    page = visitor.page
+    messages = {"urlPattern": "*/messages", "requestStage": "Response"}
+    page.call("Fetch.enable", patterns=[messages])
+    visitor.writes(text)
+    paused = page.wait("Fetch.requestPaused", lambda one: one["request"]["method"] == "POST")
+    page.call("Fetch.failRequest", requestId=paused["requestId"], errorReason="ConnectionReset")
+    page.call("Fetch.disable")
+    page.until("!JSON.parse(localStorage.getItem('passerelle-chat')).outbox.length")
+    (story,) = arrived(cloud, text)
+    assert story.deliveries == 2
+    assert visitor.read().count(text) == 1
+
+
+def test_what_an_agent_writes_is_text_whatever_it_looks_like(
+    visitor: Visitor, agent: Agent, cloud: LocalCloud
+) -> None:
+    asked = "Something is wrong with my order 4514, it is broken"
+    visitor.comes()
+    visitor.opens()
+    visitor.writes(asked)
+    visitor.sees("Sent")
+    answers(agent, cloud, asked, text=HOSTILE)
+    visitor.sees(HOSTILE)
+    found = visitor.page.evaluate(f"{CHAT}.querySelectorAll('.log img, .log b, .log a').length")
+    assert found == 0
+    assert visitor.page.evaluate("document.title") == "The boutique"
+
+
+@pytest.mark.parametrize(
+    ("language", "label", "sent"),
+    [
+        ("en", "Your message", "Sent"),
+        ("fr", "Votre message", "Envoyé"),
+        ("it", "Il suo messaggio", "Inviato"),
+        ("es", "Su mensaje", "Enviado"),
+        ("sw", "Ujumbe wako", "Imetumwa"),
+    ],
+)
+def test_everybody_can_use_it_in_their_language(
+    page: Page, cloud: LocalCloud, language: str, label: str, sent: str
+) -> None:
+    """By keyboard alone; and axe finds nothing, closed, open and with something said."""
+    visitor = Visitor(page, cloud, f"language={language}")
+    visitor.comes()
+    assert found_by_axe(page) == []
+    page.evaluate("document.querySelector('main a').focus()")
+    page.press("Tab")
+    page.until(f"{CHAT}.activeElement.classList.contains('launcher')")
+    page.press("Enter")
+    page.until(f"{CHAT}.activeElement.tagName === 'TEXTAREA'")
+    assert page.evaluate(f"{CHAT}.activeElement.labels[0].textContent") == label
+    page.type("Jambo, ça va ?")
+    page.press("Tab")
+    page.press(" ")
+    visitor.sees(f"· {sent}")
+    assert found_by_axe(page) == []
+    page.press("Escape")
+    page.until(f"{CHAT}.activeElement.classList.contains('launcher')")
+    assert page.evaluate(f"{CHAT}.querySelector('.panel').hidden")
+    small = page.evaluate(
+        f"[...{CHAT}.querySelectorAll('button')].filter((one) => one.offsetHeight)"
+        ".filter((one) => one.offsetHeight < 44 || one.offsetWidth < 44).length"
+    )
+    assert small == 0
+
+
+def found_by_axe(page: Page) -> list[str]:
+    """What Deque's checker holds against the page, the inside of the chat included."""
+    if not AXE.exists():
+        pytest.skip("NOT PROVEN HERE: `python -m infra.npm axe-core` has not been run")
+    page.evaluate(f"{AXE.read_text('utf-8')}; 0")
+    found: list[str] = page.evaluate(
+        "axe.run(document).then((seen) => seen.violations.flatMap((one) =>"
+        " one.nodes.map((node) => `${one.id}: ${JSON.stringify(node.target)} ${one.help}`)))"
+    )
+    return found
+
+
+def test_a_slow_phone_loads_it_and_sends(visitor: Visitor, cloud: LocalCloud) -> None:
+    text = "The line is thin here"
+    visitor.page.network(latency=400, bytes_per_second=50_000)
+    visitor.comes()
+    visitor.opens()
+    visitor.writes(text)
+    visitor.sees("Sent")
+    assert len(arrived(cloud, text)) == 1
+
+
+def test_it_works_on_a_page_of_another_site(visitor: Visitor, cloud: LocalCloud) -> None:
+    """There the browser asks first whether the page may, and the gateway answers."""
+    text = "Written on another site"
+    other = cloud.url.replace("127.0.0.1", "localhost")
+    visitor.page.go(f"{other}/openapi.json")
+    visitor.page.evaluate(
+        "{ const script = document.createElement('script');"
+        f" script.src = '{cloud.url}/webhooks/web_chat/widget.js';"
+        " document.body.append(script); }"
+    )
+    visitor.page.until(CHAT)
+    visitor.opens()
+    visitor.writes(text)
+    visitor.sees("Sent")
+    assert len(arrived(cloud, text)) == 1
+
+
+def test_without_storage_it_works_as_long_as_the_page_is_open(
+    visitor: Visitor, cloud: LocalCloud
+) -> None:
+    text = "My browser keeps nothing"
+    forbids = "Object.defineProperty(window, 'localStorage', { get() { throw new Error('no'); } })"
+    visitor.page.call("Page.addScriptToEvaluateOnNewDocument", source=forbids)
+    visitor.comes()
+    visitor.opens()
+    visitor.writes(text)
+    visitor.sees("Sent")
+    assert len(arrived(cloud, text)) == 1
+
+
+def test_two_tabs_are_one_conversation(visitor: Visitor, cloud: LocalCloud) -> None:
+    first, second = "From the first tab", "From the second tab"
+    visitor.comes()
+    visitor.opens()
+    visitor.writes(first)
+    visitor.sees("Sent")
+    beside = Visitor(visitor.page.beside(), cloud)
+    beside.comes()
+    beside.opens()
+    beside.sees(first)
+    beside.writes(second)
+    visitor.sees(second)
+    (one,), (other,) = arrived(cloud, first), waited_for(cloud, second)
+    assert one.touchpoint.endpoint == other.touchpoint.endpoint
+    assert other.deliveries == 1
+
+
+def test_a_customer_who_signed_in_is_known_and_leaves_nothing_behind(
+    page: Page, cloud: LocalCloud, agent: Agent
+) -> None:
+    before, after = "Where is my order 4515? It is late", "I am signed in now"
+    anonymous = Visitor(page, cloud)
+    anonymous.comes()
+    anonymous.opens()
+    anonymous.writes(before)
+    anonymous.sees("Sent")
+    customer = Visitor(page, cloud, "language=en&customer=C-9")
+    customer.comes()
+    customer.opens()
+    customer.sees(before)
+    customer.writes(after)
+    page.until("!JSON.parse(localStorage.getItem('passerelle-chat:C-9')).outbox.length")
+    (story,) = arrived(cloud, after)
+    assert story.touchpoint.identifiers[0].value == "C-9"
+    answers(agent, cloud, before, text="It leaves today.")
+    looks_again(page)
+    customer.sees("It leaves today.")
+    anonymous.comes()
+    anonymous.opens()
+    assert "It leaves today." not in anonymous.read()
+    assert page.evaluate("Object.keys(localStorage).length") == 0
+
+
+def test_another_session_is_begun_where_the_token_is_not_taken_any_more(
+    visitor: Visitor, cloud: LocalCloud
+) -> None:
+    text = "After a long time"
+    visitor.comes()
+    spoilt = json.dumps(
+        {"token": "a.b.c", "renewed": 8e15, "since": {}, "outbox": [], "log": [], "active": 0}
+    )
+    visitor.page.evaluate(f"localStorage.setItem('passerelle-chat', {json.dumps(spoilt)})")
+    visitor.opens()
+    visitor.writes(text)
+    visitor.sees("Sent")
+    assert len(arrived(cloud, text)) == 1
+
+
+def test_what_is_refused_is_said_and_keeps_nothing_waiting(
+    visitor: Visitor, cloud: LocalCloud
+) -> None:
+    """A client of another make put something unreadable first; what is behind it leaves."""
+    text = "And this one?"
+    visitor.comes()
+    unreadable = {"id": "no good", "text": "x", "sent_at": ""}
+    shown = {"id": "no good", "text": "An unreadable one", "at": "", "mine": True}
+    kept = json.dumps({"since": {}, "outbox": [unreadable], "log": [shown]})
+    visitor.page.evaluate(f"localStorage.setItem('passerelle-chat', {json.dumps(kept)})")
+    visitor.opens()
+    visitor.writes(text)
+    visitor.sees("Could not be sent.")
+    visitor.sees("Sent")
+    assert len(arrived(cloud, text)) == 1
