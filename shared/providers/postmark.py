@@ -282,7 +282,7 @@ class Postmark(Provider[PostmarkSecret]):
             raise SendDelayed(
                 f"Postmark took nothing: code {code}", retry_after=retry_after(response)
             )
-        if (answer and answer.code != 0) or 400 <= response.status < 500:
+        if response.status < 500 and (response.status >= 400 or (answer and answer.code != 0)):
             # A 403 without a code comes from the network in front of its API.
             reason = self.refusals.get(code, "unknown") if answer else "unknown"
             raise SendRefused(f"Postmark refused: code {code}", code=code, reason=reason)
