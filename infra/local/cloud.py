@@ -21,6 +21,7 @@ from infra.local import bedrock as fake_bedrock
 from infra.local import dynamodb_local, provision
 from infra.local.bedrock import FakeBedrock
 from infra.local.bus import Bus, Target
+from infra.local.callbacks import Callbacks
 from infra.local.clients.base import Call, find_client
 from infra.local.clock import VirtualClock
 from infra.local.control import Control
@@ -92,11 +93,12 @@ class LocalCloud:
         log_file: Path | None = None,
         store: str = "moto",
         bedrock: bool = False,
+        statuses: bool = False,
     ) -> None:
         """`variables` are further ones of a function, by its name.
 
         `store` is `moto`, or `dynamodb-local` for AWS's own. With `bedrock` the classification asks
-        our fake of it.
+        our fake of it. With `statuses` every provider tells what became of what we sent.
         """
         self._template = template
         self._port = port
@@ -119,7 +121,15 @@ class LocalCloud:
         self.timers = Timers(self.clock, self._fire)
         self.bedrock = FakeBedrock()
         self.bedrock_enabled = bedrock
-        self.outbox = Outbox(self.clock, self.secrets)
+        self.callbacks = Callbacks(
+            self.clock,
+            self.timers,
+            self.secrets,
+            later=self._later,
+            bring=lambda call: self.receive(call).status,
+            always=statuses,
+        )
+        self.outbox = Outbox(self.clock, self.secrets, plan=self.callbacks.plan, pause=self.pause)
         self.gateway = Gateway(self.lambdas, self.meter, self._jwks)
         self.logs = LogTail(log_file)
         self.dead_letters: list[DeadLetter] = []
@@ -155,6 +165,7 @@ class LocalCloud:
             "events": self.bus.answer,
             "lambda": self._invoked,
             "scheduler": self.timers.answer,
+            "sesv2": self.outbox.ses,
         }
         environment: dict[str, str] = {}
         if self._store == "dynamodb-local":
@@ -168,7 +179,7 @@ class LocalCloud:
         stack.enter_context(self.logs)
         prepare_interpreter(stack, lambdas=self.lambdas, meter=self.meter, pause=self.pause)
         server = Server(self._answer, self._port)
-        self.url = server.url
+        self.url = self.callbacks.url = server.url
         stack.callback(server.end)
         # botocore's own variable for a service that answers elsewhere.
         endpoint = f"{self.url}/_local/simulators/{fake_bedrock.HOST}"
@@ -298,6 +309,18 @@ class LocalCloud:
             self._dead_letter(settings.dead_letter_arn or dead_letter_arn or "", event)
         finally:
             self.flight.land("invocations")
+
+    def _later(self, work: Callable[[], None]) -> None:
+        """A provider calls back: `settle` waits for it, as for all that is under way."""
+
+        def call() -> None:
+            try:
+                work()
+            finally:
+                self.flight.land("callbacks")
+
+        self.flight.take_off("callbacks")
+        self._submit(self._invocations, call)
 
     def _submit(self, pool: ThreadPoolExecutor, work: Callable[..., None], *arguments: Any) -> None:
         # The caller's context, its settings and clock, is not the worker's.

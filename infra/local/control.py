@@ -1,5 +1,5 @@
 """What only a local cloud has, below /_local: page, clock, outbox, balance, files, a token, and how
-its fake of Bedrock behaves.
+its providers and its fake of Bedrock behave.
 """
 
 import json
@@ -12,12 +12,12 @@ from urllib.parse import parse_qsl
 from pydantic import TypeAdapter, ValidationError
 
 from infra.local import bedrock, provision
-from infra.local.bedrock import Behaviour
+from infra.local.behaviour import Behaviour, read_manner
 from infra.local.files import FILES
 from infra.local.gateway import Request, Response
 from infra.local.page import Page, back_to_page
 from infra.local.shop import Shop
-from infra.local.simulators.base import SimulatedRequest
+from infra.local.simulators.base import SimulatedRequest, calls_back, fallible, simulators
 from shared.domain.errors import InvalidInput
 from shared.runtime.http import problem
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from infra.local.cloud import LocalCloud
 
 SIMULATORS = "/_local/simulators/"
+PROVIDERS = "/_local/providers/"
 AGENT = "agent@boutique.example"
 _PASSWORD = "Local-agent-1"
 _FURTHEST = timedelta(days=3660)
@@ -49,6 +50,8 @@ class Control:
             ("POST", "/_local/redrive"): self._redrive,
             ("GET", "/_local/bedrock"): lambda _: _json(self._bedrock()),
             ("POST", "/_local/bedrock"): self._tell_bedrock,
+            ("GET", "/_local/providers"): lambda _: _json(self._providers()),
+            ("POST", "/_local/providers"): self._tell_all,
             ("POST", "/_local/replay"): self._replay,
             ("GET", "/_local/ai_report"): lambda one: cloud.stories.ai_report(one.query),
             ("GET", "/_local"): self._page.show,
@@ -68,6 +71,8 @@ class Control:
         if asset is not None and request.method == "GET":
             return asset
         handler = self._routes.get((request.method, request.path.rstrip("/")))
+        if request.path.startswith(PROVIDERS) and request.method == "POST":
+            handler = self._tell_one
         if handler is None:
             known = {path for _, path in self._routes}
             if request.path.rstrip("/") in known:
@@ -139,22 +144,65 @@ class Control:
         text = "\n".join(self._cloud.logs.lines())
         return Response(200, {"content-type": "application/jsonl; charset=utf-8"}, text.encode())
 
+    # The providers
+
+    def _providers(self) -> dict[str, Any]:
+        """How each behaves, what it could be told, and what came back of it."""
+        cloud = self._cloud
+        return {
+            "statuses": cloud.callbacks.always,
+            "known": list(Behaviour),
+            "providers": {name: self._provider(name) for name in simulators()},
+            "callbacks": [
+                {
+                    "at": f"{one.at:%Y-%m-%dT%H:%M:%SZ}",
+                    "provider": one.provider,
+                    "status": one.status,
+                    "answered": one.answered,
+                }
+                for one in list(cloud.callbacks.told)
+            ],
+        }
+
+    def _provider(self, name: str) -> dict[str, Any]:
+        faults = getattr(fallible(name), "FAULTS", None)
+        return {
+            **self._cloud.outbox.manners.of(name).model_dump(mode="json"),
+            "refusals": {one.code: one.message for one in faults.refusals} if faults else {},
+            "failures": dict(faults.failures) if faults else {},
+            "calls_back": calls_back(name) is not None,
+        }
+
+    def _tell_all(self, request: Request) -> Response:
+        told = _object(request)
+        if set(told) != {"statuses"} or not isinstance(told["statuses"], bool):
+            reason = "true or false is wanted, and nothing beside it; one provider has a path"
+            raise InvalidInput(reason, field="statuses")
+        self._cloud.callbacks.always = told["statuses"]
+        return _json(self._providers())
+
+    def _tell_one(self, request: Request) -> Response:
+        name = request.path.removeprefix(PROVIDERS).rstrip("/")
+        manner = read_manner(name, _object(request))
+        self._cloud.outbox.manners.tell(name, manner)
+        return _json({name: self._provider(name)})
+
     # The fake of Bedrock
 
     def _bedrock(self) -> dict[str, Any]:
         return {
             "behaviour": self._cloud.bedrock.behaviour,
-            "known": list(Behaviour),
+            "known": list(bedrock.Behaviour),
             "asked": self._cloud.bedrock.asked,
             "enabled": self._cloud.bedrock_enabled,
         }
 
     def _tell_bedrock(self, request: Request) -> Response:
         wanted = _object(request).get("behaviour")
-        if wanted not in set(Behaviour):
-            reason = f"one of {', '.join(Behaviour)} is wanted"
+        if wanted not in set(bedrock.Behaviour):
+            reason = f"one of {', '.join(bedrock.Behaviour)} is wanted"
             raise InvalidInput(reason, field="behaviour")
-        self._cloud.bedrock.behave(Behaviour(wanted))
+        self._cloud.bedrock.behave(bedrock.Behaviour(wanted))
         return _json(self._bedrock())
 
     # Around it

@@ -11,7 +11,9 @@ COURTESY_SECONDS = 0.5
 
 
 class Flight:
-    """Counts by kind: `changes` of streams, `journeys`, `invocations` that nobody waits for."""
+    """Counts by kind: `changes` of streams, `journeys`, `invocations` that nobody waits for, and
+    `callbacks` of providers.
+    """
 
     def __init__(self) -> None:
         self._changed = Condition()

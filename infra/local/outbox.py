@@ -2,26 +2,33 @@
 
 import json
 from base64 import b64decode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from threading import Lock
 from typing import Any
 from urllib.parse import parse_qsl
 
+from botocore.exceptions import ConnectionClosedError
+
+from infra.local.behaviour import Behaviour, Manner, Manners, fault_of
 from infra.local.clock import VirtualClock
+from infra.local.server import HangUp
 from infra.local.simulators._media import media_answer
 from infra.local.simulators.base import (
     SimulatedRequest,
     SimulatedResponse,
     Simulator,
+    fallible,
     secrets_of,
     simulator_of,
 )
+from infra.local.simulators.email_ses import HOST as SES_HOST
+from infra.local.tables import Refused, Units
 
 _IDS = ("id", "sid", "message_id", "messageId", "MessageId", "MessageID")
 """What providers call the id of a message they took."""
-SES_URL = "https://email.us-east-1.amazonaws.com/v2/email/outbound-emails"
+SES_PATH = "/v2/email/outbound-emails"
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,8 @@ class Sent:
     body: bytes
     status: int
     answer: bytes
+    behaviour: Behaviour
+    """As it was told to answer; `disconnect` is an answer that never came."""
 
     @property
     def message_id(self) -> str | None:
@@ -61,6 +70,7 @@ class Sent:
             "body": self.body.decode("utf-8", "replace"),
             "parsed": self._parsed(),
             "response": {"status": self.status, "body": self.answer.decode("utf-8", "replace")},
+            "behaviour": self.behaviour,
         }
 
     def _parsed(self) -> Any:
@@ -94,86 +104,152 @@ def last_sent(sent: Iterable[Sent]) -> dict[str, str]:
 
 
 class Outbox:
-    def __init__(self, clock: VirtualClock, secrets: Mapping[str, Any]) -> None:
+    """`plan` arranges for what the provider will call back about a message that it took; `pause`
+    waits at the cloud's pace.
+    """
+
+    def __init__(
+        self,
+        clock: VirtualClock,
+        secrets: Mapping[str, Any],
+        *,
+        plan: Callable[[str, SimulatedRequest, SimulatedResponse, Manner], None],
+        pause: Callable[[float], None],
+    ) -> None:
         self._clock = clock
         self._secrets = secrets
+        self._plan = plan
+        self._pause = pause
         self._lock = Lock()
         self._sent: list[Sent] = []
+        self.manners = Manners()
 
     def all(self) -> list[Sent]:
         with self._lock:
             return list(self._sent)
 
     def answer(self, request: SimulatedRequest) -> SimulatedResponse:
-        """What the provider's API answers. A host that is no provider's gets 502, and is kept."""
+        """What the provider's API answers. A host that is no provider's gets 502, and is kept.
+
+        Raises HangUp where the provider was told to disconnect. What it refuses by itself it
+        refuses whatever it was told.
+        """
         if (medium := media_answer(request, self._secrets)) is not None:
             return medium
         if (found := simulator_of(request, self._secrets)) is None:
-            name = request.host
             response = SimulatedResponse(status=502, headers={}, body=b"no simulator of this host")
-        else:
-            name, simulator = found
-            response = self._by_any_account(name, simulator, request)
-        query = f"?{request.query}" if request.query else ""
-        self._keep(
-            name,
-            request.method,
-            f"https://{request.host}{request.path}{query}",
-            request.headers,
-            request.body,
-            response.status,
-            response.body,
-        )
+            self._keep(request.host, request, response, Behaviour.NORMAL)
+            return response
+        name, simulator = found
+        account, response = self._by_any_account(name, simulator, request)
+        if response.status >= 300:
+            self._keep(name, request, response, Behaviour.NORMAL)
+            return response
+        manner = self.manners.take(name)
+        if manner.answers is Behaviour.SLOW:
+            self._pause(manner.seconds)
+        fault = _faulty(name, manner)
+        self._keep(name, request, fault or response, manner.answers)
+        if fault is not None:
+            return fault
+        self._plan(account, request, response, manner)
+        if manner.answers is Behaviour.DISCONNECT:
+            raise HangUp
         return response
 
     def _by_any_account(
         self, name: str, simulator: Simulator, request: SimulatedRequest
-    ) -> SimulatedResponse:
-        """As the account answers whose access the request shows; else as the provider's own."""
-        own, *others = secrets_of(name, self._secrets)
-        answers = (simulator.answer(request, secret) for secret in (own, *others))
-        return next((one for one in answers if one.status != 401), simulator.answer(request, own))
+    ) -> tuple[str, SimulatedResponse]:
+        """As the account answers whose access the request shows, with its name; else as the
+        provider's own.
+        """
+        for account, secret in secrets_of(name, self._secrets).items():
+            response = simulator.answer(request, secret)
+            if response.status != 401:
+                return account, response
+        return name, simulator.answer(request, self._secrets[name])
+
+    def ses(
+        self, operation: str, parameters: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], Units] | None:
+        """Amazon SES, which moto plays, as it was told to behave. Raises Refused, and
+        ConnectionClosedError where it was told to disconnect; None where moto shall answer.
+        """
+        if operation != "SendEmail":
+            return None
+        manner = self.manners.of("email_ses")
+        if manner.answers in {Behaviour.NORMAL, Behaviour.SLOW}:
+            return None
+        self.manners.take("email_ses")
+        if (fault := fault_of("email_ses", manner)) is None:
+            self._keep("email_ses", _mail(parameters), _NOTHING, manner.answers)
+            raise ConnectionClosedError(endpoint_url=f"https://{SES_HOST}")
+        answer = _faulty("email_ses", manner) or _NOTHING
+        self._keep("email_ses", _mail(parameters), answer, manner.answers)
+        raise Refused(fault.code, fault.message, status=fault.status)
 
     def mail_left(
         self, service: str, operation: str, parameters: Mapping[str, Any], answer: dict[str, Any]
     ) -> None:
-        """Mail goes to Amazon SES, which moto plays; here it is kept like all that left."""
+        """What moto took is kept like all that left."""
         if service != "sesv2" or operation != "SendEmail":
             return
-        raw = parameters["Content"].get("Raw", {}).get("Data", b"")
-        self._keep(
-            "email_ses",
-            "POST",
-            SES_URL,
-            {
-                "content-type": "message/rfc822",
-                "x-ses-from": parameters.get("FromEmailAddress", ""),
-                "x-ses-to": ", ".join(parameters.get("Destination", {}).get("ToAddresses", [])),
-            },
-            raw if isinstance(raw, bytes) else b64decode(raw),
-            200,
-            json.dumps({"MessageId": answer.get("MessageId")}).encode(),
-        )
+        manner = self.manners.take("email_ses")
+        if manner.answers is Behaviour.SLOW:
+            self._pause(manner.seconds)
+        body = json.dumps({"MessageId": answer.get("MessageId")}).encode()
+        response = SimulatedResponse(status=200, headers={}, body=body)
+        request = _mail(parameters)
+        self._keep("email_ses", request, response, manner.answers)
+        self._plan("email_ses", request, response, manner)
 
     def _keep(
         self,
         provider: str,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        status: int,
-        answer: bytes,
+        request: SimulatedRequest,
+        response: SimulatedResponse,
+        behaviour: Behaviour,
     ) -> None:
+        query = f"?{request.query}" if request.query else ""
         sent = Sent(
             at=f"{self._clock.now():%Y-%m-%dT%H:%M:%SZ}",
             provider=provider,
-            method=method,
-            url=url,
-            headers=headers,
-            body=body,
-            status=status,
-            answer=answer,
+            method=request.method,
+            url=f"https://{request.host}{request.path}{query}",
+            headers=request.headers,
+            body=request.body,
+            status=response.status,
+            answer=response.body,
+            behaviour=behaviour,
         )
         with self._lock:
             self._sent.append(sent)
+
+
+_NOTHING = SimulatedResponse(status=0, headers={}, body=b"")
+
+
+def _faulty(name: str, manner: Manner) -> SimulatedResponse | None:
+    """What its API says in place of taking a message."""
+    simulator, fault = fallible(name), fault_of(name, manner)
+    if simulator is None or fault is None:
+        return None
+    return simulator.tell(fault, manner.retry_after if fault.status == 429 else None)
+
+
+def _mail(parameters: Mapping[str, Any]) -> SimulatedRequest:
+    """As it is kept: the MIME itself, and the envelope in headers."""
+    raw = parameters["Content"].get("Raw", {}).get("Data", b"")
+    headers = {
+        "content-type": "message/rfc822",
+        "x-ses-from": parameters.get("FromEmailAddress", ""),
+        "x-ses-to": ", ".join(parameters.get("Destination", {}).get("ToAddresses", [])),
+    }
+    return SimulatedRequest(
+        method="POST",
+        host=SES_HOST,
+        path=SES_PATH,
+        query="",
+        headers=headers,
+        body=raw if isinstance(raw, bytes) else b64decode(raw),
+    )

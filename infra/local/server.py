@@ -17,6 +17,10 @@ _IDLE_SECONDS = 60
 Application = Callable[[Request], Response]
 
 
+class HangUp(Exception):
+    """Raised by the application: the connection ends, and nobody gets an answer."""
+
+
 class PortTaken(Exception):
     """Somebody else listens on that port."""
 
@@ -108,7 +112,12 @@ class _Handler(BaseHTTPRequestHandler):
             body=body,
             address=self.client_address[0],
         )
-        self._write(self.server.application(request))
+        try:
+            response = self.server.application(request)
+        except HangUp:
+            self.close_connection = True
+            return
+        self._write(response)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _serve
 

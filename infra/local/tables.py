@@ -51,11 +51,12 @@ _KNOWN = {
 
 
 class Refused(Exception):
-    """DynamoDB's error answer: its code, message and further members."""
+    """An error answer of AWS: its code, message and further members."""
 
-    def __init__(self, code: str, message: str, **members: Any) -> None:
+    def __init__(self, code: str, message: str, *, status: int = 400, **members: Any) -> None:
         super().__init__(message)
         self.code = code
+        self.status = status
         self.members = members
 
 

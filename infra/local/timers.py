@@ -1,4 +1,7 @@
-"""EventBridge Scheduler: moto keeps the schedules; here they fire, by the local cloud's clock."""
+"""EventBridge Scheduler: moto keeps the schedules; here they fire, by the local cloud's clock.
+
+What providers tell us later waits on the same clock.
+"""
 
 import json
 import re
@@ -52,6 +55,7 @@ class Timers:
         self._changed = Condition()
         self._ended = False
         self._held = 0
+        self._calls: dict[str, tuple[Due, Callable[[], None]]] = {}
         self._thread = Thread(target=self._work, name="scheduler", daemon=True)
 
     def start(self) -> None:
@@ -93,22 +97,35 @@ class Timers:
             self._changed.notify_all()
         return {"ScheduleArn": schedule.arn}, Units()
 
+    def add(self, due: Due, work: Callable[[], None]) -> None:
+        """Something that is no schedule of ours; `work` starts it and returns at once."""
+        with self._changed:
+            self._calls[due.name] = (due, work)
+            self._changed.notify_all()
+
     def waiting(self) -> list[Due]:
-        """Every schedule that has not fired, the next first."""
+        """All that has not fired, the next first."""
         groups = list(scheduler_backends[ACCOUNT][REGION].schedule_groups.values())
-        return sorted(
+        schedules = [
             _due(schedule)
             for group in groups
             for schedule in list(group.schedules.values())
             if schedule.state == "ENABLED"
-        )
+        ]
+        with self._changed:
+            calls = [due for due, _ in self._calls.values()]
+        return sorted([*schedules, *calls], key=lambda one: one[:3])
 
     def fire_next(self, until: datetime) -> Due | None:
-        """Fire the next schedule that is due by `until`; None where there is none."""
+        """Fire the next thing that is due by `until`; None where there is none."""
         with self._changed:
             due = next((one for one in self.waiting() if one.at <= until), None)
             if due is None:
                 return None
+            if due.name in self._calls:
+                _, work = self._calls.pop(due.name)
+                work()
+                return due
             group = scheduler_backends[ACCOUNT][REGION].schedule_groups[due.group]
             # Without ActionAfterCompletion a one-time schedule stays, and never fires again.
             if group.schedules[due.name].action_after_completion == "DELETE":

@@ -135,7 +135,7 @@ class Wire:
             with self.lock:
                 answered = answer(operation, context[_KEPT])
         except Refused as refused:
-            return _HttpAnswer(400), _error(refused)
+            return _HttpAnswer(refused.status), _error(refused)
         if answered is None:
             return None
         response, units = answered
@@ -182,5 +182,5 @@ def _error(refused: Refused) -> dict[str, Any]:
         "Error": {"Code": refused.code, "Message": str(refused)},
         "message": str(refused),
         **refused.members,
-        "ResponseMetadata": _metadata(400),
+        "ResponseMetadata": _metadata(refused.status),
     }

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from infra.local.simulators.base import SimulatedRequest, SimulatedResponse
+from infra.local.simulators.base import Fault, SimulatedRequest, SimulatedResponse
 
 OLDEST_VERSION = 21
 """Version 20 ended on 2026-09-24."""
@@ -55,6 +55,27 @@ def refusal(refused: Refused, trace: str, **more: Any) -> SimulatedResponse:
         "fbtrace_id": trace[:23],
     }
     return as_json(refused.status, {"error": error})
+
+
+def tell(fault: Fault, wait: int | None, **more: Any) -> SimulatedResponse:
+    """Meta names no `Retry-After`; it says in minutes, rounded up, when access comes back.
+
+    https://developers.facebook.com/docs/graph-api/overview/rate-limiting
+    """
+    code, _, subcode = fault.code.partition("/")
+    refused = Refused(
+        int(code),
+        fault.message,
+        status=fault.status,
+        subcode=int(subcode) if subcode else None,
+    )
+    response = refusal(refused, "A" * 23, **more)
+    if wait is None:
+        return response
+    use = {"type": "messages", "call_count": 100, "estimated_time_to_regain_access": -(-wait // 60)}
+    usage = json.dumps({"102290129340398": [use]})
+    headers = {**response.headers, "x-business-use-case-usage": usage}
+    return SimulatedResponse(status=response.status, headers=headers, body=response.body)
 
 
 def as_json(status: int, content: Mapping[str, Any]) -> SimulatedResponse:

@@ -4,14 +4,69 @@ https://developers.facebook.com/documentation/business-messaging/messenger-platf
 https://developers.facebook.com/documentation/business-messaging/messenger-platform/error-codes
 """
 
+import json
 import re
+from datetime import datetime, timedelta
 from typing import Any
 
 from infra.local.simulators._graph import Refused, as_json, read, refusal, text, trace_of
-from infra.local.simulators.base import SimulatedRequest, SimulatedResponse
+from infra.local.simulators.base import (
+    Callback,
+    Fault,
+    Faults,
+    SimulatedRequest,
+    SimulatedResponse,
+    Taken,
+)
 
 _PERSON = re.compile(r"[0-9]{5,20}")
 _PLACES = {"image", "audio", "video", "file"}
+
+
+FAULTS = Faults(
+    throttled=Fault(
+        status=400, code="613", message="Calls to this API have exceeded the rate limit."
+    ),
+    broken=Fault(
+        status=500,
+        code="1200",
+        message="Temporary send message failure. Please try again later.",
+    ),
+    refusals=(
+        Fault(
+            status=400,
+            code="10/2018278",
+            message="This message is sent outside of allowed window.",
+        ),
+        Fault(status=400, code="551", message="This person isn't available right now."),
+        Fault(status=400, code="100/2018001", message="No matching user found"),
+        Fault(status=400, code="200/2018028", message="Cannot message users who are not admins"),
+        Fault(status=401, code="190", message="Invalid OAuth access token."),
+    ),
+)
+"""Neither Messenger nor Instagram tells afterwards that a message did not arrive."""
+
+
+def told(
+    taken: Taken, object_: str, account: str, after: timedelta, part: str, content: dict[str, Any]
+) -> Callback:
+    """One webhook with one event of one conversation. `part` names it: delivery, read."""
+    person = json.loads(taken.response.body)["recipient_id"]
+    at = milliseconds(taken.at + after)
+    event = {"sender": {"id": person}, "recipient": {"id": account}, "timestamp": at, part: content}
+    entry = {"id": account, "time": at, "messaging": [event]}
+    body = json.dumps({"object": object_, "entry": [entry]}).encode()
+    return Callback(after=after, status=part, call=taken.post(body, "application/json"))
+
+
+def message_of(taken: Taken) -> str:
+    """Its id."""
+    found: str = json.loads(taken.response.body)["message_id"]
+    return found
+
+
+def milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
 
 
 def answer(

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from infra.local.simulators.base import SimulatedRequest, SimulatedResponse
+from infra.local.simulators.base import Fault, SimulatedRequest, SimulatedResponse
 
 HOST = "api.twilio.com"
 PHONE = re.compile(r"\+[1-9][0-9]{3,14}")
@@ -35,6 +35,18 @@ class Refused(Exception):
                 "status": self.status,
             },
         )
+
+
+THROTTLED = Fault(status=429, code="20429", message="Too Many Requests")
+BROKEN = Fault(status=500, code="20500", message="Internal Server Error")
+
+
+def tell(fault: Fault, wait: int | None) -> SimulatedResponse:
+    response = Refused(int(fault.code), fault.message, status=fault.status).response
+    if wait is None:
+        return response
+    headers = {**response.headers, "retry-after": str(wait)}
+    return SimulatedResponse(status=response.status, headers=headers, body=response.body)
 
 
 def check_access(request: SimulatedRequest, secret: Mapping[str, Any], resource: str) -> None:

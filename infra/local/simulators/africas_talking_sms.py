@@ -7,16 +7,101 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
-from infra.local.simulators.base import SimulatedRequest, SimulatedResponse
+from infra.local.simulators.base import (
+    DELIVERED,
+    SENT,
+    Callback,
+    Fault,
+    Faults,
+    SimulatedRequest,
+    SimulatedResponse,
+    Taken,
+)
 
 HOST = "api.africastalking.com"
 PATH = "/version1/messaging"
 
 _PHONE = re.compile(r"\+[1-9][0-9]{8,14}")
 _REQUIRED = ("username", "to", "message")
+
+
+FAULTS = Faults(
+    throttled=Fault(status=429, code="http_429", message="Too many requests"),
+    broken=Fault(status=500, code="500", message="InternalServerError"),
+    refusals=(
+        Fault(status=201, code="406", message="UserInBlacklist"),
+        Fault(status=201, code="403", message="InvalidPhoneNumber"),
+        Fault(status=201, code="405", message="InsufficientBalance"),
+        Fault(status=201, code="407", message="CouldNotRoute"),
+        Fault(status=201, code="409", message="DoNotDisturbRejection"),
+    ),
+    failures={
+        name: name
+        for name in ("UserInBlackList", "AbsentSubscriber", "DeliveryFailure", "UserDoesNotExist")
+    },
+)
+"""What it refuses for good stands beside the recipient, under HTTP 201."""
+
+
+def tell(fault: Fault, wait: int | None) -> SimulatedResponse:
+    if fault.status == 201:
+        refused = {
+            "statusCode": int(fault.code),
+            "status": fault.message,
+            "messageId": "None",
+            "number": "+254711000111",
+            "cost": "0",
+        }
+        return _answered("Sent to 0/1 Total Cost: 0", [refused])
+    told = _text(fault.status, fault.message)
+    if wait is None:
+        return told
+    headers = {**told.headers, "retry-after": str(wait)}
+    return SimulatedResponse(status=told.status, headers=headers, body=told.body)
+
+
+def callbacks(taken: Taken) -> list[Callback]:
+    """Delivery reports, to the address of the line.
+
+    https://developers.africastalking.com/docs/sms/notifications
+    """
+    answered = json.loads(taken.response.body)["SMSMessageData"]["Recipients"]
+    form = _form(taken.request)
+    lines = taken.secret["lines"]
+    own = [one for one in lines if one["username"] == form["username"]]
+    account = form.get("from") or own[0]["account"]
+    last = {} if taken.failure is None else {"failureReason": taken.failure}
+    stages: list[tuple[str, timedelta, dict[str, str]]] = [
+        ("Sent", SENT, {}),
+        ("Failed" if last else "Success", DELIVERED, last),
+    ]
+    return [
+        Callback(
+            after=after,
+            status=status,
+            call=taken.post(
+                urlencode(
+                    {
+                        "id": one["messageId"],
+                        "status": status,
+                        "phoneNumber": one["number"],
+                        "networkCode": "63902",
+                        "retryCount": "0",
+                        **more,
+                    }
+                ).encode(),
+                "application/x-www-form-urlencoded",
+                url=f"{taken.webhook}/{account}",
+            ),
+        )
+        for one in answered
+        if one["statusCode"] == 101
+        for status, after, more in stages
+    ]
 
 
 def answer(request: SimulatedRequest, secret: Mapping[str, Any]) -> SimulatedResponse:

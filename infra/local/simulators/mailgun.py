@@ -8,10 +8,20 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
-from infra.local.simulators.base import SimulatedRequest, SimulatedResponse
+from infra.local.simulators.base import (
+    DELIVERED,
+    SENT,
+    Callback,
+    Fault,
+    Faults,
+    SimulatedRequest,
+    SimulatedResponse,
+    Taken,
+)
 
 HOST = "api.mailgun.net"
 ALSO_AT = ("api.eu.mailgun.net",)
@@ -19,6 +29,69 @@ ALSO_AT = ("api.eu.mailgun.net",)
 _REGIONS = {"us": HOST, "eu": ALSO_AT[0]}
 _PATH = re.compile(r"/v3/([a-z0-9.-]+)/messages")
 _ADDRESS = re.compile(r"[^@\s<>,;\"]{1,64}@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
+
+
+FAULTS = Faults(
+    throttled=Fault(status=429, code="429", message="Too Many Requests"),
+    broken=Fault(status=500, code="500", message="Internal Server Error"),
+    refusals=(
+        Fault(status=400, code="400", message="to parameter is not a valid address"),
+        Fault(status=402, code="402", message="Request limit exceeded: message sending"),
+        Fault(status=403, code="403", message="Domain is disabled"),
+        Fault(status=413, code="413", message="Request Entity Too Large"),
+    ),
+    failures={"5.1.1": "5.1.1 user unknown", "5.7.1": "5.7.1 message refused"},
+)
+"""https://documentation.mailgun.com/docs/mailgun/quickstart-guide/responses: only the HTTP status
+tells one from another.
+"""
+
+
+def tell(fault: Fault, wait: int | None) -> SimulatedResponse:
+    told = _json(fault.status, {"message": fault.message})
+    if wait is None:
+        return told
+    headers = {**told.headers, "retry-after": str(wait)}
+    return SimulatedResponse(status=told.status, headers=headers, body=told.body)
+
+
+def callbacks(taken: Taken) -> list[Callback]:
+    """https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhook-payloads"""
+    form = dict(parse_qsl(taken.request.body.decode(), keep_blank_values=True))
+    message_id = json.loads(taken.response.body)["id"]
+    recipient = _bare(form["to"])
+    variables = {name[2:]: value for name, value in form.items() if name.startswith("v:")}
+    stages: list[tuple[str, timedelta, dict[str, Any]]] = [
+        ("accepted", SENT, {}),
+        ("delivered", DELIVERED, {"delivery-status": {"code": 250, "message": "OK"}}),
+    ]
+    if taken.failure is not None:
+        status = {
+            "code": 550,
+            "enhanced-code": taken.failure,
+            "message": FAULTS.failures[taken.failure],
+        }
+        more = {"severity": "permanent", "reason": "bounce", "delivery-status": status}
+        stages[1] = ("failed", DELIVERED, more)
+    told = []
+    for event, after, more in stages:
+        data = {
+            "id": hashlib.sha256(f"{message_id}{event}".encode()).hexdigest()[:22],
+            "event": event,
+            "timestamp": (taken.at + after).timestamp(),
+            "recipient": recipient,
+            "user-variables": variables,
+            "flags": {"is-test-mode": False},
+            "message": {"headers": {"message-id": message_id.strip("<>"), "to": form["to"]}},
+            **more,
+        }
+        call = taken.post(json.dumps({"event-data": data}).encode(), "application/json")
+        told.append(Callback(after=after, status=event, call=call))
+    return told
+
+
+def _bare(address: str) -> str:
+    return address.rpartition("<")[2].rstrip(">")
 
 
 class _Refused(Exception):
@@ -56,8 +129,7 @@ def _accept(request: SimulatedRequest, secret: Mapping[str, Any]) -> dict[str, s
     for name in ("from", "to"):
         if not form.get(name):
             raise _Refused(f"{name} parameter is missing")
-        address = form[name].rpartition("<")[2].rstrip(">")
-        if not _ADDRESS.fullmatch(address):
+        if not _ADDRESS.fullmatch(_bare(form[name])):
             raise _Refused(f"{name} parameter is not a valid address. please check documentation")
     if not form.get("text") and not form.get("html"):
         raise _Refused(

@@ -10,7 +10,15 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from infra.local.simulators.base import SimulatedRequest, SimulatedResponse
+from infra.local.simulators.base import (
+    DELIVERED,
+    Callback,
+    Fault,
+    Faults,
+    SimulatedRequest,
+    SimulatedResponse,
+    Taken,
+)
 
 HOST = "api.postmarkapp.com"
 
@@ -18,7 +26,66 @@ _ADDRESS = re.compile(r"[a-z0-9.!#$%&'`*+\-/=^_{}|~]+@[a-z0-9.-]+", re.IGNORECAS
 """https://postmarkapp.com/support/article/1180-what-does-errorcode-300-mean"""
 INACTIVE = "inactive@example.com"
 """Postmark has such addresses for tests, too; this one never took a mail."""
+_BOUNCES = {"HardBounce": 1, "SpamNotification": 512}
+"""https://postmarkapp.com/developer/api/bounce-api#bounce-types"""
 _MOST_METADATA, _LONGEST_NAME, _LONGEST_VALUE = 10, 20, 80
+
+
+FAULTS = Faults(
+    throttled=Fault(status=429, code="429", message="Rate limit exceeded"),
+    broken=Fault(status=500, code="500", message="Internal Server Error"),
+    refusals=(
+        Fault(status=422, code="406", message="You tried to send to an inactive recipient."),
+        Fault(status=422, code="300", message="Invalid email request"),
+        Fault(status=422, code="405", message="Not allowed to send: you ran out of credits."),
+        Fault(status=422, code="412", message="Account is pending approval."),
+    ),
+    failures={
+        "HardBounce": "smtp;550 5.1.1 user unknown",
+        "SpamNotification": "smtp;550 5.7.1 message refused as spam",
+    },
+)
+"""Failures are the types of a bounce."""
+
+
+def tell(fault: Fault, wait: int | None) -> SimulatedResponse:
+    told = _json(fault.status, {"ErrorCode": int(fault.code), "Message": fault.message})
+    if wait is None:
+        return told
+    headers = {**told.headers, "retry-after": str(wait)}
+    return SimulatedResponse(status=told.status, headers=headers, body=told.body)
+
+
+def callbacks(taken: Taken) -> list[Callback]:
+    """https://postmarkapp.com/developer/webhooks/delivery-webhook and bounce-webhook."""
+    asked, answered = json.loads(taken.request.body), json.loads(taken.response.body)
+    at = f"{taken.at + DELIVERED:%Y-%m-%dT%H:%M:%S.0000000}Z"
+    event = {
+        "MessageID": answered["MessageID"],
+        "MessageStream": asked.get("MessageStream", "outbound"),
+        "Metadata": asked.get("Metadata", {}),
+        "ServerID": 23,
+        "Tag": asked.get("Tag", ""),
+    }
+    if taken.failure is None:
+        more = {"DeliveredAt": at, "Details": "smtp;250 OK", "Recipient": asked["To"]}
+        event |= {"RecordType": "Delivery", **more}
+    else:
+        event |= {
+            "RecordType": "Bounce",
+            "ID": uuid5(NAMESPACE_URL, answered["MessageID"]).int % 2**62,
+            "Type": taken.failure,
+            "TypeCode": _BOUNCES[taken.failure],
+            "Details": FAULTS.failures[taken.failure],
+            "Email": asked["To"],
+            "From": asked["From"],
+            "BouncedAt": at,
+            "Inactive": taken.failure == "HardBounce",
+            "CanActivate": True,
+            "DumpAvailable": False,
+        }
+    call = taken.post(json.dumps(event).encode(), "application/json")
+    return [Callback(after=DELIVERED, status=event["RecordType"], call=call)]
 
 
 class _Refused(Exception):

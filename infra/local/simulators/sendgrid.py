@@ -8,14 +8,28 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
-from infra.local.simulators.base import SimulatedRequest, SimulatedResponse
+from infra.local.simulators.base import (
+    DELIVERED,
+    SENT,
+    Callback,
+    Fault,
+    Faults,
+    SimulatedRequest,
+    SimulatedResponse,
+    Taken,
+)
 
 HOST = "api.sendgrid.com"
 ALSO_AT = ("api.eu.sendgrid.com",)
 
 _ADDRESS = re.compile(r"[^@\s<>,;\"]{1,64}@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
+_NO_SENDER = (
+    "The from address does not match a verified Sender Identity. Mail cannot be sent until this"
+    " error is resolved."
+)
 _RESERVED = {
     "x-sg-id",
     "x-sg-eid",
@@ -32,6 +46,63 @@ _RESERVED = {
 }
 _LONGEST_CUSTOM_ARGS = 10_000
 
+FAULTS = Faults(
+    throttled=Fault(status=429, code="429", message="too many requests"),
+    broken=Fault(status=500, code="500", message="Internal server error"),
+    refusals=(
+        Fault(status=403, code="from", message=_NO_SENDER),
+        Fault(status=401, code="401", message="Maximum credits exceeded"),
+        Fault(status=413, code="413", message="The maximum message size is 30MB."),
+    ),
+    failures={
+        "5.1.1": "550 5.1.1 The email account that you tried to reach does not exist",
+        "5.7.1": "550 5.7.1 Message rejected as spam",
+    },
+)
+"""SendGrid names the field that is wrong, where one is."""
+
+
+def tell(fault: Fault, wait: int | None) -> SimulatedResponse:
+    """https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/rate-limits"""
+    field = None if fault.code.isdecimal() else fault.code
+    told = _error(fault.status, fault.message, field)
+    if wait is None:
+        return told
+    headers = {**told.headers, "x-ratelimit-remaining": "0", "retry-after": str(wait)}
+    return SimulatedResponse(status=told.status, headers=headers, body=told.body)
+
+
+def callbacks(taken: Taken) -> list[Callback]:
+    """The Event Webhook: one list for each of the two times.
+
+    https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event
+    """
+    asked = json.loads(taken.request.body)
+    message_id = taken.response.headers["X-Message-Id"]
+    stages: list[tuple[str, timedelta, dict[str, Any]]] = [
+        ("processed", SENT, {}),
+        ("delivered", DELIVERED, {"response": "250 OK"}),
+    ]
+    if taken.failure is not None:
+        reason = FAULTS.failures[taken.failure]
+        is_spam = taken.failure.startswith("5.7")
+        more = {"type": "blocked" if is_spam else "bounce", "status": taken.failure}
+        stages[1] = ("bounce", DELIVERED, {**more, "reason": reason})
+    told = []
+    for event, after, more in stages:
+        one = {
+            "email": asked["personalizations"][0]["to"][0]["email"],
+            "timestamp": int((taken.at + after).timestamp()),
+            "event": event,
+            "sg_event_id": hashlib.sha256(f"{message_id}{event}".encode()).hexdigest()[:22],
+            "sg_message_id": f"{message_id}.recvd-local-1-0.0",
+            **asked.get("custom_args", {}),
+            **more,
+        }
+        call = taken.post(json.dumps([one]).encode(), "application/json")
+        told.append(Callback(after=after, status=event, call=call))
+    return told
+
 
 class _Refused(Exception):
     def __init__(self, message: str, field: str | None, *, status: int = 400) -> None:
@@ -43,12 +114,7 @@ def answer(request: SimulatedRequest, secret: Mapping[str, Any]) -> SimulatedRes
     try:
         _accept(request, secret)
     except _Refused as refused:
-        error = {"message": str(refused), "field": refused.field, "help": None}
-        return SimulatedResponse(
-            status=refused.status,
-            headers={"content-type": "application/json"},
-            body=json.dumps({"errors": [error]}).encode(),
-        )
+        return _error(refused.status, str(refused), refused.field)
     message_id = hashlib.sha256(request.path.encode() + request.body).hexdigest()[:22]
     return SimulatedResponse(status=202, headers={"X-Message-Id": message_id}, body=b"")
 
@@ -83,12 +149,7 @@ def _check_addresses(content: Mapping[str, Any], secret: Mapping[str, Any]) -> N
     if not _ADDRESS.fullmatch(sender):
         raise _Refused("The from email does not contain a valid address.", "from.email")
     if sender not in secret["addresses"]:
-        raise _Refused(
-            "The from address does not match a verified Sender Identity. Mail cannot be sent until"
-            " this error is resolved.",
-            "from",
-            status=403,
-        )
+        raise _Refused(_NO_SENDER, "from", status=403)
 
 
 def _check_content(content: Mapping[str, Any]) -> None:
@@ -110,3 +171,12 @@ def _check_content(content: Mapping[str, Any]) -> None:
             raise _Refused(f"The header {name} is a reserved header.", "headers")
     if len(json.dumps(content.get("custom_args", {}))) > _LONGEST_CUSTOM_ARGS:
         raise _Refused("The custom_args may not exceed 10000 bytes.", "custom_args")
+
+
+def _error(status: int, message: str, field: str | None) -> SimulatedResponse:
+    error = {"message": message, "field": field, "help": None}
+    return SimulatedResponse(
+        status=status,
+        headers={"content-type": "application/json"},
+        body=json.dumps({"errors": [error]}).encode(),
+    )

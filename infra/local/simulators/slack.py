@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from infra.local.simulators.base import SimulatedRequest, SimulatedResponse
+from infra.local.simulators.base import Fault, Faults, SimulatedRequest, SimulatedResponse
 
 HOST = "slack.com"
 
@@ -22,6 +22,31 @@ _LONGEST_SECTION = 3000
 ARCHIVED, NOT_OURS, BUSY = "C0000ARCHIVED", "C0000NOTOURS", "C0000BUSY"
 """Channels that exist only here, each for one refusal."""
 _REFUSING = {ARCHIVED: "is_archived", NOT_OURS: "not_in_channel"}
+
+
+FAULTS = Faults(
+    throttled=Fault(status=429, code="ratelimited", message="ratelimited"),
+    broken=Fault(status=500, code="internal_error", message="internal_error"),
+    refusals=tuple(
+        Fault(status=200, code=code, message=code)
+        for code in (
+            "channel_not_found",
+            "is_archived",
+            "not_in_channel",
+            "user_disabled",
+            "msg_too_long",
+            "restricted_action",
+            "token_revoked",
+            "missing_scope",
+        )
+    ),
+)
+"""Slack has no statuses."""
+
+
+def tell(fault: Fault, wait: int | None) -> SimulatedResponse:
+    headers = {} if wait is None else {"retry-after": str(wait)}
+    return _json(fault.status, {"ok": False, "error": fault.code}, headers)
 
 
 class _Refused(Exception):

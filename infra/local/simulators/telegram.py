@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from infra.local.simulators.base import SimulatedRequest, SimulatedResponse
+from infra.local.simulators.base import Fault, Faults, SimulatedRequest, SimulatedResponse
 
 HOST = "api.telegram.org"
 
@@ -32,6 +32,33 @@ _REFUSING = {
     IS_GONE: (403, "Forbidden: user is deactivated"),
     TOO_MUCH: (429, "Too Many Requests: retry after 7"),
 }
+
+
+FAULTS = Faults(
+    throttled=Fault(status=429, code="429", message="Too Many Requests: retry after {wait}"),
+    broken=Fault(status=500, code="500", message="Internal Server Error"),
+    refusals=(
+        Fault(status=403, code="blocked", message="Forbidden: bot was blocked by the user"),
+        Fault(status=400, code="chat_not_found", message="Bad Request: chat not found"),
+        Fault(status=403, code="deactivated", message="Forbidden: user is deactivated"),
+        Fault(
+            status=403,
+            code="not_started",
+            message="Forbidden: bot can't initiate conversation with a user",
+        ),
+        Fault(status=401, code="401", message="Unauthorized"),
+    ),
+)
+"""Telegram has no codes beside the HTTP status, and no statuses: these are ours."""
+
+
+def tell(fault: Fault, wait: int | None) -> SimulatedResponse:
+    description = fault.message.format(wait=wait)
+    body = {"ok": False, "error_code": fault.status, "description": description}
+    if wait is None:
+        return _json(fault.status, body, {})
+    body["parameters"] = {"retry_after": wait}
+    return _json(fault.status, body, {"retry-after": str(wait)})
 
 
 class _Refused(Exception):

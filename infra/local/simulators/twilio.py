@@ -7,20 +7,37 @@ https://www.twilio.com/docs/api/errors
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from infra.local.simulators._twilio import (
-    HOST as HOST,
-)
-from infra.local.simulators._twilio import (
+    BROKEN,
     PHONE,
+    THROTTLED,
     Refused,
     as_json,
     check_access,
     form_of,
     sid_of,
 )
-from infra.local.simulators.base import SimulatedRequest, SimulatedResponse
+from infra.local.simulators._twilio import (
+    HOST as HOST,
+)
+from infra.local.simulators._twilio import (
+    tell as tell,
+)
+from infra.local.simulators.base import (
+    DELIVERED,
+    READ,
+    SENT,
+    Callback,
+    Fault,
+    Faults,
+    SimulatedRequest,
+    SimulatedResponse,
+    Taken,
+)
 
 _SENDER = re.compile(r"\+?[0-9]{3,15}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}")
 """A number, a short code, or an alphanumeric sender id."""
@@ -40,7 +57,76 @@ _RECIPIENTS = {
     "messenger:": re.compile(r"[0-9]{1,40}"),
     "rcs:": PHONE,
 }
+_FORM = "application/x-www-form-urlencoded; charset=utf-8"
 _MOST_FILES = {"": 10, "rcs:": 10}
+
+
+FAULTS = Faults(
+    throttled=THROTTLED,
+    broken=BROKEN,
+    refusals=(
+        Fault(status=400, code="21211", message="Invalid 'To' Phone Number"),
+        Fault(status=400, code="21610", message="Attempt to send to unsubscribed recipient"),
+        Fault(status=400, code="21614", message="'To' number is not a valid mobile number"),
+        Fault(
+            status=403,
+            code="21408",
+            message="Permission to send an SMS has not been enabled for the region",
+        ),
+        Fault(
+            status=400,
+            code="63016",
+            message="Failed to send freeform message because you are outside the allowed window",
+        ),
+    ),
+    failures={
+        "30003": "Unreachable destination handset",
+        "30004": "Message blocked",
+        "30005": "Unknown destination handset",
+        "30006": "Landline or unreachable carrier",
+        "30007": "Message filtered",
+        "30008": "Unknown error",
+        "63016": "Failed to send freeform message because you are outside the allowed window",
+    },
+)
+
+
+def callbacks(taken: Taken) -> list[Callback]:
+    """To the StatusCallback of the request, and nowhere where it named none.
+
+    https://www.twilio.com/docs/messaging/guides/outbound-message-status-in-status-callbacks
+    """
+    form, answered = dict(form_of(taken.request)), json.loads(taken.response.body)
+    if not form.get("StatusCallback"):
+        return []
+    channel = _parts(form["To"])[0].rstrip(":")
+    stages = [("queued", timedelta(0)), ("sent", SENT), ("delivered", DELIVERED)]
+    if channel in {"whatsapp", "rcs"}:
+        stages.append(("read", READ))
+    if taken.failure is not None:
+        stages[2:] = [("undelivered", DELIVERED)]
+    told = []
+    for status, after in stages:
+        fields = {
+            "AccountSid": answered["account_sid"],
+            "ApiVersion": "2010-04-01",
+            "From": form["From"],
+            "To": form["To"],
+            "MessageSid": answered["sid"],
+            "MessageStatus": status,
+            "SmsSid": answered["sid"],
+            "SmsStatus": status,
+        }
+        if status in {"delivered", "undelivered"} and not channel:
+            fields["RawDlrDoneDate"] = f"{taken.at + after:%y%m%d%H%M}"
+        if channel:
+            fields |= {"ChannelPrefix": channel, "EventType": status.upper()}
+        if status == "undelivered" and taken.failure is not None:
+            fields |= {"ErrorCode": taken.failure}
+        body = urlencode(fields).encode()
+        call = taken.post(body, _FORM, url=form["StatusCallback"])
+        told.append(Callback(after=after, status=status, call=call))
+    return told
 
 
 def answer(request: SimulatedRequest, secret: Mapping[str, Any]) -> SimulatedResponse:

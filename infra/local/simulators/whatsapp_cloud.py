@@ -4,13 +4,25 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/refere
 https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes
 """
 
+import json
 import re
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
+from infra.local.simulators import _graph
 from infra.local.simulators._graph import Refused, as_json, read, refusal, text, trace_of
-from infra.local.simulators.base import SimulatedRequest, SimulatedResponse
+from infra.local.simulators.base import (
+    DELIVERED,
+    READ,
+    SENT,
+    Callback,
+    Fault,
+    Faults,
+    SimulatedRequest,
+    SimulatedResponse,
+    Taken,
+)
 
 HOST = "graph.facebook.com"
 
@@ -20,6 +32,90 @@ _USER_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
 _TEMPLATE_NAME = re.compile(r"[a-z0-9_]{1,512}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(_[A-Z]{2,3})?")
 _UNFOLDED = re.compile(r"[\n\t]| {5}")
+
+
+FAULTS = Faults(
+    throttled=Fault(status=429, code="130429", message="Rate limit hit"),
+    broken=Fault(status=500, code="131000", message="Something went wrong"),
+    refusals=(
+        Fault(status=400, code="131047", message="Re-engagement message"),
+        Fault(status=400, code="131030", message="Recipient phone number not in allowed list"),
+        Fault(status=400, code="131026", message="Message undeliverable"),
+        Fault(status=400, code="131021", message="Recipient cannot be sender"),
+        Fault(status=404, code="132001", message="Template name does not exist in the translation"),
+        Fault(status=403, code="131031", message="Account has been locked"),
+        Fault(status=401, code="190", message="Error validating access token"),
+    ),
+    failures={
+        "131026": "Message undeliverable",
+        "131047": "Re-engagement message",
+        "131049": "This message was not delivered to maintain healthy ecosystem engagement.",
+        "131053": "Media upload error",
+    },
+)
+
+
+def tell(fault: Fault, wait: int | None) -> SimulatedResponse:
+    data = {"messaging_product": "whatsapp", "details": fault.message}
+    return _graph.tell(fault, wait, error_data=data)
+
+
+def callbacks(taken: Taken) -> list[Callback]:
+    """https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/status
+
+    An answer within the customer's window is free; a template is charged as what it is for.
+    """
+    asked, answered = json.loads(taken.request.body), json.loads(taken.response.body)
+    contact = answered["contacts"][0]
+    person = {
+        name: contact[known]
+        for name, known in (("recipient_id", "wa_id"), ("recipient_user_id", "user_id"))
+        if known in contact
+    }
+    is_template = asked.get("type") == "template"
+    pricing = {
+        "billable": is_template,
+        "pricing_model": "PMP",
+        "type": "regular" if is_template else "free_customer_service",
+        "category": "utility" if is_template else "service",
+    }
+    key = {
+        name: asked[name] for name in ("biz_opaque_callback_data",) if asked.get(name) is not None
+    }
+    stages: tuple[tuple[str, Any, dict[str, Any]], ...] = (
+        ("sent", SENT, {"pricing": pricing}),
+        ("delivered", DELIVERED, {"pricing": pricing}),
+        ("read", READ, {}),
+    )
+    if taken.failure is not None:
+        title = FAULTS.failures[taken.failure]
+        error = {
+            "code": int(taken.failure),
+            "title": title,
+            "message": title,
+            "error_data": {"details": title},
+            "href": "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/",
+        }
+        stages = (("failed", DELIVERED, {"errors": [error]}),)
+    line = taken.request.path.split("/")[2]
+    metadata = {"display_phone_number": "15550783881", "phone_number_id": line}
+    told = []
+    for status, after, more in stages:
+        one = {
+            "id": answered["messages"][0]["id"],
+            "status": status,
+            "timestamp": str(int((taken.at + after).timestamp())),
+            **person,
+            **key,
+            **more,
+        }
+        value = {"messaging_product": "whatsapp", "metadata": metadata, "statuses": [one]}
+        change = {"value": value, "field": "messages"}
+        entry = {"id": "102290129340398", "changes": [change]}
+        body = json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
+        call = taken.post(body, "application/json")
+        told.append(Callback(after=after, status=status, call=call))
+    return told
 
 
 def answer(request: SimulatedRequest, secret: Mapping[str, Any]) -> SimulatedResponse:

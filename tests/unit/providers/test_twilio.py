@@ -108,7 +108,7 @@ def form_of(request: HttpRequest) -> dict[str, str]:
 
 
 def test_sends_an_sms() -> None:
-    request = prepared(PROVIDER, message(text="Où ? 1+1 & plus"))
+    request = prepared(PROVIDER, message(text="Où ? 1+1 & plus"), status_callback="")
     account = SECRETS["twilio"]["account_sid"]
     assert request.method == "POST"
     assert request.url == f"https://api.twilio.com/2010-04-01/Accounts/{account}/Messages.json"
@@ -128,7 +128,7 @@ def test_asks_for_statuses_only_where_told_to() -> None:
     request = prepared(PROVIDER, message(), status_callback=callback)
     assert form_of(request)["StatusCallback"] == callback
     assert simulated("twilio", request).status == 201
-    assert "StatusCallback" not in form_of(prepared(PROVIDER, message()))
+    assert "StatusCallback" not in form_of(prepared(PROVIDER, message(), status_callback=""))
 
 
 def test_a_status_is_tied_to_the_outbound_touchpoint() -> None:
@@ -174,7 +174,7 @@ DAYS = (Choice(id="d1", title="Monday"), Choice(id="d2", title="Tuesday"))
 
 def test_sends_files_with_and_without_words() -> None:
     request = prepared(PROVIDER, message(files=(PICTURE, PICTURE)))
-    assert fields_of(request)[-2:] == [("MediaUrl", PICTURE.url)] * 2
+    assert fields_of(request).count(("MediaUrl", PICTURE.url)) == 2
     assert simulated("twilio", request).status == 201
     alone = prepared(PROVIDER, message(Channel.WHATSAPP, text="", files=(PICTURE,)))
     assert "Body" not in form_of(alone)

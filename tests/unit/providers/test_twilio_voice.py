@@ -325,7 +325,7 @@ def test_calls_and_says_the_text() -> None:
         "StatusCallbackEvent": ["initiated", "ringing", "answered", "completed"],
     }
     assert PROVIDER.receipt(simulated("twilio_voice", request)).startswith("CA")
-    assert "StatusCallback" not in form_of(prepared(PROVIDER, message()))
+    assert "StatusCallback" not in form_of(prepared(PROVIDER, message(), status_callback=""))
 
 
 def test_a_status_is_tied_to_the_call_that_was_made() -> None:
@@ -434,7 +434,12 @@ def test_the_simulator_takes_what_twilios_library_sends() -> None:
     ("provider", "channel"), [("twilio", Channel.SMS), ("twilio_voice", Channel.VOICE)]
 )
 def test_two_providers_share_a_host_in_the_local_cloud(provider: str, channel: Channel) -> None:
-    outbox = Outbox(FakeClock(NOW), SECRETS)  # type: ignore[arg-type]
+    outbox = Outbox(
+        FakeClock(NOW),  # type: ignore[arg-type]
+        SECRETS,
+        plan=lambda *_: None,
+        pause=lambda _: None,
+    )
     request = prepared(find_provider(provider), message_to(channel, provider, OURS, THEIRS))
     answer = outbox.answer(
         SimulatedRequest(
