@@ -217,3 +217,14 @@ def test_the_shop_has_the_chat_in_it(cloud: LocalCloud, language: str) -> None:
     assert "/webhooks/web_chat/widget.js" in page
     assert "<img>" not in page
     assert 'data-user-id=""' in cloud.get("/_local/chat").body.decode()
+
+
+def test_who_asks_for_messages_in_vain_costs_one_query(cloud: LocalCloud) -> None:
+    """The chat asks again and again (docs/web-chat.md)."""
+    session = json.loads(cloud.post("/webhooks/web_chat/sessions", "{}").body)
+    headers = {"authorization": f"Bearer {session['token']}"}
+    cloud.wire.meter.reset()
+    since = "/webhooks/web_chat/messages?since=2026-11-22T12:00:00Z"
+    assert json.loads(cloud.get(since, headers).body) == {"messages": []}
+    assert cloud.wire.meter.calls == {("passerelle-webhook_intake", "dynamodb", "Query"): 1}
+    assert (cloud.wire.meter.read_units, cloud.wire.meter.write_units) == (0.5, 0)
