@@ -175,8 +175,24 @@
     return answer.body.token;
   }
 
-  /** Only one tab at a time, where the browser can do that; elsewhere the ids keep order. */
-  const alone = (work) => (navigator.locks ? navigator.locks.request(KEY, work) : work());
+  /** Only one tab at a time. Where the browser cannot do that, or another tab was put to sleep at it,
+   * the ids see to it that nothing counts twice. */
+  async function alone(work) {
+    let began = false;
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), GIVES_UP_AFTER);
+    try {
+      return await navigator.locks.request(KEY, { signal: abort.signal }, () => {
+        began = true;
+        return work();
+      });
+    } catch (error) {
+      if (began) throw error;
+      return work();
+    } finally {
+      clearTimeout(timer);
+    }
+  }
 
   // Sending: one after the other, each until it is answered
 
@@ -208,8 +224,8 @@
     failures = goesOn ? 0 : failures + 1;
     render();
     if (goesOn) return soon();
-    const wait = Math.min(RETRIES.most, RETRIES.first * 2 ** (failures - 1));
-    retry = setTimeout(flush, wait * (0.5 + Math.random() / 2));
+    const longest = Math.min(RETRIES.most, RETRIES.first * 2 ** (failures - 1));
+    retry = setTimeout(flush, longest * (0.5 + Math.random() / 2));
   }
 
   /** Whether to go on with what is behind it. */
@@ -249,25 +265,25 @@
   let polling = 0, wait = 0, fetching = false;
 
   async function poll() {
-    if (fetching) return;
-    if (!read().token) return;
+    if (fetching || !read().token) return;
     fetching = true;
     const mine = who;
     let found = 0;
     try {
       await session();
-      for (const name of ["token", "before"]) {
+      for (const name of mine === who ? ["token", "before"] : []) {
         const { [name]: token, since } = read();
-        if (!token || mine !== who) continue;
+        if (!token) continue;
         const query = since[name] ? `?since=${encodeURIComponent(since[name])}` : "";
         const { status, body } = await call("GET", `messages${query}`, token);
-        if (mine !== who) return;
+        if (mine !== who) break;
         if (status === 200) found += take(Array.isArray(body.messages) ? body.messages : [], name);
         if (status === 401) change((kept) => (kept[name] = kept[name] === token ? "" : kept[name]));
       }
     } finally {
       fetching = false;
     }
+    if (mine !== who) return poll();
     if (found) wait = 0;
     later();
   }
@@ -346,6 +362,7 @@
 
   const badge = make("span", { class: "badge", hidden: "" });
   const launcher = make("button", { class: "launcher", type: "button", "aria-haspopup": "dialog", "aria-expanded": "false", click: () => open() }, SAY.open, badge);
+  const news = make("span", { class: "apart", role: "status" });
   const log = make("div", { class: "log", role: "log", "aria-live": "polite", "aria-label": SAY.log, "aria-relevant": "additions", tabindex: "0" });
   const status = make("p", { class: "status", role: "status" });
   const field = make("textarea", { id: "text", rows: "1", maxlength: LONGEST_TEXT, dir: "auto", autocomplete: "off", enterkeyhint: "send" });
@@ -421,7 +438,9 @@
     if (status.textContent !== problem) status.textContent = problem;
     badge.hidden = !kept.unread;
     badge.textContent = kept.unread ? String(kept.unread) : "";
-    launcher.setAttribute("aria-label", kept.unread ? `${SAY.open} (${kept.unread} ${SAY.unread})` : SAY.open);
+    const unread = kept.unread ? `${SAY.unread}: ${kept.unread}` : "";
+    launcher.setAttribute("aria-label", unread ? `${SAY.open} (${unread})` : SAY.open);
+    if (news.textContent !== unread) news.textContent = unread;
     if (added && (isAtEnd || kept.log[kept.log.length - 1].mine)) log.scrollTop = log.scrollHeight;
   }
 
@@ -517,7 +536,7 @@
     } catch (_) {
       root.append(make("style", { nonce: SCRIPT && SCRIPT.nonce || undefined }, css));
     }
-    root.append(make("aside", { lang: LANGUAGE, "aria-label": SAY.open }, launcher), panel);
+    root.append(make("aside", { lang: LANGUAGE, "aria-label": SAY.open }, launcher, news), panel);
     clear();
     document.body.append(host);
     addEventListener("online", () => { flush(); soon(); });

@@ -417,3 +417,42 @@ def test_what_is_refused_is_said_and_keeps_nothing_waiting(
     visitor.sees("Could not be sent.")
     visitor.sees("Sent")
     assert len(arrived(cloud, text)) == 1
+
+
+def test_a_session_is_renewed_before_it_ends_and_stays_the_same(
+    visitor: Visitor, cloud: LocalCloud
+) -> None:
+    first, second = "On Monday", "On Thursday"
+    visitor.comes()
+    visitor.opens()
+    visitor.writes(first)
+    visitor.sees("Sent")
+    days_ago = {**visitor.kept(), "renewed": visitor.kept()["renewed"] - 3 * 86_400_000}
+    token = json.dumps(json.dumps(days_ago))
+    visitor.page.evaluate(f"localStorage.setItem('passerelle-chat', {token})")
+    visitor.opens()
+    visitor.writes(second)
+    visitor.page.until("!JSON.parse(localStorage.getItem('passerelle-chat')).outbox.length")
+    assert visitor.kept()["renewed"] > days_ago["renewed"]
+    (one,), (other,) = arrived(cloud, first), arrived(cloud, second)
+    assert one.touchpoint.endpoint == other.touchpoint.endpoint
+
+
+def test_an_answer_that_comes_while_the_chat_is_closed_is_announced(
+    visitor: Visitor, agent: Agent, cloud: LocalCloud
+) -> None:
+    asked = "My order 4516 was damaged"
+    visitor.comes()
+    visitor.opens()
+    visitor.writes(asked)
+    visitor.sees("Sent")
+    visitor.page.press("Escape")
+    answers(agent, cloud, asked, text="We send another one.")
+    looks_again(visitor.page)
+    label = f"{CHAT}.querySelector('.launcher').getAttribute('aria-label')"
+    visitor.page.until(f"{label} === 'Chat with us (new messages: 1)'")
+    said = visitor.page.evaluate(f"{CHAT}.querySelector('aside [role=status]').textContent")
+    assert said == "new messages: 1"
+    visitor.opens()
+    visitor.sees("We send another one.")
+    assert visitor.page.evaluate(label) == "Chat with us"
