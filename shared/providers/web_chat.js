@@ -30,27 +30,27 @@
     en: {
       open: "Chat with us", close: "Close", log: "Messages", label: "Your message", send: "Send", you: "You",
       hello: "Write to us. We answer here.", sending: "Sending…", sent: "Sent", refused: "Could not be sent.",
-      waiting: "Not sent yet. It will be sent when you are online again.", unread: "new messages", tab: "opens in a new tab",
+      waiting: "Not sent yet", offline: "Your message will be sent when you are online again.", unread: "new messages", tab: "opens in a new tab",
     },
     fr: {
       open: "Écrivez-nous", close: "Fermer", log: "Messages", label: "Votre message", send: "Envoyer", you: "Vous",
       hello: "Écrivez-nous. Nous vous répondons ici.", sending: "Envoi…", sent: "Envoyé", refused: "Envoi impossible.",
-      waiting: "Pas encore envoyé. Le message partira dès que vous serez de nouveau en ligne.", unread: "nouveaux messages", tab: "dans un nouvel onglet",
+      waiting: "Pas encore envoyé", offline: "Votre message partira dès que vous serez de nouveau en ligne.", unread: "nouveaux messages", tab: "dans un nouvel onglet",
     },
     it: {
       open: "Ci scriva", close: "Chiudi", log: "Messaggi", label: "Il suo messaggio", send: "Invia", you: "Lei",
       hello: "Ci scriva. Le rispondiamo qui.", sending: "Invio…", sent: "Inviato", refused: "Invio non riuscito.",
-      waiting: "Non ancora inviato. Partirà appena sarà di nuovo online.", unread: "nuovi messaggi", tab: "in una nuova scheda",
+      waiting: "Non ancora inviato", offline: "Il messaggio partirà appena sarà di nuovo online.", unread: "nuovi messaggi", tab: "in una nuova scheda",
     },
     es: {
       open: "Escríbanos", close: "Cerrar", log: "Mensajes", label: "Su mensaje", send: "Enviar", you: "Usted",
       hello: "Escríbanos. Le respondemos aquí.", sending: "Enviando…", sent: "Enviado", refused: "No se pudo enviar.",
-      waiting: "Aún no se ha enviado. Se enviará cuando vuelva a tener conexión.", unread: "mensajes nuevos", tab: "en una pestaña nueva",
+      waiting: "Aún no enviado", offline: "Su mensaje se enviará cuando vuelva a tener conexión.", unread: "mensajes nuevos", tab: "en una pestaña nueva",
     },
     sw: {
       open: "Ongea nasi", close: "Funga", log: "Ujumbe", label: "Ujumbe wako", send: "Tuma", you: "Wewe",
       hello: "Tuandikie. Tutakujibu hapa.", sending: "Inatumwa…", sent: "Imetumwa", refused: "Haikuweza kutumwa.",
-      waiting: "Bado haijatumwa. Itatumwa utakapokuwa mtandaoni tena.", unread: "ujumbe mpya", tab: "katika kichupo kipya",
+      waiting: "Bado haijatumwa", offline: "Ujumbe wako utatumwa utakapokuwa mtandaoni tena.", unread: "ujumbe mpya", tab: "katika kichupo kipya",
     },
   };
   const LANGUAGE = [GIVEN.language, document.documentElement.lang, navigator.language]
@@ -79,6 +79,7 @@
     .text { position: relative; display: inline-block; padding: .5em .8em; border-radius: .8em; background: #efede8; white-space: pre-wrap; overflow-wrap: anywhere; }
     .mine .text, .mine .meta { display: block; }
     .meta { font-size: .82em; color: #555a62; }
+    .hello { margin-bottom: 1em; }
     a { text-decoration: underline; }
     .files a { display: inline-block; padding: .65em 0; }
     .choices { display: flex; flex-wrap: wrap; gap: .5em; margin-top: .5em; }
@@ -434,14 +435,14 @@
       // An answer can be picked while nothing was said since.
       if (seen.choices) seen.choices.hidden = place !== kept.log.length - 1;
     });
-    const problem = failures && waiting.size ? SAY.waiting : "";
+    const problem = failures && waiting.size ? SAY.offline : "";
     if (status.textContent !== problem) status.textContent = problem;
     badge.hidden = !kept.unread;
     badge.textContent = kept.unread ? String(kept.unread) : "";
     const unread = kept.unread ? `${SAY.unread}: ${kept.unread}` : "";
     launcher.setAttribute("aria-label", unread ? `${SAY.open} (${unread})` : SAY.open);
     if (news.textContent !== unread) news.textContent = unread;
-    if (added && (isAtEnd || kept.log[kept.log.length - 1].mine)) log.scrollTop = log.scrollHeight;
+    if (isAtEnd || (added && kept.log[kept.log.length - 1].mine)) log.scrollTop = log.scrollHeight;
   }
 
   function drawn(one) {
@@ -467,7 +468,7 @@
   function clear() {
     shown.clear();
     log.textContent = "";
-    log.append(make("p", { class: "meta" }, SAY.hello));
+    log.append(make("p", { class: "hello meta" }, SAY.hello));
   }
 
   // Who it is

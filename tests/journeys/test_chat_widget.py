@@ -189,7 +189,8 @@ def test_what_is_written_offline_survives_the_page_and_arrives_once(
     visitor.page.block("*/webhooks/web_chat/sessions*", "*/webhooks/web_chat/messages*")
     visitor.writes(first)
     visitor.writes(second)
-    visitor.sees("Not sent yet. It will be sent when you are online again.")
+    visitor.sees("Not sent yet")
+    visitor.sees("Your message will be sent when you are online again.")
     assert [one["text"] for one in visitor.kept()["outbox"]] == [first, second]
     visitor.comes()
     visitor.opens()
