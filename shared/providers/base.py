@@ -7,6 +7,7 @@ lists it.
 """
 
 import hmac
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,17 @@ from functools import cached_property
 from importlib import import_module
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    get_args,
+)
 
 from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints, ValidationError
 from pydantic_core import from_json
@@ -371,30 +382,57 @@ def find_provider(name: str) -> Provider[Any]:
     return provider
 
 
+MOST_VALUES = 100_000
+"""Of one JSON text. Three bytes (`[],`) become eighty in memory."""
+DEEPEST_VALUE = 100
+"""Levels. A touchpoint that holds a part of it adds some, and must be readable itself: 200 are the
+most that pydantic reads.
+"""
+_QUOTED = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_STRUCTURE = (b",", b"[", b"{")
+
+
 def read_json(body: bytes) -> JsonValue:
-    """Strict JSON: UTF-8, no NaN, no lone surrogates, 200 levels at most.
+    """Strict JSON: UTF-8, no NaN, no lone surrogates, not too deep, not too many values.
 
     Raises MalformedPayload.
     """
+    _check_size(body)
     try:
         value: JsonValue = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise MalformedPayload(f"the body is not JSON: {str(error)[:120]}") from None
-    if not _is_finite(value):
-        raise MalformedPayload("the body is not JSON: a number is out of range")
+    _check_values(value)
     return value
 
 
-def _is_finite(value: JsonValue) -> bool:
-    """False where a number such as 1e999 became infinite, which no JSON can hold again."""
-    match value:
-        case float():
-            return isfinite(value)
-        case dict():
-            return all(map(_is_finite, value.values()))
-        case list():
-            return all(map(_is_finite, value))
-    return True
+def _check_size(body: bytes) -> None:
+    """Before anything is made of it. What stands in quotes is looked at only where it matters."""
+    if sum(map(body.count, _STRUCTURE)) <= MOST_VALUES:
+        return
+    quoted = (body.count(b'"') - body.count(b'\\"')) // 2
+    bare = _QUOTED.sub(b"", body) if quoted <= MOST_VALUES else body
+    if sum(map(bare.count, _STRUCTURE)) > MOST_VALUES:
+        raise MalformedPayload("the body holds too many values")
+
+
+def _check_values(value: JsonValue) -> None:
+    """Neither is a number such as 1e999 in it, which became infinite and which no JSON can hold
+    again, nor is it too deep.
+    """
+    level: list[Any] = [[value]]
+    for _ in range(DEEPEST_VALUE + 1):
+        below: list[Any] = []
+        for holder in level:
+            for one in holder.values() if type(holder) is dict else holder:
+                kind = type(one)
+                if kind is dict or kind is list:
+                    below.append(one)
+                elif kind is float and not isfinite(one):
+                    raise MalformedPayload("the body is not JSON: a number is out of range")
+        level = below
+    if level:
+        raise MalformedPayload("the body is nested too deeply")
 
 
 def read_model(model: type["ModelT"], value: object) -> "ModelT":
@@ -406,8 +444,22 @@ def read_model(model: type["ModelT"], value: object) -> "ModelT":
         return model.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(map(str, first["loc"])) or "body"
+        known = _field_names(model)
+        path = [str(one) if isinstance(one, int) or one in known else "*" for one in first["loc"]]
+        field = ".".join(path) or "body"
         raise MalformedPayload(f"{field}: {first['type']} ({error.error_count()} in all)") from None
+
+
+def _field_names(of: object, seen: frozenset[object] = frozenset()) -> frozenset[str]:
+    """What fields are called in a model and in those within it. Any other key is the sender's."""
+    names: frozenset[str] = frozenset()
+    if isinstance(of, type) and issubclass(of, BaseModel) and of not in seen:
+        for name, info in of.model_fields.items():
+            names |= {name, info.alias or name}
+            names |= _field_names(info.annotation, seen | {of})
+    for part in get_args(of):
+        names |= _field_names(part, seen)
+    return names
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -445,6 +497,14 @@ _LONGEST_WAIT = 86_400
 
 def same(left: str | bytes, right: str | bytes) -> bool:
     """Compare a signature with what it should be, in constant time."""
-    left_bytes = left.encode("utf-8", "surrogateescape") if isinstance(left, str) else left
-    right_bytes = right.encode("utf-8", "surrogateescape") if isinstance(right, str) else right
-    return hmac.compare_digest(left_bytes, right_bytes)
+    return hmac.compare_digest(_as_bytes(left), _as_bytes(right))
+
+
+def _as_bytes(value: str | bytes) -> bytes:
+    """Whatever text comes from outside has bytes, half a character too."""
+    if isinstance(value, bytes):
+        return value
+    try:
+        return value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogatepass")

@@ -222,9 +222,13 @@ class WebChat(Provider[WebChatSecret]):
     def parse(
         self, request: WebhookRequest, secret: WebChatSecret, received_at: datetime
     ) -> list[Observed]:
-        claims = _claims(request, secret)
         if (request.method, request.path) != ("POST", "messages"):
             raise MalformedPayload("there is no such route")
+        try:
+            claims = _claims(request, secret)
+        except Unauthentic:
+            # Out of quarantine, which keeps no token; or that has expired since.
+            raise MalformedPayload("nothing in the request says whose session it is") from None
         if request.content_type != JSON_TYPE:
             raise MalformedPayload("the body is not declared as JSON")
         sent = read_model(Sent, read_json(request.body))

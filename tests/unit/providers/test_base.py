@@ -1,5 +1,6 @@
 """What every provider reads with: strict JSON, models that name what is wrong, sane times."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -33,7 +34,9 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
         b'{"a": [-1e999]}',
         b'"\\ud800"',
         b"9" * 5_000,
-        b"[" * 300 + b"]" * 300,
+        b"[" * 150 + b"]" * 150,
+        b"[" + b"{}," * 100_000 + b"0]",
+        b"[" + b"1," * 100_000 + b"0]",
         b"{} {}",
     ],
 )
@@ -44,7 +47,9 @@ def test_what_is_not_strict_json_is_malformed(body: bytes) -> None:
 
 def test_what_is_strict_json_is_read() -> None:
     assert read_json(b'{"a": [1, 1.5e3, "\\ud83d\\ude00", null], "a": 2}') == {"a": 2}
-    assert read_json(b"[" * 199 + b"]" * 199) is not None
+    assert read_json(b"[" * 99 + b"]" * 99) is not None
+    commas = b'"' + b",[{" * 200_000 + b'\\""'
+    assert read_json(commas) == json.loads(commas)
 
 
 class Example(Payload):
@@ -94,6 +99,7 @@ def test_a_time_out_of_reason_is_when_we_received_it(
         ("a", "b", False),
         ("a", "", False),
         ("\udcff", b"\xff", True),
+        ("\ud800", "x", False),
     ],
 )
 def test_signatures_are_compared_as_bytes(

@@ -275,9 +275,10 @@ def test_whatever_bytes_come_are_malformed(body: bytes) -> None:
         assert_sound(lambda: parse(request(body, authorization=basic("new"), **headers)))  # noqa: B023
 
 
-def test_two_hundred_levels_are_read_and_more_are_malformed() -> None:
-    deep = b'{"event":"E","userId":"u","properties":' + b'{"a":' * 190 + b"1" + b"}" * 191
-    assert_sound(lambda: parse(request(deep, "v1/track", authorization=basic("new"))))
+def test_a_hundred_levels_are_read_and_more_are_malformed() -> None:
+    deep = b'{"event":"E","userId":"u","properties":' + b'{"a":' * 90 + b"1" + b"}" * 91
+    (read,) = parse(request(deep, "v1/track", authorization=basic("new")))
+    assert read.touchpoint.content.kind == "tracked_event"
     with pytest.raises(MalformedPayload):
         parse(request(b"[" * 5_000 + b"]" * 5_000, authorization=basic("new")))
 
