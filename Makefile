@@ -5,7 +5,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test check prove synth train bench deploy lock dynamodb-local clean
+.PHONY: help install run test check prove synth train bench fuzz deploy lock dynamodb-local clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -61,6 +61,9 @@ train: $(INSTALLED) ## The embedded models anew from their texts, the same to th
 
 bench: $(INSTALLED) ## What it costs and how fast it is, as a table: ARGS=--json
 	@$(PYTHON) -m tests.bench $(ARGS)
+
+fuzz: $(INSTALLED) ## Mutated requests at every provider, as a table: ARGS="--provider telegram --bodies 100000 --seed 1 --bombs"
+	@$(PYTHON) -m tests.fuzz $(ARGS)
 
 lock: $(INSTALLED) ## Pin again what requirements.in and requirements-dev.in ask for
 	@for name in requirements requirements-dev; do \

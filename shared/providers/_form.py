@@ -1,9 +1,11 @@
 """The forms that providers send: of fields alone, or of fields and files (RFC 7578)."""
 
+import re
+from binascii import a2b_qp
 from collections.abc import Iterable
 from hashlib import sha256
+from itertools import islice
 from typing import NamedTuple
-from urllib.parse import unquote_to_bytes
 
 from shared.domain.errors import MalformedPayload
 from shared.providers.base import WebhookRequest
@@ -54,8 +56,26 @@ def _of_fields(body: bytes) -> list[FormField]:
     ]
 
 
+_BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_AS_QUOTED_PRINTABLE = ((b"=", b"=3D"), (b"\n", b"=0A"), (b"\r", b"=0D"), (b"%", b"="))
+
+
 def _plain(value: bytes) -> bytes:
-    return unquote_to_bytes(value.replace(b"+", b" "))
+    """Without its escapes. Python's own way takes eighty bytes of memory for each of them.
+
+    Raises MalformedPayload.
+    """
+    value = value.replace(b"+", b" ")
+    if b"%" not in value:
+        return value
+    broken = sum(1 for _ in islice(_BROKEN_ESCAPE.finditer(value), MOST_FIELDS + 1))
+    if broken > MOST_FIELDS:
+        raise MalformedPayload("the form is not written as forms are")
+    if broken:
+        value = _BROKEN_ESCAPE.sub(b"%25", value)
+    for written, quoted in _AS_QUOTED_PRINTABLE:
+        value = value.replace(written, quoted)
+    return a2b_qp(value)
 
 
 def _of_parts(content_type: str, body: bytes) -> list[FormField]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints
 
@@ -25,6 +25,7 @@ from shared.domain.errors import (
     Unauthentic,
 )
 from shared.domain.touchpoint import Attachment
+from shared.providers._form import FORM_TYPE, read_form
 from shared.providers._slack_events import (
     NAME,
     message_key,
@@ -54,7 +55,6 @@ from shared.providers.base import (
 if TYPE_CHECKING:
     from shared.domain.sending import OutboundMessage
 
-FORM_TYPE = "application/x-www-form-urlencoded"
 API = "https://slack.com/api/chat.postMessage"
 FILES = "files.slack.com"
 
@@ -275,10 +275,9 @@ def _what_is_wrong(request: WebhookRequest, secret: SlackSecret) -> str:
 def _form(request: WebhookRequest) -> dict[str, str]:
     """The fields; of a repeated one the last value. Raises MalformedPayload."""
     try:
-        text = request.body.decode()
-        return dict(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=100))
-    except ValueError:
-        raise MalformedPayload("the form is not UTF-8 or has too many fields") from None
+        return {one.name: one.content.decode() for one in read_form(request)}
+    except UnicodeDecodeError:
+        raise MalformedPayload("the form is not UTF-8") from None
 
 
 def _escaped(text: str) -> str:

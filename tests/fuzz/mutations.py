@@ -205,7 +205,7 @@ def _inside(parent: Any, key: Any, draw: Random) -> None:
     elif isinstance(value, bool):
         parent[key] = not value
     elif isinstance(value, int | float):
-        parent[key] = draw.choice((-value, value + 1, value * 10**9, str(value), float(value)))
+        parent[key] = draw.choice((-value, value + 1, value * 10**9, "7", [value]))
     else:
         _exchange(parent, key, draw)
 
