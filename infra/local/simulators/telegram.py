@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from infra.local.simulators.base import Fault, Faults, SimulatedRequest, SimulatedResponse
 
@@ -21,6 +22,7 @@ _FILES = {
     "sendAudio": "audio",
     "sendVideo": "video",
 }
+_NO_TEXT = {"chat_id", "media", "reply_markup", "reply_parameters"}
 _DATE = 1_795_348_800
 """2026-11-22, always: the same request has the same answer."""
 
@@ -90,12 +92,10 @@ def _accept(request: SimulatedRequest, secret: Mapping[str, Any]) -> Any:
         raise _Refused(404, "Not Found")
     if path[1] not in {bot["token"] for bot in secret["bots"]}:
         raise _Refused(401, "Unauthorized")
-    if request.headers.get("content-type", "").split(";")[0] != "application/json":
-        raise _Refused(400, "Bad Request: message text is empty")
-    try:
-        body = json.loads(request.body)
-    except ValueError:
-        raise _Refused(400, "Bad Request: can't parse request JSON object") from None
+    if path[2] == "getMe":
+        # Whoever begins to send asks this, to see whether its token is one.
+        return {**_bot(path[1]), "username": "boutique_bot", "can_join_groups": False}
+    body = _read(request)
     check = _CHECKS.get(path[2])
     if check is None or request.method != "POST":
         raise _Refused(404, "Not Found: method not found")
@@ -114,14 +114,46 @@ def _accept(request: SimulatedRequest, secret: Mapping[str, Any]) -> Any:
     return messages if path[2] == "sendMediaGroup" else messages[0]
 
 
+def _bot(token: str) -> dict[str, Any]:
+    return {"id": int(token.split(":")[0]), "is_bot": True, "first_name": "Boutique"}
+
+
+def _read(request: SimulatedRequest) -> dict[str, Any]:
+    """JSON, or a form in which whatever is no text is JSON. Of anything else nothing is read.
+
+    https://core.telegram.org/bots/api#making-requests
+    """
+    declared = request.headers.get("content-type", "").split(";")[0]
+    if declared == "application/x-www-form-urlencoded":
+        fields = dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
+        return {name: _value(name, value) for name, value in fields.items()}
+    if declared != "application/json":
+        return {}
+    try:
+        body = json.loads(request.body)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise _Refused(400, "Bad Request: can't parse request JSON object")
+    return body
+
+
+def _value(name: str, text: str) -> Any:
+    if name not in _NO_TEXT:
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def _message(
     token: str, chat: int, number: int, body: dict[str, Any], content: dict[str, Any]
 ) -> dict[str, Any]:
-    bot = {"id": int(token.split(":")[0]), "is_bot": True, "first_name": "Boutique"}
     connection = body.get("business_connection_id")
     return {
         "message_id": number,
-        "from": bot,
+        "from": _bot(token),
         "chat": {"id": chat, "first_name": "Awa", "type": "private"},
         "date": _DATE,
         **({"business_connection_id": connection} if connection else {}),
