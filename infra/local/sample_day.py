@@ -132,16 +132,17 @@ class Player:
         return Call(method="POST", url=url, headers=headers, body=body)
 
 
-def _stamps(moment: datetime, sent: Mapping[str, str]) -> dict[str, str]:
+def _stamps(moment: datetime, sent: Mapping[str, str]) -> dict[str, Any]:
     return {
         "@epoch": str(int(moment.timestamp())),
+        "@epoch_number": int(moment.timestamp()),
         "@iso": f"{moment:%Y-%m-%dT%H:%M:%S}Z",
         "@rfc5322": format_datetime(moment),
         **{f"@sent:{provider}": message_id for provider, message_id in sent.items()},
     }
 
 
-def _stamped(value: Any, stamps: Mapping[str, str]) -> Any:
+def _stamped(value: Any, stamps: Mapping[str, Any]) -> Any:
     match value:
         case str():
             return stamps.get(value, value)

@@ -57,7 +57,7 @@ def _whatsapp(text: str, *, name: str = "Léa", message_id: str = "wamid.1") -> 
 def test_the_day_is_as_it_was_promised() -> None:
     day = samples()
     assert len(day) >= 30
-    assert len({one.provider for one in day}) == 6
+    assert len({one.provider for one in day}) == 11
     assert len({one.person for one in day}) >= 12
     assert sum(one.again is not None for one in day) >= 3
     assert [one.id for one in day if one.is_forged] == ["forged"]
