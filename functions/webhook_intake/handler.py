@@ -9,7 +9,7 @@ from functions.webhook_intake.request import (
     unattended,
     webhook_request,
 )
-from shared.domain.account import secret_name
+from shared.domain.account import Accounts, secret_name
 from shared.domain.errors import (
     MissingSecret,
     PasserelleError,
@@ -42,12 +42,20 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
             ledger=wiring.hurried_ledger(settings) if hurried else wiring.ledger(settings),
             clock=wiring.clock(),
             fetch=wiring.fetch(),
+            accounts=_listed() if secrets else Accounts(),
             haste=wiring.haste(settings, unattended(event)) if hurried else None,
         )
     except REFUSALS as error:
         return _refused(error)
     _measure(provider.name, intake)
     return gateway_response(intake.response)
+
+
+def _listed() -> Accounts:
+    """Reading YAML costs a cold start, so only where an account has a secret of its own."""
+    from shared.policies.reader import read_policies
+
+    return read_policies().accounts
 
 
 def _refused(error: PasserelleError) -> dict[str, Any]:

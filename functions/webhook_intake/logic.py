@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
-from shared.domain.account import secret_name
+from shared.domain.account import Accounts, secret_name
 from shared.domain.errors import MalformedPayload, Unauthentic
 from shared.ports import Clock, Haste, Ledger
 from shared.providers.base import (
@@ -36,6 +36,10 @@ class Intake(NamedTuple):
     """Neither kept nor handed over, and the caller was told so."""
 
 
+NOT_LISTED = Accounts()
+ANOTHERS = "it tells of an account that another secret proves"
+
+
 class Reading(NamedTuple):
     """What a request holds, and why a part of it, or all, cannot be read; empty where all was."""
 
@@ -52,6 +56,7 @@ def take_in(
     clock: Clock,
     fetch: Fetch,
     haste: Haste | None = None,
+    accounts: Accounts = NOT_LISTED,
 ) -> Intake:
     """Take in one webhook. `haste` is for a provider that waits for its answer; None where nobody
     does, or where it tries again.
@@ -73,7 +78,7 @@ def take_in(
     proof = provider.one_time_proof(request, usable)
     if proof is not None and not ledger.claim(provider.name, proof, now):
         raise Unauthentic("the proof came with something else before")
-    reading = _read(request, provider, usable, now)
+    reading = _by_its_own(_read(request, provider, usable, now), request.slug, accounts)
     answer = (
         provider.respond(Outcome.QUARANTINED, reading.observed)
         if reading.unreadable
@@ -94,6 +99,18 @@ def _read(request: WebhookRequest, provider: Provider[Any], secret: Any, now: da
     except MalformedPayload as error:
         readable = error.readable if isinstance(error, PartlyMalformed) else []
         return Reading(readable, str(error))
+
+
+def _by_its_own(reading: Reading, slug: str, accounts: Accounts) -> Reading:
+    """Without what tells of a line that another secret proves: that waits in quarantine."""
+    own = [
+        one
+        for one in reading.observed
+        if accounts.may_speak(slug, one.touchpoint.provider, one.touchpoint.account)
+    ]
+    if len(own) == len(reading.observed):
+        return reading
+    return Reading(own, reading.unreadable or ANOTHERS)
 
 
 def _keep(

@@ -4,7 +4,7 @@ from web pages and scripts, office files with macros from those without.
 
 import re
 from io import BytesIO
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import filetype
 
@@ -77,8 +77,11 @@ def _zipped(content: bytes) -> str:
             names = archive.namelist()
             if any(part in name.lower() for part in _OPEN_XML_MACROS for name in names):
                 return MACROS
-            if names[:1] == ["mimetype"] and archive.getinfo("mimetype").file_size < 100:
-                told = archive.read("mimetype").decode("ascii", "replace")
+            first = archive.infolist()[0] if names[:1] == ["mimetype"] else None
+            # OpenDocument stores it uncompressed (1.2, part 3, 3.3). What is compressed may unpack
+            # to gigabytes, whatever size it states.
+            if first and first.compress_type == ZIP_STORED and first.file_size < 100:
+                told = archive.read(first).decode("ascii", "replace")
                 scripts = any(name.startswith(("Basic/", "Scripts/")) for name in names)
                 if _OPEN_DOCUMENT.fullmatch(told):
                     return MACROS if scripts else told

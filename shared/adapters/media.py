@@ -135,7 +135,8 @@ class HttpMedia:
         )
         body = bytearray()
         try:
-            for piece in answer.stream(_PIECE, decode_content=False):
+            # What is there, and no waiting until a piece is whole: it may come byte by byte.
+            while piece := answer.read1(_PIECE, decode_content=False):
                 body += piece
                 if len(body) > largest:
                     raise MediumTooLarge(f"it has more than {largest} bytes")

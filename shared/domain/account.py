@@ -50,6 +50,15 @@ class Accounts(RootModel[tuple[Account, ...]]):
         listed = (one for one in self.root if (one.provider, one.account) == named)
         return next(listed, Account.model_construct(provider=provider, account=account))
 
+    def may_speak(self, slug: str, provider: str, account: str) -> bool:
+        """Whether what the secret of that slug proves may be about this line: of one that is
+        listed, its own secret alone. Whoever holds another's would be answered in its name, and
+        have its files fetched by its login.
+        """
+        listed = (one for one in self.root if (one.provider, one.account) == (provider, account))
+        found = next(listed, None)
+        return found is None or (found.slug or "") == slug
+
     @property
     def secrets(self) -> tuple[str, ...]:
         """The names of those that are not a provider's own, in alphabetical order."""

@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
 _COMMENT = re.compile(r"\([^()]*\)")
 _DMARC = re.compile(r";\s*dmarc\s*=\s*([a-z]+)([^;]*)")
+_LONGEST = 2_000
+"""Characters of a sound one, several times over. Comments within comments cost their square."""
 _HEADER_FROM = re.compile(r"\bheader\.from\s*=\s*([a-z0-9.-]+)(?=\s|$)")
 
 
@@ -31,7 +33,7 @@ def stated_dmarc(headers: Sequence[tuple[str, str]], server: re.Pattern[str]) ->
     ]
     of_server = [value for _, value in results if server.fullmatch(value.partition(";")[0].strip())]
     received = [place for place, (name, _) in enumerate(headers) if name.lower() == "received"]
-    if len(of_server) != 1 or results[0][1] is not of_server[0]:
+    if len(of_server) != 1 or results[0][1] is not of_server[0] or len(of_server[0]) > _LONGEST:
         return None
     if len(received) > 1 and results[0][0] > received[1]:
         return None

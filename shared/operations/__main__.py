@@ -19,6 +19,7 @@ from shared.operations.replay import Rules, replay
 from shared.operations.replay_report import as_json, as_text
 from shared.policies.candidate import candidate
 from shared.policies.check import check_policies
+from shared.policies.reader import read_policies
 from shared.runtime import wiring
 from shared.runtime.settings import OperationsSettings, environment
 
@@ -52,6 +53,7 @@ def _redrive(options: Namespace, settings: OperationsSettings) -> int:
         ledger=wiring.ledger(settings),
         secrets=wiring.secrets(settings),
         clock=wiring.clock(),
+        accounts=read_policies().accounts,
         since=options.since,
         report=print,
     )

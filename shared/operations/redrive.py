@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
-from shared.domain.account import secret_name
+from shared.domain.account import Accounts, secret_name
 from shared.domain.errors import MalformedPayload, MissingSecret, Unauthentic, UnknownProvider
 from shared.domain.touchpoint import TouchpointState
 from shared.ports import Clock, Ledger, LedgerEntry, Page, Quarantined, Secrets
@@ -32,6 +32,7 @@ def redrive(
     ledger: Ledger,
     secrets: Secrets,
     clock: Clock,
+    accounts: Accounts,
     since: datetime | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> Redriven:
@@ -46,7 +47,9 @@ def redrive(
     )
     kept = _all(ledger, TouchpointState.QUARANTINED, since)
     read = [
-        _read(one, ledger, secrets, clock, report) for one in kept if isinstance(one, Quarantined)
+        _read(one, ledger, secrets, clock, accounts, report)
+        for one in kept
+        if isinstance(one, Quarantined)
     ]
     return Redriven(again=again, released=read.count(True), unreadable=read.count(False))
 
@@ -88,6 +91,7 @@ def _read(
     ledger: Ledger,
     secrets: Secrets,
     clock: Clock,
+    accounts: Accounts,
     report: Callable[[str], None],
 ) -> bool:
     """Parse it with the code of today. Its proof was checked when it came."""
@@ -102,6 +106,10 @@ def _read(
         observed = provider.read(request, secret, clock.now())
     except (MalformedPayload, MissingSecret, Unauthentic, UnknownProvider) as error:
         report(f"{quarantined.touchpoint_id}  still unreadable: {error}")
+        return False
+    seen = [one.touchpoint for one in observed]
+    if not all(accounts.may_speak(request.slug, one.provider, one.account) for one in seen):
+        report(f"{quarantined.touchpoint_id}  it tells of an account that another secret proves")
         return False
     ledger.record(observed)
     ledger.release(quarantined.touchpoint_id)

@@ -3,7 +3,7 @@
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import replace
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from shared.providers.base import WebhookRequest, same
 
@@ -36,5 +36,5 @@ def without_secret_path(request: WebhookRequest, secrets: Sequence[str]) -> Webh
     if request.path not in secrets:
         return request
     url = urlsplit(request.url)
-    path = url.path.rstrip("/").removesuffix(request.path).rstrip("/")
+    path = unquote(url.path).rstrip("/").removesuffix(request.path).rstrip("/")
     return replace(request, path="", url=urlunsplit(url._replace(path=path)))

@@ -2,7 +2,7 @@
 
 import struct
 from io import BytesIO
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 from hypothesis import given
@@ -113,3 +113,13 @@ def test_it_is_named_for_what_it_is() -> None:
 def test_nothing_makes_it_fail(content: bytes, cut: int, more: bytes) -> None:
     found = file_type(content[:cut] + more)
     assert found is None or "/" in found
+
+
+def test_what_would_unpack_to_gigabytes_is_not_unpacked() -> None:
+    """An OpenDocument says what it is in a part that is stored as it is, and is read only so. One
+    that states 39 bytes and unpacks to two gigabytes would end the function.
+    """
+    file = BytesIO()
+    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("mimetype", TEXT_OF_OPEN_DOCUMENT)
+    assert file_type(file.getvalue()) == "application/zip"

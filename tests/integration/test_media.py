@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -30,6 +30,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     length: int | None = None
     """What it says it has, where that is not so."""
+    goes_on: bool = False
+    """Whether more would come, once the test has seen what it wants."""
 
 
 class Keeper(ThreadingHTTPServer):
@@ -39,6 +41,7 @@ class Keeper(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: dict[str, Answer] = {}
+        self.looked_at = Event()
         self.received: list[tuple[str, dict[str, str]]] = []
 
     @property
@@ -61,6 +64,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("content-length", str(length))
         self.end_headers()
         self.wfile.write(answer.body)
+        if answer.goes_on:
+            self.wfile.flush()
+            self.server.looked_at.wait(30)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Into a test's output belongs nothing."""
@@ -164,6 +170,14 @@ class TestThroughAGateway:
         moments = iter([0.0, SECONDS + 1])
         with pytest.raises(MediumUnreachable, match="too slowly"):
             get(HttpMedia(gateway=keeper.url, elapsed=lambda: next(moments)))
+
+    def test_nor_come_byte_by_byte(self, keeper: Keeper) -> None:
+        """The time of one read begins anew with each byte: it is the whole that counts."""
+        keeper.answers["/api.example/file"] = Answer(body=b"f", length=50, goes_on=True)
+        moments = iter([0.0, SECONDS + 1])
+        with pytest.raises(MediumUnreachable, match="too slowly"):
+            get(HttpMedia(gateway=keeper.url, elapsed=lambda: next(moments)))
+        keeper.looked_at.set()
 
     @pytest.mark.parametrize(
         ("location", "path", "shown"),

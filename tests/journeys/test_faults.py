@@ -18,6 +18,7 @@ import pytest
 from infra.local.clients.base import Call
 from infra.local.cloud import LocalCloud
 from infra.local.wire import TIME_TO_LIVE, calling_function
+from shared.domain.account import Accounts
 from shared.domain.follow_up import FollowUpState
 from shared.operations.redrive import redrive
 from shared.runtime import wiring
@@ -91,7 +92,12 @@ def send_failed_ones_again(cloud: LocalCloud) -> None:
         touchpoints_table=api.variables["TOUCHPOINTS_TABLE"],
         raw_bucket=api.variables["RAW_BUCKET"],
     )
-    redrive(ledger=wiring.ledger(settings), secrets=FakeSecrets(), clock=cloud.clock)
+    redrive(
+        ledger=wiring.ledger(settings),
+        secrets=FakeSecrets(),
+        clock=cloud.clock,
+        accounts=Accounts(),
+    )
     cloud.settle()
 
 

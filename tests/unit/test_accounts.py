@@ -14,6 +14,7 @@ from shared.domain.touchpoint import Touchpoint
 from shared.operations.redrive import redrive
 from shared.operations.replay import Move, Rules, replay
 from shared.policies.reader import Policies
+from shared.providers.base import WebhookRequest, find_provider
 from tests.builders import NOON, SMS_LINE, classification, policies, profile_id, sms
 from tests.builders import whatsapp_message as whatsapp
 from tests.fakes import FakeClassifier, World
@@ -43,6 +44,13 @@ def company(**said: Any) -> Policies:
 
 def to_milano(text: str = "Dov'è il mio ordine?", **overrides: Any) -> Touchpoint:
     return whatsapp(text, account=MILANO_LINE, **overrides)
+
+
+def received_line(request: WebhookRequest) -> Account:
+    """The line of Milan that a request came to."""
+    provider = find_provider("whatsapp_cloud")
+    (one,) = provider.read(request, provider.read_secret(SECRETS[provider.name]), NOON)
+    return Account(provider=provider.name, account=one.touchpoint.account, slug="milano")
 
 
 def only_ticket(house: House, queue: str) -> Ticket:
@@ -180,11 +188,22 @@ def test_what_was_unreadable_there_is_read_again_by_its_secret() -> None:
     )
     request = replace(text.request, slug="milano")
     world.ledger.quarantine("whatsapp_cloud", request, "our reading of it broke", NOON)
-    ports: Any = {"ledger": world.ledger, "secrets": world.secrets, "clock": world.clock}
+    ports: Any = {
+        "ledger": world.ledger,
+        "secrets": world.secrets,
+        "clock": world.clock,
+        "accounts": Accounts(),
+    }
     said: list[str] = []
     assert redrive(**ports, report=said.append).unreadable == 1
     assert said[0].endswith("still unreadable: there is no secret for whatsapp_cloud/milano")
     world.secrets.secrets["whatsapp_cloud/milano"] = SECRETS["whatsapp_cloud"]
+    line = received_line(request)
+    ports["accounts"] = Accounts((line.model_copy(update={"slug": "roma"}),))
+    said.clear()
+    assert redrive(**ports, report=said.append).unreadable == 1
+    assert said[0].endswith("it tells of an account that another secret proves")
+    ports["accounts"] = Accounts((line,))
     assert redrive(**ports).released == 1
     assert len(world.ledger) == 1
 

@@ -31,6 +31,15 @@ def test_accounts_with_one_slug_have_one_secret() -> None:
     assert Accounts().secrets == ()
 
 
+def test_only_its_own_secret_speaks_for_a_line_that_is_listed() -> None:
+    assert ACCOUNTS.may_speak("milano", "whatsapp_cloud", "39")
+    assert not ACCOUNTS.may_speak("roma", "whatsapp_cloud", "39")
+    assert not ACCOUNTS.may_speak("", "whatsapp_cloud", "39")
+    assert ACCOUNTS.may_speak("", "twilio", "39")
+    assert not ACCOUNTS.may_speak("milano", "twilio", "39")
+    assert ACCOUNTS.may_speak("milano", "whatsapp_cloud", "") and ACCOUNTS.may_speak("", "x", "1")
+
+
 @pytest.mark.parametrize("slug", ["", "Milano", "mi/lano", "../privacy", "-a", "a-", "a" * 41])
 def test_a_slug_is_a_plain_part_of_a_url(slug: str) -> None:
     with pytest.raises(ValidationError):

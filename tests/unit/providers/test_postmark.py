@@ -41,6 +41,9 @@ def test_the_secret_may_stand_in_the_login_the_header_or_the_path() -> None:
     in_path = received("postmark", replace(MAIL, url=f"{MAIL.url}/{secret}"))
     PROVIDER.verify(in_path, SECRET, fetch)
     assert secret not in PROVIDER.without_proof(in_path, SECRET).url
+    # The gateway tells the path decoded, and the URL as it was written.
+    encoded = replace(in_path, url=in_path.url.replace(secret, f"%{ord(secret[0]):x}{secret[1:]}"))
+    assert secret[1:] not in PROVIDER.without_proof(encoded, SECRET).url
     with pytest.raises(Unauthentic):
         PROVIDER.verify(received("postmark", MAIL), SECRET, fetch)
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from functions.webhook_intake.logic import Intake, take_in
+from functions.webhook_intake.logic import ANOTHERS, NOT_LISTED, Intake, take_in
 from infra.local.clients.base import Call, find_client
+from shared.domain.account import Account, Accounts
 from shared.domain.errors import MissingSecret, TooLarge, Unauthentic
 from shared.domain.touchpoint import Channel, Direction, Message, TouchpointState
 from shared.events.catalogue import TouchpointReceived
@@ -45,6 +46,7 @@ def intake(
     provider: str = WHATSAPP,
     secret: dict[str, Any] | None = None,
     ledger: FakeLedger | None = None,
+    accounts: Accounts = NOT_LISTED,
 ) -> Intake:
     return take_in(
         request,
@@ -53,7 +55,13 @@ def intake(
         ledger=ledger if ledger is not None else world.ledger,
         clock=world.clock,
         fetch=fetch,
+        accounts=accounts,
     )
+
+
+def read(request: WebhookRequest) -> Sequence[Observed]:
+    provider = find_provider(WHATSAPP)
+    return provider.read(request, provider.read_secret(SECRETS[WHATSAPP]), NOW)
 
 
 def signed(body: bytes, provider: str = WHATSAPP) -> WebhookRequest:
@@ -88,6 +96,21 @@ class TestAnAccountWithASecretOfItsOwn:
         assert found is not None and found[1].slug == "milano"
         elsewhere = world.ledger.quarantine(WHATSAPP, signed(b"[]"), "unreadable", NOW)
         assert elsewhere != kept.touchpoint_id
+
+    @pytest.mark.parametrize(("listed", "came_by"), [("milano", ""), (None, "milano")])
+    def test_no_other_secret_speaks_for_it(
+        self, world: World, listed: str | None, came_by: str
+    ) -> None:
+        """Else who holds one shop's secret writes to another, and is answered in its name."""
+        (told,) = {one.touchpoint.account for one in read(TEXT)}
+        line = Account(provider=WHATSAPP, account=told, slug=listed)
+        taken = intake(world, replace(TEXT, slug=came_by), accounts=Accounts((line,)))
+        assert (taken.received, taken.quarantined, len(world.ledger)) == (1, 1, 0)
+        (kept,) = world.ledger.in_state(TouchpointState.QUARANTINED).items
+        assert isinstance(kept, Quarantined) and kept.reason == ANOTHERS
+        by_its_own = replace(TEXT, slug=listed or "")
+        assert intake(world, by_its_own, accounts=Accounts((line,))).quarantined == 0
+        assert len(world.ledger) == 1
 
 
 class TestWhatIsGenuine:
