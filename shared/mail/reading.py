@@ -45,11 +45,15 @@ _PARSER_BUGS = (
 
 
 class _Bounded(EmailPolicy):
-    """Python's own reading of headers, of no more than is reasonable."""
+    """Python's own reading of headers, of no more than is reasonable, and of each once: it is asked
+    thirty times a mail what type a part has, and would take the header apart each time.
+    """
 
     def header_fetch_parse(self, name: str, value: str) -> str:
-        most = LONGEST_STRUCTURE if name.lower().startswith("content-") else LONGEST_HEADER
-        parsed: str = super().header_fetch_parse(name, value[:most])
+        known: dict[tuple[str, str], str] = self.__dict__.setdefault("known", {})
+        if (parsed := known.get((name, value))) is None:
+            most = LONGEST_STRUCTURE if name.lower().startswith("content-") else LONGEST_HEADER
+            parsed = known[name, value] = super().header_fetch_parse(name, value[:most])
         return parsed
 
 
@@ -120,7 +124,7 @@ def read_mail(content: bytes) -> Mail:
     _check_parts(content)
     content = _with_a_bounded_head(content)
     try:
-        message = message_from_bytes(content, EmailMessage, policy=_POLICY)
+        message = message_from_bytes(content, EmailMessage, policy=_POLICY.clone())
         assert isinstance(message, EmailMessage)
         leaves = list(_leaves(message))
     except RecursionError:

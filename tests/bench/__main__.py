@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from time import monotonic
 
 from infra.local.synthesis import synthesised_template
-from tests.bench import costs, history, initialisation, throughput
+from tests.bench import costs, history, initialisation, reading, throughput
 from tests.bench.figures import Figures, Measured, figures, machine, tables
 from tests.bench.traffic import DEFAULT_MIX, Kind, Mix
 
@@ -37,6 +37,7 @@ def run(mix: Mix, *, quick: bool) -> Figures:
         ),
         costs=costs.measure(template, tell, 12 if quick else costs.SAMPLES),
         histories=history.measure(template, tell),
+        readings=reading.measure(tell, 1 if quick else reading.ROUNDS),
     )
     tell("done")
     return figures(measured, mix, on)

@@ -12,6 +12,7 @@ from tests.bench.costs import Cost, mixed
 from tests.bench.goals import goals
 from tests.bench.history import History
 from tests.bench.initialisation import BARE, Start
+from tests.bench.reading import Reading
 from tests.bench.throughput import Intake, Journeys
 from tests.bench.traffic import BATCH, Kind, Mix
 
@@ -24,6 +25,7 @@ class Measured(NamedTuple):
     journeys: Journeys
     costs: Mapping[Kind, Cost]
     histories: Sequence[History]
+    readings: Mapping[str, Reading]
 
 
 def machine() -> dict[str, Any]:
@@ -75,6 +77,10 @@ def figures(measured: Measured, mix: Mix, on: Mapping[str, Any]) -> Figures:
         },
         "intake_alone": _throughput(intake),
         "intake_beside_journeys": _throughput(measured.journeys.intake),
+        "reading": {
+            name: {key: round(value, 4) for key, value in one._asdict().items()}
+            for name, one in measured.readings.items()
+        },
         "prices": {"date": prices.DATE, "region": prices.REGION},
     }
     found["goals"] = [one._asdict() for one in goals(found)]
@@ -143,6 +149,20 @@ def _lines(found: Figures) -> Iterator[str]:
         ],
     )
     yield f"end to end: {found['end_to_end_per_second']:g} touchpoints/s"
+    yield ""
+    yield from _table(
+        ("proof and reading of a request", "fixtures", "processor ms", "floor ms", "ratio"),
+        [
+            (
+                name,
+                f"{one['requests']}",
+                f"{one['ms']:.3f}",
+                f"{one['floor_ms']:.4f}",
+                f"{one['ratio']:.1f}",
+            )
+            for name, one in found["reading"].items()
+        ],
+    )
     yield ""
     per_kind = {**found["by_kind"], "the mix": found["per_touchpoint"]}
     yield from _table(

@@ -115,7 +115,7 @@ def _scalar_text(text: str, draw: Random) -> str:
         case 1:
             return _spliced(text, draw.choice(STRINGS), draw)
         case 2:
-            return text * draw.choice((0, 2, 50, 1_000))
+            return text * min(draw.choice((0, 2, 50, 1_000)), LONGEST // (len(text) + 1))
         case 3:
             return text[: draw.randrange(len(text) + 1)]
         case 4:

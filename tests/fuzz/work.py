@@ -1,9 +1,7 @@
 """A stretch of bodies in one process: made, read, checked, measured."""
 
 import json
-import resource
 import signal
-import sys
 import tracemalloc
 from base64 import b64decode
 from collections import Counter
@@ -56,7 +54,7 @@ class Tally(NamedTuple):
     worst_memory_mb: float = 0.0
     """Of those that were traced, by tracemalloc: Python's own allocations at their highest."""
     grown_mb: float = 0.0
-    """By how much the process was larger at its largest than before its first body."""
+    """By how much the process was larger, while it read one, than before."""
     findings: tuple[tuple[str, str], ...] = ()
     """What is broken, and where the request is kept."""
 
@@ -92,14 +90,13 @@ def body_number(provider: str, number: int, seed: int) -> tuple[WebhookRequest, 
 
 def work(stretch: Stretch) -> Tally:
     subject = _warm(stretch.provider)
-    before = _largest_mb()
     tally = Tally()
     for number in range(stretch.start, stretch.start + stretch.bodies):
         request, draw = body_number(stretch.provider, number, stretch.seed)
         tally = tally.plus(examined(subject, request, traced=number % TRACED_EVERY == 0))
         if number % UNPROVEN_EVERY == 0:
             tally = tally.plus(_unproven(subject, request, draw))
-    return tally.plus(Tally(grown_mb=_largest_mb() - before))
+    return tally
 
 
 @cache
@@ -117,9 +114,12 @@ def examined(subject: Subject, request: WebhookRequest, *, traced: bool) -> Tall
         return Tally(bodies=1)
     try:
         with _patience():
+            _forget_the_largest()
+            before = _largest_mb()
             began = process_time()
             reading = laws.read(subject, request)
             spent = process_time() - began
+            grown = _largest_mb() - before
             laws.check_read(subject, reading)
     except Broken as error:
         return Tally(bodies=1, findings=(_kept(subject, request, str(error)),))
@@ -129,10 +129,10 @@ def examined(subject: Subject, request: WebhookRequest, *, traced: bool) -> Tall
         worst = min(worst, _cpu_ms(subject, request))
     memory = memory_mb(subject, request) if traced or worst > MOST_CPU_MS / 5 else 0.0
     observed = reading.observed
-    tally = Tally(1, bool(observed), len(observed), spent, worst, memory)
+    tally = Tally(1, bool(observed), len(observed), spent, worst, memory, grown)
     if worst > MOST_CPU_MS:
         tally = tally.plus(Tally(findings=(_kept(subject, request, "too much processor time"),)))
-    if memory > MOST_MEMORY_MB:
+    if max(memory, grown) > MOST_MEMORY_MB:
         tally = tally.plus(Tally(findings=(_kept(subject, request, "too much memory"),)))
     return tally
 
@@ -177,10 +177,21 @@ def memory_mb(subject: Subject, request: WebhookRequest) -> float:
         tracemalloc.stop()
 
 
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def _forget_the_largest() -> None:
+    """From here on the kernel notes anew how large the process is at its largest."""
+    if _CLEAR.exists():
+        _CLEAR.write_text("5")
+
+
 def _largest_mb() -> float:
-    """Of this process so far. Linux counts in KiB, macOS in bytes."""
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return size / 1_000_000 if sys.platform == "darwin" else size * 1024 / 1_000_000
+    """Since then. Only Linux tells it; elsewhere nothing is noted."""
+    if not _CLEAR.exists():
+        return 0.0
+    line = next(one for one in _STATUS.read_text().splitlines() if one.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024 / 1_000_000
 
 
 @contextmanager

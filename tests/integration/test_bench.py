@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from infra.local.synthesis import ROOT
+from shared.providers.base import provider_names
 from tests.bench.traffic import Kind
 
 FUNCTIONS = {
@@ -45,6 +46,11 @@ def test_the_intake_and_the_journeys_have_a_pace(figures: dict[str, Any]) -> Non
     assert set(figures["intake"]) == {"per_second", "p95_ms"}
     assert min(figures["intake"].values()) > 0
     assert figures["end_to_end_per_second"] > 0
+
+
+def test_each_provider_has_its_cost_of_reading(figures: dict[str, Any]) -> None:
+    assert set(figures["reading"]) == set(provider_names())
+    assert min(one["ratio"] for one in figures["reading"].values()) > 0
 
 
 def test_a_touchpoint_has_its_cost(figures: dict[str, Any]) -> None:

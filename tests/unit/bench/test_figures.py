@@ -15,6 +15,7 @@ FIGURES: dict[str, Any] = {
     "end_to_end_per_second": 25,
     "per_touchpoint": {"write_units": 15.25, "read_units": 5.85},
     "usd_per_million": 10,
+    "reading": {"stripe": {"ratio": 5.0}, "slack": {"ratio": 30}, "mailgun": {"ratio": 400}},
     "units_by_history": {"10": 20.0, "10000": 20.0},
 }
 
@@ -33,6 +34,7 @@ def test_goals_are_met_at_their_limits() -> None:
         {"end_to_end_per_second": 24.9},
         {"per_touchpoint": {"write_units": 16.0, "read_units": 5.85}},
         {"usd_per_million": 10.01},
+        {"reading": {"slack": {"ratio": 30.1}}},
         {"units_by_history": {"10": 20.0, "10000": 20.5}},
     ],
 )
