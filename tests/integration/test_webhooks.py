@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from socket import create_server
 
 import boto3
 import pytest
@@ -134,6 +135,16 @@ def test_a_redirect_is_an_answer_and_is_not_followed(receiver: Receiver) -> None
     receiver.status, receiver.headers = 307, {"location": receiver.url, "retry-after": "120"}
     assert LAPTOP.post(receiver.url, "d", b"{}", [SECRET]) == Answer(307, timedelta(minutes=2))
     assert len(receiver.heard) == 1
+
+
+def test_one_that_answers_for_ever_is_not_waited_for() -> None:
+    """Byte by byte, each within the time of one read: the function would end before it could keep
+    the attempt, and nothing would be tried again.
+    """
+    impatient = HttpWebhookReceivers(loopback=True, longest=0.05)
+    with create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        assert impatient.post(url, "d", b"{}", [SECRET]).error == "it took too long"
 
 
 def test_a_machine_of_this_network_is_never_asked(receiver: Receiver) -> None:
