@@ -28,7 +28,14 @@ from typing import (
     get_args,
 )
 
-from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    JsonValue,
+    StringConstraints,
+    ValidationError,
+    WrapValidator,
+)
 from pydantic_core import from_json
 
 from shared.domain.errors import (
@@ -205,6 +212,33 @@ class Payload(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="ignore", strict=True, defer_build=True, hide_input_in_errors=True
     )
+
+
+ToldT = TypeVar("ToldT")
+
+
+def _none_if_unreadable(value: object, read: Callable[[object], ToldT]) -> ToldT | None:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+IfReadable = Annotated[ToldT | None, WrapValidator(_none_if_unreadable)]
+"""What is told beside the point: where it cannot be read it counts as not told, and costs nothing
+else. Null, an empty text and a number stand where something else is meant, by the age of the
+account and the version of the API.
+"""
+
+
+def as_text(value: object) -> object:
+    """Numbers of things are text; some write them as JSON numbers."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def as_list(value: object) -> object:
+    """Null, too, stands where there is none."""
+    return value if isinstance(value, list) else []
 
 
 ProviderId = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,256}$")]

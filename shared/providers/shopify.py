@@ -14,10 +14,18 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from hashlib import sha256
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field, JsonValue, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    StringConstraints,
+)
 
 from shared.domain.errors import MalformedPayload, Unauthentic
 from shared.domain.identity import Identifier, IdentifierType, email_identifier
@@ -37,11 +45,14 @@ from shared.domain.touchpoint import (
 from shared.providers.base import (
     MEGABYTE,
     Fetch,
+    IfReadable,
     Observed,
     Payload,
     Provider,
     Secret,
     WebhookRequest,
+    as_list,
+    as_text,
     believable,
     read_json,
     read_model,
@@ -51,7 +62,7 @@ from shared.providers.base import (
 NAME = "shopify"
 
 _SHOP = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
-_TOPIC = re.compile(r"[a-z_]{1,60}(/[a-z_]{1,60})?")
+_TOPIC = re.compile(r"[a-z0-9_.]{1,60}(/[a-z0-9_.]{1,60})?")
 _EVENT_ID = re.compile(r"[\x21-\x7e]{1,200}")
 
 
@@ -71,20 +82,41 @@ def _within_reason(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
+_ID = re.compile(r"(?:gid://shopify/[A-Za-z]{1,60}/)?([0-9]{1,20})")
+
+
+def _as_number(value: object) -> object:
+    """An id is a number, or text, or what it is called in GraphQL."""
+    found = _ID.fullmatch(value) if isinstance(value, str) else None
+    return int(found[1]) if found else value
+
+
+def _as_amount(value: object) -> object:
+    """Money is decimal text; a JSON number is taken for what it shows."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return format(Decimal(repr(value)), "f")
+
+
 Moment = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_within_reason)]
-Number = Annotated[int, Field(gt=0, lt=10**20)]
-Amount = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,6})?$")]
+Number = Annotated[int, BeforeValidator(_as_number), Field(gt=0, lt=10**20)]
+Amount = Annotated[
+    str,
+    BeforeValidator(_as_amount),
+    StringConstraints(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,6})?$"),
+]
 OrderStatus = Literal["placed", "paid", "shipped", "delivered", "cancelled", "refunded"]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-Written = Annotated[str, Field(max_length=320)]
+Text = Annotated[str, BeforeValidator(as_text)]
+Written = Annotated[Text, Field(max_length=320)]
 
 
 class Customer(Payload):
-    id: Number | None = None
-    email: Written | None = None
-    phone: Written | None = None
-    first_name: Written | None = None
-    last_name: Written | None = None
+    id: IfReadable[Number] = None
+    email: IfReadable[Written] = None
+    phone: IfReadable[Written] = None
+    first_name: IfReadable[Written] = None
+    last_name: IfReadable[Written] = None
 
     @property
     def full_name(self) -> str | None:
@@ -94,33 +126,37 @@ class Customer(Payload):
 class Item(Payload):
     """A line; what is no product (a tip, a free text) has no article number."""
 
-    id: Number | None = None
-    sku: str | None = Field(default=None, max_length=255)
-    variant_id: Number | None = None
-    title: str | None = Field(default=None, max_length=1024)
-    quantity: int = Field(default=1, lt=10**9)
-    price: Amount | None = None
+    id: IfReadable[Number] = None
+    sku: IfReadable[Annotated[Text, Field(max_length=255)]] = None
+    variant_id: IfReadable[Number] = None
+    title: IfReadable[Annotated[Text, Field(max_length=1024)]] = None
+    quantity: IfReadable[Annotated[int, BeforeValidator(_as_number), Field(lt=10**9)]] = None
+    price: IfReadable[Amount] = None
 
     @property
     def line(self) -> Line | None:
         """None for what was taken out of the order again."""
-        if self.quantity < 1:
+        quantity = 1 if self.quantity is None else self.quantity
+        if quantity < 1:
             return None
         sku = (self.sku or str(self.variant_id or self.id or ""))[:100]
-        return Line(sku=sku, name=self.title, quantity=self.quantity, unit_price=self.price)
+        return Line(sku=sku, name=self.title, quantity=quantity, unit_price=self.price)
+
+
+Items = Annotated[list[IfReadable[Item]], BeforeValidator(as_list)]
 
 
 class Told(Payload):
     """What a body may say of the person, whatever it is about."""
 
-    email: Written | None = None
-    contact_email: Written | None = None
-    phone: Written | None = None
-    customer: Customer | None = None
-    customer_locale: str | None = Field(default=None, max_length=35)
-    order_id: Number | None = None
-    created_at: Moment | None = None
-    updated_at: Moment | None = None
+    email: IfReadable[Written] = None
+    contact_email: IfReadable[Written] = None
+    phone: IfReadable[Written] = None
+    customer: IfReadable[Customer] = None
+    customer_locale: IfReadable[Annotated[Text, Field(max_length=35)]] = None
+    order_id: IfReadable[Number] = None
+    created_at: IfReadable[Moment] = None
+    updated_at: IfReadable[Moment] = None
 
     @property
     def order(self) -> int | None:
@@ -162,13 +198,13 @@ class Told(Payload):
 
 
 class Fulfilment(Payload):
-    shipment_status: str | None = None
+    shipment_status: IfReadable[Text] = None
 
 
 class Refund(Payload):
     id: Number
-    created_at: Moment | None = None
-    note: str | None = Field(default=None, max_length=5000)
+    created_at: IfReadable[Moment] = None
+    note: IfReadable[Annotated[Text, Field(max_length=5000)]] = None
 
     def goods_return(self, at: datetime, order: str | None) -> GoodsReturn:
         return GoodsReturn(
@@ -184,15 +220,15 @@ class OrderBody(Told):
     """`name` is the number people know: `#1001`."""
 
     id: Number
-    name: str = Field(min_length=1, max_length=100)
-    total_price: Amount | None = None
-    currency: Currency | None = None
-    financial_status: str | None = None
-    fulfillment_status: str | None = None
-    cancelled_at: Moment | None = None
-    line_items: list[Item] = []
-    fulfillments: list[Fulfilment] = []
-    refunds: list[Refund] = []
+    name: Text = Field(min_length=1, max_length=100)
+    total_price: IfReadable[Amount] = None
+    currency: IfReadable[Currency] = None
+    financial_status: IfReadable[Text] = None
+    fulfillment_status: IfReadable[Text] = None
+    cancelled_at: JsonValue = None
+    line_items: Items = []
+    fulfillments: Annotated[list[IfReadable[Fulfilment]], BeforeValidator(as_list)] = []
+    refunds: Annotated[list[IfReadable[Refund]], BeforeValidator(as_list)] = []
 
     @property
     def order(self) -> int | None:
@@ -211,34 +247,34 @@ class OrderBody(Told):
     @property
     def status(self) -> OrderStatus:
         """Whatever the topic was: each delivery holds the whole order as it stood."""
-        if self.cancelled_at is not None:
+        if self.cancelled_at:
             return "cancelled"
         if self.financial_status == "refunded":
             return "refunded"
         if self.fulfillment_status == "fulfilled":
-            arrived = {one.shipment_status for one in self.fulfillments} == {"delivered"}
+            arrived = {one and one.shipment_status for one in self.fulfillments} == {"delivered"}
             return "delivered" if arrived else "shipped"
         return "paid" if self.financial_status in {"paid", "partially_refunded"} else "placed"
 
     def beside(self, at: datetime) -> Mapping[str, Content]:
         """The refunds, for the topic that tells of one names nobody."""
         order = _number(self.name)
-        return {f"refund:{one.id}": one.goods_return(at, order) for one in self.refunds}
+        return {f"refund:{one.id}": one.goods_return(at, order) for one in self.refunds if one}
 
 
 class FulfilmentBody(Told):
     """`name` is the order's number with the part's after a dot: `#1001.1`."""
 
     id: Number
-    name: str = Field(default="", max_length=100)
-    status: str | None = None
-    shipment_status: str | None = None
-    tracking_company: str | None = Field(default=None, max_length=255)
-    tracking_number: str | None = Field(default=None, max_length=255)
-    tracking_url: str | None = Field(default=None, max_length=2048)
+    name: IfReadable[Annotated[Text, Field(max_length=100)]] = None
+    status: IfReadable[Text] = None
+    shipment_status: IfReadable[Text] = None
+    tracking_company: IfReadable[Annotated[Text, Field(max_length=255)]] = None
+    tracking_number: IfReadable[Annotated[Text, Field(max_length=255)]] = None
+    tracking_url: IfReadable[Annotated[Text, Field(max_length=2048)]] = None
 
     def content(self, topic: str, at: datetime) -> Content:
-        number = _number(self.name.rpartition(".")[0])
+        number = _number((self.name or "").rpartition(".")[0])
         if number and self.shipment_status == "delivered":
             return Order(number=number, status="delivered", version_at=at)
         if number and self.status == "success" and self.shipment_status is None:
@@ -261,23 +297,23 @@ class RefundBody(Told, Refund):
 
 
 class ReturnedOrder(Payload):
-    id: Number | None = None
+    id: IfReadable[Number] = None
 
 
 class ReturnBody(Told):
     """A return by its topic: the body's own status is missing from some of them."""
 
     id: Number
-    name: str = Field(default="", max_length=100)
-    returned_order: ReturnedOrder = Field(default=ReturnedOrder(), alias="order")
+    name: IfReadable[Annotated[Text, Field(max_length=100)]] = None
+    returned_order: Annotated[IfReadable[ReturnedOrder], Field(alias="order")] = None
 
     @property
     def order(self) -> int | None:
-        return self.returned_order.id
+        return self.returned_order.id if self.returned_order else self.order_id
 
     def content(self, topic: str, at: datetime) -> Content:
         status = RETURN_STATUSES.get(topic)
-        number = _number(self.name) or f"return-{self.id}"
+        number = _number(self.name or "") or f"return-{self.id}"
         if status is None:
             return _event(topic.replace("/", "_"), {"return": number})
         return GoodsReturn.model_validate({"number": number, "status": status, "version_at": at})
@@ -286,12 +322,12 @@ class ReturnBody(Told):
 class CheckoutBody(Told):
     """A checkout that nobody completed is an abandoned one; the address leads back to it."""
 
-    token: str = Field(default="", max_length=255)
-    total_price: Amount | None = None
-    currency: Currency | None = None
-    completed_at: Moment | None = None
-    abandoned_checkout_url: str | None = Field(default=None, max_length=4096)
-    line_items: list[Item] = []
+    token: IfReadable[Annotated[Text, Field(max_length=255)]] = None
+    total_price: IfReadable[Amount] = None
+    currency: IfReadable[Currency] = None
+    completed_at: IfReadable[Moment] = None
+    abandoned_checkout_url: IfReadable[Annotated[Text, Field(max_length=4096)]] = None
+    line_items: Items = []
 
     def content(self, topic: str, at: datetime) -> Content:
         facts = {
@@ -307,8 +343,8 @@ class CheckoutBody(Told):
 class CartBody(Told):
     """Of whom it is, a cart does not say: only the browser knows."""
 
-    id: str = Field(min_length=1, max_length=255)
-    line_items: list[Item] = []
+    id: Text = Field(min_length=1, max_length=255)
+    line_items: Items = []
 
     def content(self, topic: str, at: datetime) -> Content:
         lines = _lines(self.line_items)
@@ -317,37 +353,41 @@ class CartBody(Told):
         )
 
 
+_KEY = "%Y-%m-%dT%H:%M:%SZ"
+
+
 class MarketingConsent(Payload):
-    state: str | None = None
-    consent_updated_at: Moment | None = None
+    state: IfReadable[Text] = None
+    consent_updated_at: IfReadable[Moment] = None
 
 
 class Consenting(Told):
     """What a customer allowed, by mail and by text message."""
 
-    email_marketing_consent: MarketingConsent | None = None
-    sms_marketing_consent: MarketingConsent | None = None
+    email_marketing_consent: IfReadable[MarketingConsent] = None
+    sms_marketing_consent: IfReadable[MarketingConsent] = None
 
-    def consents(self) -> Mapping[str, Content]:
+    def consents(self, at: datetime) -> Mapping[str, Content]:
+        """`at` is when it happened: not all say since when somebody consents."""
         told = {
             Channel.EMAIL: self.email_marketing_consent,
             Channel.SMS: self.sms_marketing_consent,
         }
         return {
-            f"{self.person.id}:{channel}:{one.state}:{one.consent_updated_at:%Y-%m-%dT%H:%M:%SZ}": (
+            f"{self.person.id}:{channel}:{one.state}:{one.consent_updated_at or at:{_KEY}}": (
                 ConsentStatement(purpose="marketing", channel=channel, state=CONSENTS[one.state])
             )
             for channel, one in told.items()
-            if one is not None and one.state in CONSENTS and one.consent_updated_at is not None
+            if one is not None and one.state in CONSENTS
         }
 
 
 class CustomerBody(Consenting):
     id: Number
-    first_name: Written | None = None
-    last_name: Written | None = None
-    tags: str | None = Field(default=None, max_length=5000)
-    state: str | None = Field(default=None, max_length=60)
+    first_name: IfReadable[Written] = None
+    last_name: IfReadable[Written] = None
+    tags: IfReadable[Annotated[Text, Field(max_length=5000)]] = None
+    state: IfReadable[Annotated[Text, Field(max_length=60)]] = None
 
     @property
     def person(self) -> Customer:
@@ -366,9 +406,9 @@ class CustomerBody(Consenting):
 class ConsentBody(Consenting):
     """Of one channel: the topic of mail says `customer_id` and `email_address`, the other `id`."""
 
-    id: Number | None = None
-    customer_id: Number | None = None
-    email_address: Written | None = None
+    id: IfReadable[Number] = None
+    customer_id: IfReadable[Number] = None
+    email_address: IfReadable[Written] = None
 
     @property
     def person(self) -> Customer:
@@ -465,7 +505,7 @@ class Shopify(Provider[ShopifySecret]):
     def parse(
         self, request: WebhookRequest, secret: ShopifySecret, received_at: datetime
     ) -> list[Observed]:
-        shop = request.header("x-shopify-shop-domain")
+        shop = request.header("x-shopify-shop-domain").lower()
         topic = request.header("x-shopify-topic")
         if not _SHOP.fullmatch(shop):
             raise MalformedPayload("X-Shopify-Shop-Domain: no domain")
@@ -477,7 +517,7 @@ class Shopify(Provider[ShopifySecret]):
         occurred_at = believable(told.at or _triggered_at(request), received_at)
         contents: dict[str, Content] = dict(told.beside(occurred_at))
         if isinstance(told, Consenting) and topic in TELLING_OF_CONSENT:
-            contents |= told.consents()
+            contents |= told.consents(occurred_at)
         if kind is None:
             contents[_event_id(request, topic)] = Unsupported(what=f"topic {topic}")
         elif not (contents and kind is ConsentBody):
@@ -530,8 +570,8 @@ def _number(name: str) -> str:
     return name.strip().removeprefix("#")
 
 
-def _lines(items: list[Item]) -> tuple[Line, ...]:
-    return tuple(line for item in items if (line := item.line) is not None)
+def _lines(items: list[Item | None]) -> tuple[Line, ...]:
+    return tuple(line for item in items if item and (line := item.line) is not None)
 
 
 def _event(name: str, facts: Mapping[str, JsonValue]) -> TrackedEvent:

@@ -30,12 +30,15 @@ from shared.domain.touchpoint import (
 from shared.providers.base import (
     MEGABYTE,
     Fetch,
+    IfReadable,
     Observed,
     Payload,
     Provider,
     ProviderId,
     Secret,
     WebhookRequest,
+    as_list,
+    as_text,
     believable,
     read_json,
     read_model,
@@ -110,8 +113,9 @@ def _id_of(value: object) -> object:
     return value.get("id") if isinstance(value, dict) else value
 
 
-Reference = Annotated[Annotated[str, Field(max_length=255)] | None, BeforeValidator(_id_of)]
-Written = Annotated[str, Field(max_length=320)]
+Text = Annotated[str, BeforeValidator(as_text)]
+Reference = Annotated[IfReadable[Annotated[str, Field(max_length=255)]], BeforeValidator(_id_of)]
+Written = Annotated[Text, Field(max_length=320)]
 Seconds = Annotated[int, Field(ge=0, lt=10**11)]
 Cents = Annotated[int, Field(gt=-(10**15), lt=10**15)]
 
@@ -128,71 +132,75 @@ class StripeSecret(Secret):
 class Details(Payload):
     """Who pays, as a checkout or a charge states it."""
 
-    email: Written | None = None
-    phone: Written | None = None
-    name: str | None = Field(default=None, max_length=1024)
+    email: IfReadable[Written] = None
+    phone: IfReadable[Written] = None
+    name: IfReadable[Annotated[Text, Field(max_length=1024)]] = None
 
 
 class Failure(Payload):
-    code: str | None = Field(default=None, max_length=200)
-    decline_code: str | None = Field(default=None, max_length=200)
+    code: IfReadable[Annotated[Text, Field(max_length=200)]] = None
+    decline_code: IfReadable[Annotated[Text, Field(max_length=200)]] = None
 
 
 class Recovery(Payload):
-    url: str | None = Field(default=None, max_length=4096)
+    url: IfReadable[Annotated[Text, Field(max_length=4096)]] = None
 
 
 class AfterExpiration(Payload):
-    recovery: Recovery | None = None
+    recovery: IfReadable[Recovery] = None
 
 
 class Price(Payload):
-    nickname: str | None = Field(default=None, max_length=200)
+    nickname: IfReadable[Annotated[Text, Field(max_length=200)]] = None
     product: Reference = None
-    id: str | None = Field(default=None, max_length=255)
+    id: IfReadable[Annotated[Text, Field(max_length=255)]] = None
 
 
 class SubscriptionItem(Payload):
-    price: Price | None = None
+    """Before 2020 it had a plan, which says the same."""
+
+    price: IfReadable[Price] = None
+    plan: IfReadable[Price] = None
 
 
 class SubscriptionItems(Payload):
-    data: list[SubscriptionItem] = []
+    data: Annotated[list[IfReadable[SubscriptionItem]], BeforeValidator(as_list)] = []
 
 
 class Object(Payload):
     """What an event is about, as far as we read any of them."""
 
-    id: ProviderId | None = None
-    object: str = Field(default="", max_length=60)
+    id: IfReadable[ProviderId] = None
+    object: IfReadable[Annotated[str, Field(max_length=60)]] = None
     customer: Reference = None
-    amount: Cents | None = None
-    amount_total: Cents | None = None
-    amount_due: Cents | None = None
-    amount_refunded: Cents | None = None
-    currency: str | None = Field(default=None, pattern=r"^[a-zA-Z]{3}$")
-    number: str | None = Field(default=None, max_length=255)
-    reason: str | None = Field(default=None, max_length=255)
-    status: str | None = Field(default=None, max_length=60)
-    failure_code: str | None = Field(default=None, max_length=200)
-    last_payment_error: Failure | None = None
-    hosted_invoice_url: str | None = Field(default=None, max_length=4096)
-    after_expiration: AfterExpiration | None = None
-    client_reference_id: str | None = Field(default=None, max_length=200)
-    items: SubscriptionItems | None = None
-    cancel_at: Seconds | None = None
-    ended_at: Seconds | None = None
+    amount: IfReadable[Cents] = None
+    amount_total: IfReadable[Cents] = None
+    amount_due: IfReadable[Cents] = None
+    amount_refunded: IfReadable[Cents] = None
+    currency: IfReadable[Annotated[str, Field(pattern=r"^[a-zA-Z]{3}$")]] = None
+    number: IfReadable[Annotated[Text, Field(max_length=255)]] = None
+    reason: IfReadable[Annotated[Text, Field(max_length=255)]] = None
+    status: IfReadable[Annotated[Text, Field(max_length=60)]] = None
+    failure_code: IfReadable[Annotated[Text, Field(max_length=200)]] = None
+    last_payment_error: IfReadable[Failure] = None
+    hosted_invoice_url: IfReadable[Annotated[Text, Field(max_length=4096)]] = None
+    after_expiration: IfReadable[AfterExpiration] = None
+    client_reference_id: IfReadable[Annotated[Text, Field(max_length=200)]] = None
+    items: IfReadable[SubscriptionItems] = None
+    plan: IfReadable[Price] = None
+    cancel_at: IfReadable[Seconds] = None
+    ended_at: IfReadable[Seconds] = None
     # Who it is
-    email: Written | None = None
-    phone: Written | None = None
-    name: str | None = Field(default=None, max_length=1024)
-    receipt_email: Written | None = None
-    customer_email: Written | None = None
-    customer_phone: Written | None = None
-    customer_name: str | None = Field(default=None, max_length=1024)
-    customer_details: Details | None = None
-    billing_details: Details | None = None
-    preferred_locales: list[Annotated[str, Field(max_length=35)]] | None = None
+    email: IfReadable[Written] = None
+    phone: IfReadable[Written] = None
+    name: IfReadable[Annotated[Text, Field(max_length=1024)]] = None
+    receipt_email: IfReadable[Written] = None
+    customer_email: IfReadable[Written] = None
+    customer_phone: IfReadable[Written] = None
+    customer_name: IfReadable[Annotated[Text, Field(max_length=1024)]] = None
+    customer_details: IfReadable[Details] = None
+    billing_details: IfReadable[Details] = None
+    preferred_locales: IfReadable[list[Annotated[str, Field(max_length=35)]]] = None
 
     @property
     def stated(self) -> Details:
@@ -227,16 +235,15 @@ class Object(Payload):
 
 
 class Data(Payload):
-    object: dict[str, Any]
+    object: IfReadable[dict[str, Any]] = None
 
 
 class Event(Payload):
     id: ProviderId
-    object: str = "event"
     type: str = Field(pattern=r"^[a-z0-9_.\[\]]{1,100}$")
-    created: Seconds | str | None = None
-    account: str | None = Field(default=None, max_length=100)
-    data: Data | None = None
+    created: IfReadable[Seconds | str] = None
+    account: IfReadable[Annotated[Text, Field(max_length=100)]] = None
+    data: IfReadable[Data] = None
 
 
 class Stripe(Provider[StripeSecret]):
@@ -266,7 +273,8 @@ class Stripe(Provider[StripeSecret]):
         event = read_model(Event, read_json(request.body))
         account = event.account or secret.account
         occurred_at = believable(_moment(event.created), received_at)
-        about = read_model(Object, event.data.object) if event.data and _is_read(event) else None
+        told = event.data.object if event.data and _is_read(event) else None
+        about = read_model(Object, told) if told else None
         touchpoint = Touchpoint(
             provider=NAME,
             account=account,
@@ -336,8 +344,8 @@ def _amount(cents: int | None, currency: str | None) -> str | None:
 
 def _product(about: Object) -> str | None:
     items = about.items.data if about.items else []
-    prices = [one.price for one in items if one.price]
-    names = (prices[0].nickname, prices[0].product, prices[0].id) if prices else ()
+    prices = [*(one.price or one.plan for one in items if one), about.plan]
+    names = (name for one in prices if one for name in (one.nickname, one.product, one.id))
     return next(filter(None, names), None)
 
 

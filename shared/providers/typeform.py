@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import BeforeValidator, Field, JsonValue, StringConstraints
 
 from shared.domain.errors import MalformedPayload, Unauthentic
 from shared.domain.identity import Identifier, IdentifierType, email_identifier
@@ -30,12 +30,15 @@ from shared.providers.base import (
     JSON_TYPE,
     MEGABYTE,
     Fetch,
+    IfReadable,
     Observed,
     Payload,
     Provider,
     ProviderId,
     Secret,
     WebhookRequest,
+    as_list,
+    as_text,
     believable,
     read_json,
     read_model,
@@ -74,30 +77,32 @@ class TypeformSecret(Secret):
     metrics: dict[str, Metric] = {}
 
 
+Text = Annotated[str, BeforeValidator(as_text)]
+
+
 class Question(Payload):
-    id: str = Field(max_length=200)
-    ref: str = Field(default="", max_length=300)
-    type: str = Field(default="", max_length=60)
+    id: Text = Field(default="", max_length=200)
+    ref: IfReadable[Annotated[Text, Field(max_length=300)]] = None
+    type: IfReadable[Annotated[str, Field(max_length=60)]] = None
 
 
 class Answer(Payload):
     field: Question
-    text: str | None = Field(default=None, max_length=65_536)
-    email: str | None = Field(default=None, max_length=320)
-    phone_number: str | None = Field(default=None, max_length=64)
-    number: int | float | None = None
+    text: IfReadable[Annotated[Text, Field(max_length=65_536)]] = None
+    email: IfReadable[Annotated[str, Field(max_length=320)]] = None
+    phone_number: IfReadable[Annotated[Text, Field(max_length=64)]] = None
+    number: IfReadable[int | float] = None
 
 
 class Response(Payload):
     form_id: ProviderId
-    token: ProviderId
-    submitted_at: str = Field(default="", max_length=40)
-    hidden: dict[str, JsonValue] = {}
-    answers: list[Answer] = []
+    submitted_at: IfReadable[Annotated[str, Field(max_length=40)]] = None
+    hidden: IfReadable[dict[str, JsonValue]] = None
+    answers: Annotated[list[IfReadable[Answer]], BeforeValidator(as_list)] = []
 
     def texts(self, *types: str) -> list[str]:
         """What was written into questions of these types."""
-        return [one.text for one in self.answers if one.text and one.field.type in types]
+        return [one.text for one in self.answers if one and one.text and one.field.type in types]
 
     @property
     def words(self) -> str:
@@ -106,7 +111,7 @@ class Response(Payload):
 
     def stated(self, name: str) -> str:
         """A hidden field, or an empty string."""
-        value = self.hidden.get(name)
+        value = (self.hidden or {}).get(name)
         return value.strip() if isinstance(value, str) and len(value) <= 320 else ""
 
 
@@ -155,7 +160,8 @@ def _contents(body: Body, secret: TypeformSecret) -> list[tuple[str, Content]]:
         return [(body.event_id, TrackedEvent(name="form_abandoned"))]
     if body.event_type != "form_response":
         return [(body.event_id, Unsupported(what=f"event of type {body.event_type}"))]
-    scores = [one for answer in response.answers if (one := _score(answer, secret)) is not None]
+    answers = filter(None, response.answers)
+    scores = [one for answer in answers if (one := _score(answer, secret)) is not None]
     if not scores and not response.words:
         return [(body.event_id, TrackedEvent(name="form_submitted"))]
     if not scores:
@@ -178,9 +184,9 @@ def _score(answer: Answer, secret: TypeformSecret) -> Score | None:
     """None for a question that measures nothing, or on another scale than its metric's."""
     question, number = answer.field, answer.number
     metric = (
-        secret.metrics.get(question.ref)
+        secret.metrics.get(question.ref or "")
         or secret.metrics.get(question.id)
-        or METRIC_OF_TYPE.get(question.type)
+        or METRIC_OF_TYPE.get(question.type or "")
     )
     if metric is None or number is None or number != int(number):
         return None
@@ -197,7 +203,7 @@ def _touchpoint(body: Body, event_id: str, content: Content, received_at: dateti
         provider_event_id=event_id,
         channel=Channel.WEB,
         direction=Direction.INBOUND if said else Direction.PASSIVE,
-        occurred_at=believable(_moment(response.submitted_at), received_at),
+        occurred_at=believable(_moment(response.submitted_at or ""), received_at),
         received_at=received_at,
         content=content,
         identifiers=_identifiers(response),
@@ -208,9 +214,10 @@ def _touchpoint(body: Body, event_id: str, content: Content, received_at: dateti
 
 def _identifiers(response: Response) -> tuple[Identifier, ...]:
     """Of the hidden fields, then of what was entered as mail address or phone."""
+    answers = [one for one in response.answers if one]
     stated = [(kind, response.stated(name)) for name, kind in HIDDEN_IDENTIFIERS.items()]
-    stated += [(IdentifierType.EMAIL, one.email or "") for one in response.answers]
-    stated += [(IdentifierType.PHONE, (one.phone_number or "").strip()) for one in response.answers]
+    stated += [(IdentifierType.EMAIL, one.email or "") for one in answers]
+    stated += [(IdentifierType.PHONE, (one.phone_number or "").strip()) for one in answers]
     found = [
         email_identifier(value)
         if kind is IdentifierType.EMAIL
