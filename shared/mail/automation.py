@@ -59,7 +59,9 @@ def automation_of(mail: Mail, *, envelope_sender: str, own: frozenset[str]) -> A
     is_receipt = "disposition-notification" in mail.header("content-type").lower()
     if mail.content_type == "multipart/report" and not is_receipt:
         return Automation.BOUNCE
-    if mail.header("x-failed-recipients") or _bounces(senders | {envelope_sender.lower()}):
+    # Some servers give themselves a name and no address: `MAILER-DAEMON (Mail Delivery System)`.
+    named = mail.header("from").partition(" ")[0].strip('<>"').lower()
+    if mail.header("x-failed-recipients") or _bounces(senders | {envelope_sender.lower(), named}):
         return Automation.BOUNCE
     if (
         is_receipt

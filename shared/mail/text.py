@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from itertools import islice
 
 from shared.domain.errors import MalformedPayload
 
@@ -24,6 +25,9 @@ _NO_TEXT = {"unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefin
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff]")
 _JAPANESE_ESCAPE = re.compile(rb"\x1b[$(][@BJI]")
+
+
+_BEYOND_ASCII = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
 
 
 def decoded(content: bytes, claimed: str | None) -> str:
@@ -56,7 +60,21 @@ def _candidates(content: bytes, codec: str | None) -> list[str]:
     if codec is None:
         return ["utf-8"]
     wider = _SUPERSETS.get(codec, codec)
-    return ["utf-8", wider] if codec in _SINGLE_BYTE else [codec, wider, "utf-8"]
+    is_utf_8 = codec in _SINGLE_BYTE or _is_certainly_utf_8(content)
+    return ["utf-8", wider] if is_utf_8 else [codec, wider, "utf-8"]
+
+
+_FEW = 4
+
+
+def _is_certainly_utf_8(content: bytes) -> bool:
+    """Whatever it claims: two letters of Big5 or GBK may look like UTF-8 by chance, many do not."""
+    found = islice(_BEYOND_ASCII.finditer(content), _FEW)
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return len(list(found)) == _FEW
 
 
 _TOLD_APART = {

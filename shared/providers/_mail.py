@@ -27,7 +27,7 @@ from shared.domain.touchpoint import (
     TrackedEvent,
     Unsupported,
 )
-from shared.providers.base import File, Observed
+from shared.providers.base import File, Observed, as_list
 
 # A delivery status needs nothing of these, and each is paid for at a cold start.
 if TYPE_CHECKING:
@@ -334,18 +334,14 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
-def _as_object(value: object) -> object:
+def as_object(value: object) -> object:
     return value if isinstance(value, dict) else {}
-
-
-def _as_list(value: object) -> object:
-    return value if isinstance(value, list) else []
 
 
 Text = Annotated[str, BeforeValidator(_as_text)]
 """Null and numbers stand where text is meant, by carrier and by the age of the account."""
-Object = Annotated[dict[str, JsonValue], BeforeValidator(_as_object)]
-Parts = Annotated[list[JsonValue], BeforeValidator(_as_list)]
+Object = Annotated[dict[str, JsonValue], BeforeValidator(as_object)]
+Parts = Annotated[list[JsonValue], BeforeValidator(as_list)]
 """Null, too, stands where there is none."""
 
 

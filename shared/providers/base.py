@@ -35,6 +35,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     WrapValidator,
+    model_validator,
 )
 from pydantic_core import from_json
 
@@ -206,12 +207,21 @@ class Secret(BaseModel):
 class Payload(BaseModel):
     """What we read of a request.
 
-    Unknown fields are ignored, for providers add them at will; known ones are strict.
+    Unknown fields are ignored, for providers add them at will; known ones are strict. A null says
+    nothing, as if the field were not there: providers write it where there is none, and what a
+    message needs is missing all the same.
     """
 
     model_config = ConfigDict(
         frozen=True, extra="ignore", strict=True, defer_build=True, hide_input_in_errors=True
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or None not in given.values():
+            return given
+        return {name: value for name, value in given.items() if value is not None}
 
 
 ToldT = TypeVar("ToldT")

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue
 
 from shared.domain.errors import (
     MalformedPayload,
@@ -38,7 +38,9 @@ from shared.domain.touchpoint import (
 )
 from shared.providers._mail import (
     Arrival,
+    Text,
     addressees,
+    as_object,
     identifiers_of,
     mail_endpoint,
     mail_touchpoint,
@@ -56,6 +58,7 @@ from shared.providers.base import (
     ProviderId,
     Secret,
     WebhookRequest,
+    as_list,
     believable,
     read_json,
     read_model,
@@ -127,36 +130,45 @@ class SnsMessage(Payload):
         ).encode()
 
 
+Texts = Annotated[list[Text], BeforeValidator(as_list)]
+
+
 class Verdict(Payload):
-    status: str = ""
+    status: Text = ""
 
 
 class Action(Payload):
-    type: str = ""
-    encoding: str = "UTF-8"
-    bucket_name: Annotated[str, Field(alias="bucketName")] = ""
-    object_key: Annotated[str, Field(alias="objectKey")] = ""
+    type: Text = ""
+    encoding: Text = "UTF-8"
+    bucket_name: Annotated[Text, Field(alias="bucketName")] = ""
+    object_key: Annotated[Text, Field(alias="objectKey")] = ""
 
 
 class Receipt(Payload):
-    recipients: list[str] = Field(default_factory=list)
-    spam_verdict: Annotated[Verdict, Field(alias="spamVerdict")] = Verdict()
-    virus_verdict: Annotated[Verdict, Field(alias="virusVerdict")] = Verdict()
-    dmarc_verdict: Annotated[Verdict, Field(alias="dmarcVerdict")] = Verdict()
+    recipients: Texts = Field(default_factory=list)
+    spam_verdict: Annotated[Verdict, BeforeValidator(as_object), Field(alias="spamVerdict")] = (
+        Verdict()
+    )
+    virus_verdict: Annotated[Verdict, BeforeValidator(as_object), Field(alias="virusVerdict")] = (
+        Verdict()
+    )
+    dmarc_verdict: Annotated[Verdict, BeforeValidator(as_object), Field(alias="dmarcVerdict")] = (
+        Verdict()
+    )
     action: Action
 
 
 class Header(Payload):
-    name: str = ""
-    value: str = ""
+    name: Text = ""
+    value: Text = ""
 
 
 class SesMail(Payload):
     message_id: Annotated[ProviderId, Field(alias="messageId")]
-    timestamp: str = ""
-    source: str = ""
-    destination: list[str] = Field(default_factory=list)
-    headers: list[Header] = Field(default_factory=list)
+    timestamp: Text = ""
+    source: Text = ""
+    destination: Texts = Field(default_factory=list)
+    headers: Annotated[list[Header], BeforeValidator(as_list)] = Field(default_factory=list)
 
 
 class Received(Payload):

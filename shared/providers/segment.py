@@ -43,6 +43,7 @@ from shared.providers.base import (
     JSON_TYPE,
     MEGABYTE,
     Fetch,
+    IfReadable,
     Observed,
     Outcome,
     Payload,
@@ -50,6 +51,8 @@ from shared.providers.base import (
     Secret,
     WebhookRequest,
     WebhookResponse,
+    as_list,
+    as_text,
     believable,
     read_json,
     read_model,
@@ -94,12 +97,9 @@ class SegmentSecret(Secret):
     write_keys: list[WriteKey] = Field(min_length=1)
 
 
-def _as_text(value: object) -> object:
-    """Ids are text; libraries of typed languages send numbers."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-Id = Annotated[str, BeforeValidator(_as_text), Field(max_length=320)]
+Text = Annotated[str, BeforeValidator(as_text)]
+Id = Annotated[Text, Field(max_length=320)]
+"""Ids are text; libraries of typed languages send numbers."""
 Bag = dict[str, JsonValue]
 
 
@@ -117,28 +117,34 @@ class Call(Payload):
     timestamp: JsonValue = None
     original_timestamp: Annotated[JsonValue, Field(alias="originalTimestamp")] = None
     channel: JsonValue = None
-    context: Bag | None = None
-    traits: Bag | None = None
-    properties: Bag | None = None
-    event: str | None = None
-    name: str | None = None
-    category: str | None = None
+    context: IfReadable[Bag] = None
+    traits: IfReadable[Bag] = None
+    properties: IfReadable[Bag] = None
+    event: Annotated[str | None, BeforeValidator(as_text)] = None
+    name: IfReadable[Text] = None
+    category: IfReadable[Text] = None
 
 
 class Product(Payload):
-    sku: Id | None = None
-    product_id: Id | None = None
-    name: str | None = None
+    sku: IfReadable[Id] = None
+    product_id: IfReadable[Id] = None
+    name: IfReadable[Text] = None
     price: JsonValue = None
-    quantity: float = Field(default=1, gt=0)
+    quantity: IfReadable[Annotated[float, Field(strict=False)]] = None
+
+    @property
+    def is_bought(self) -> bool:
+        return self.quantity is None or self.quantity > 0
 
 
 class OrderProperties(Payload):
     order_id: Annotated[Id, Field(min_length=1)]
     total: JsonValue = None
     revenue: JsonValue = None
-    currency: str | None = None
-    products: list[Product] = Field(default_factory=list)
+    currency: IfReadable[Annotated[str, Field(pattern=r"^[A-Za-z]{3}$")]] = None
+    products: Annotated[list[IfReadable[Product]], BeforeValidator(as_list)] = Field(
+        default_factory=list
+    )
 
 
 class Part(NamedTuple):
@@ -412,7 +418,7 @@ def _order(call: Call, occurred_at: datetime) -> Order | None:
             version_at=occurred_at,
             total=_amount(told.total) or _amount(told.revenue),
             currency=told.currency.upper() if told.currency else None,
-            lines=tuple(_line(product) for product in told.products),
+            lines=tuple(_line(one) for one in told.products if one and one.is_bought),
         )
     except ValidationError:
         return None
@@ -422,7 +428,7 @@ def _line(product: Product) -> Line:
     return Line(
         sku=product.sku or product.product_id or product.name or "",
         name=product.name,
-        quantity=product.quantity,
+        quantity=1 if product.quantity is None else product.quantity,
         unit_price=_amount(product.price),
     )
 

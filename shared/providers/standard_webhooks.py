@@ -12,9 +12,9 @@ import hmac
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +25,7 @@ from pydantic import (
     Field,
     JsonValue,
     StringConstraints,
+    model_validator,
 )
 
 from shared.domain.errors import MalformedPayload, Unauthentic
@@ -60,11 +61,13 @@ from shared.providers._reply_line import ReplyLine
 from shared.providers.base import (
     MEGABYTE,
     Fetch,
+    IfReadable,
     Observed,
     Payload,
     Provider,
     Secret,
     WebhookRequest,
+    as_text,
     believable,
     read_json,
     read_model,
@@ -116,11 +119,6 @@ def _no_text_is_none(value: object) -> object:
     return None if value == "" else value
 
 
-def _as_text(value: object) -> object:
-    """Numbers of things are text; some systems send them as JSON numbers."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
 def _as_amount(value: object) -> object:
     """Money is decimal text; a JSON number is taken for what it shows."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -134,14 +132,15 @@ def _within_reason(moment: datetime) -> datetime:
     return moment
 
 
-Number = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=100)]
+Number = Annotated[str, BeforeValidator(as_text), Field(min_length=1, max_length=100)]
 Amount = Annotated[
     str, BeforeValidator(_as_amount), Field(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,6})?$")
 ]
 Moment = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_within_reason)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-Short = Annotated[str, Field(max_length=200)]
-Written = Annotated[str, Field(max_length=LONGEST_VALUE)]
+Text = Annotated[str, BeforeValidator(as_text)]
+Short = Annotated[Text, Field(max_length=200)]
+Written = Annotated[Text, Field(max_length=LONGEST_VALUE)]
 """A phone or an address as somebody typed it. What is none identifies nobody, and is no reason to
 lose what else was told.
 """
@@ -177,14 +176,25 @@ class Customer(Payload):
         return tuple(Identifier(type=kind, value=value) for kind, value in known if value)
 
 
-class Item(Payload):
+class Stated(Payload):
+    """What is told of a thing: an empty text says nothing."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_texts(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in given.items() if value != ""}
+
+
+class Item(Stated):
     sku: Number
-    name: str | None = None
+    name: Text | None = None
     quantity: float = Field(default=1, gt=0)
     unit_price: Amount | None = None
 
 
-class Data(Payload):
+class Data(Stated):
     """What all data has in common. `reply_by` asks for a way back, which the source must have."""
 
     usual_channel: ClassVar[Channel] = Channel.IN_STORE
@@ -210,7 +220,7 @@ class Data(Payload):
 
 class PurchaseData(Data):
     number: Number
-    store: str | None = None
+    store: Text | None = None
     total: Amount
     currency: Currency
     lines: list[Item] = Field(default_factory=list)
@@ -251,8 +261,8 @@ class AppointmentData(Data):
     number: Number
     updated_at: Moment | None = None
     starts_at: Moment
-    place: str | None = None
-    purpose: str | None = None
+    place: Text | None = None
+    purpose: Text | None = None
 
     def content(self, what: str, at: datetime) -> Content:
         return Appointment.model_validate(
@@ -333,15 +343,13 @@ class ReviewData(Data):
 
     rating: float = Field(ge=0, le=1000)
     best: float = Field(default=5, gt=0, le=1000)
-    text: str = ""
+    text: Text = ""
     source: Annotated[str, Field(max_length=60)] | None = None
     review_id: Number | None = None
     updated_at: Moment | None = None
-    place: str | None = None
-    version: Annotated[Annotated[str, Field(max_length=60)] | None, BeforeValidator(_as_text)] = (
-        None
-    )
-    url: str | None = None
+    place: Text | None = None
+    version: Annotated[Annotated[str, Field(max_length=60)] | None, BeforeValidator(as_text)] = None
+    url: Text | None = None
 
     def content(self, what: str, at: datetime) -> Content:
         if self.rating > self.best:
@@ -374,7 +382,7 @@ class SurveyData(Data):
     survey: Number
     metric: Literal["csat", "nps", "ces"]
     score: int
-    text: str = ""
+    text: Text = ""
 
     def content(self, what: str, at: datetime) -> Content:
         least, most = SCALES[self.metric]
@@ -410,8 +418,8 @@ class MessageData(Data):
     usual_channel = Channel.APP
     direction = Direction.INBOUND
 
-    text: str = Field(min_length=1)
-    subject: str | None = None
+    text: Text = Field(min_length=1)
+    subject: Text | None = None
 
     def content(self, what: str, at: datetime) -> Content:
         return Message(text=self.text, subject=self.subject)
@@ -475,7 +483,7 @@ TYPES: Mapping[str, type[Data]] = {
 
 class Event(Payload):
     type: str = Field(min_length=1, max_length=100)
-    timestamp: Annotated[AwareDatetime, Field(strict=False)]
+    timestamp: IfReadable[Annotated[AwareDatetime, Field(strict=False)]] = None
     data: JsonValue = None
 
 
@@ -513,7 +521,9 @@ class StandardWebhooks(Provider[StandardWebhooksSecret]):
         source = _source(request, secret)
         kind = TYPES.get(event.type)
         data = _read_data(kind, event.data) if kind else None
-        occurred_at = believable(event.timestamp, received_at)
+        if kind and event.timestamp is None:
+            raise MalformedPayload("timestamp: a time with its zone is expected")
+        occurred_at = believable(event.timestamp or _sent_at(request), received_at)
         touchpoint = Touchpoint(
             provider=self.name,
             account=source.name,
@@ -532,6 +542,12 @@ class StandardWebhooks(Provider[StandardWebhooksSecret]):
             language=data.customer.language if data else None,
         )
         return [Observed(touchpoint, request.body)]
+
+
+def _sent_at(request: WebhookRequest) -> datetime | None:
+    """The time that is signed with it: what others call their own stands where they like."""
+    stamp = request.header("webhook-timestamp")
+    return datetime.fromtimestamp(int(stamp), UTC) if stamp.isdigit() and len(stamp) < 12 else None
 
 
 def _proof(data: Data) -> Proof | None:

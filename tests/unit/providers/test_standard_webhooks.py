@@ -242,7 +242,7 @@ def test_a_way_back_that_leads_nowhere_is_malformed(source: str, data: dict[str,
 @pytest.mark.parametrize(
     ("field", "body"),
     [
-        ("timestamp", b'{"type": "x"}'),
+        ("timestamp", b'{"type": "message.received", "data": {"text": "x"}}'),
         ("type", b'{"timestamp": "2026-11-22T12:00:00Z"}'),
         ("data.total", event(total="a lot")),
         ("data.currency", event(currency="euro")),
