@@ -9,10 +9,10 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import ConfigDict, Field, JsonValue
 
 from shared.domain.errors import (
     MalformedPayload,
@@ -66,14 +66,12 @@ MetaSecretT = TypeVar("MetaSecretT", bound=MetaSecret)
 
 
 class Part(Payload):
-    """A part of a webhook. Where Meta writes null it says nothing."""
+    """A part of a webhook.
 
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        return {name: value for name, value in given.items() if value is not None}
+    Through the years Meta has written the same id, number or time now as a number, now as text.
+    """
+
+    model_config = ConfigDict(strict=False, coerce_numbers_to_str=True)
 
 
 class Piece(NamedTuple):
@@ -178,7 +176,7 @@ def moment(stamp: Stamp, received_at: datetime) -> datetime:
 
     Raises MalformedPayload.
     """
-    return received_at if stamp is None else believable(instant(stamp), received_at)
+    return received_at if stamp in {None, ""} else believable(instant(stamp or 0), received_at)
 
 
 def instant(stamp: int | str) -> datetime:

@@ -34,6 +34,7 @@ from shared.domain.touchpoint import (
     Place,
     Reaction,
     Referral,
+    SurveyAnswer,
     Touchpoint,
     TrackedEvent,
     Unsupported,
@@ -101,7 +102,17 @@ def _id(value: object) -> str:
     return str(value)
 
 
-Id = Annotated[str, BeforeValidator(_id)]
+def _id_or_none(value: object) -> str:
+    return "" if value == "" else _id(value)
+
+
+def _fields_or_none(value: object) -> object:
+    """Of a kind it does not know, Messenger passes on what another app put there: any text."""
+    return value if isinstance(value, dict) else {}
+
+
+KnownId = Annotated[str, BeforeValidator(_id)]
+Id = Annotated[str, BeforeValidator(_id_or_none)]
 Mid = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,400}$")]
 """Of a message."""
 
@@ -135,7 +146,7 @@ class Change(Part):
 class Entry(Part):
     """`field` and `value` stand here where Instagram leaves `changes` out."""
 
-    id: Id
+    id: KnownId
     time: Stamp = None
     messaging: list[dict[str, Any]] = []
     standby: list[dict[str, Any]] = []
@@ -218,7 +229,7 @@ class Enclosed(Part):
     type: str = ""
     title: str = ""
     url: str = Field(default="", max_length=8192)
-    payload: Enclosure = Enclosure()
+    payload: Annotated[Enclosure, BeforeValidator(_fields_or_none)] = Enclosure()
 
     @property
     def lies_at(self) -> str:
@@ -379,6 +390,37 @@ class Cart(Part):
 
     products: list[WantedProduct] = Field(default=[], max_length=1000)
     note: str = Field(default="", max_length=LONG)
+
+
+class FollowUp(Part):
+    payload: str = Field(default="", max_length=LONG)
+
+
+class Question(Part):
+    type: str = ""
+    payload: int | None = None
+    follow_up: FollowUp = FollowUp()
+
+
+class FeedbackScreen(Part):
+    questions: dict[str, Question] = {}
+
+
+class Feedback(Part):
+    """A survey of Meta's, filled in.
+
+    https://developers.facebook.com/documentation/business-messaging/messenger-platform/send-messages/templates/customer-feedback-template
+    """
+
+    feedback_screens: list[FeedbackScreen] = []
+
+
+SCALES: Mapping[str, tuple[Literal["csat", "nps", "ces"], int, int]] = {
+    "csat": ("csat", 1, 5),
+    "nps": ("nps", 0, 10),
+    "ces": ("ces", 1, 7),
+}
+"""What Meta calls a metric: what we call it, and its lowest and highest mark."""
 
 
 class OurAccount(NamedTuple):
@@ -577,6 +619,28 @@ def _order(happening: Happening, part: Any) -> list[Touchpoint]:
     return [happening.touchpoint(None, Message(text=cart.note, basket=basket))]
 
 
+def _feedback(happening: Happening, part: Any) -> list[Touchpoint]:
+    """An answer for each question that has a mark. One of another kind is kept unread."""
+    feedback = read_model(Feedback, part)
+    asked = [item for one in feedback.feedback_screens for item in one.questions.items()]
+    found = []
+    for question, answer in asked:
+        metric, lowest, highest = SCALES.get(answer.type, ("csat", 1, 0))
+        if answer.payload is None or not lowest <= answer.payload <= highest:
+            continue
+        said = SurveyAnswer(
+            survey=question[:200],
+            metric=metric,
+            score=answer.payload,
+            text=answer.follow_up.payload,
+        )
+        key = f"{happening.key}:{content_key(question.encode())[:16]}"
+        touchpoint = happening.touchpoint(key, said)
+        found.append(touchpoint.model_copy(update={"direction": Direction.INBOUND}))
+    unread = Unsupported(what="event of messaging_feedback")
+    return found or [happening.touchpoint(None, unread)]
+
+
 READERS: Mapping[str, Callable[[Happening, Any], list[Touchpoint]]] = {
     "message": _message,
     "postback": _postback,
@@ -588,6 +652,7 @@ READERS: Mapping[str, Callable[[Happening, Any], list[Touchpoint]]] = {
     "optin": _optin,
     "account_linking": _account_linking,
     "order": _order,
+    "messaging_feedback": _feedback,
 }
 """By the name of the part that says what happened. Any other is kept as Unsupported: who holds the
 conversation now, what Meta enforces.

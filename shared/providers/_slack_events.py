@@ -118,11 +118,15 @@ class Authorization(Payload):
 class Wrapper(Payload):
     """Around every event."""
 
-    team_id: SlackId
+    team_id: SlackId | None = None
+    context_team_id: SlackId | None = None
+    enterprise_id: SlackId | None = None
+    """What is said to a whole organisation names no team."""
     api_app_id: str = ""
     event: dict[str, Any]
     event_id: ProviderId | None = None
-    event_time: int | None = None
+    event_time: int | None = Field(default=None, ge=0, lt=2**40)
+    """In seconds: when it happened, where the event itself does not say it more exactly."""
     authorizations: list[Authorization] | None = None
     authed_users: list[str] | None = None
     """Before 2020, in place of `authorizations`."""
@@ -140,6 +144,7 @@ class Command(Payload):
 
 class Named(Payload):
     id: SlackId
+    team_id: SlackId | None = None
     name: str | None = None
     username: str | None = None
 
@@ -168,6 +173,11 @@ class Action(Payload):
     selected_user: str | None = None
     selected_channel: str | None = None
     selected_conversation: str | None = None
+    selected_users: list[str] = []
+    selected_channels: list[str] = []
+    selected_conversations: list[str] = []
+    selected_date_time: int | None = Field(default=None, ge=0, lt=2**40)
+    rich_text_value: dict[str, Any] | None = None
 
     @property
     def options(self) -> list[Option]:
@@ -184,11 +194,30 @@ class Action(Payload):
     def said(self) -> str:
         """The answer in words, where one was given."""
         picked = ", ".join(one.text.text or one.value for one in self.options)
+        several = (self.selected_users, self.selected_channels, self.selected_conversations)
         others = (
             *(self.selected_date, self.selected_time, self.selected_user),
             *(self.selected_channel, self.selected_conversation, self.value),
+            *(", ".join(one) for one in several),
+            _date(self.selected_date_time),
+            _words_of(self.rich_text_value),
         )
         return picked or next((one for one in others if one), "")
+
+
+def _date(seconds: int | None) -> str:
+    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _words_of(part: Any) -> str:
+    """Of formatted text: https://docs.slack.dev/reference/block-kit/blocks/rich-text-block"""
+    match part:
+        case {"text": str(text)}:
+            return text
+        case {"elements": list(elements)}:
+            apart = "" if part.get("type") == "rich_text_section" else "\n"
+            return apart.join(map(_words_of, elements))
+    return ""
 
 
 class Container(Payload):
@@ -297,13 +326,17 @@ def read_event(
     wrapper = read_model(Wrapper, body)
     told = [one.user_id for one in wrapper.authorizations or [] if one.is_bot]
     users = frozenset(one for one in (*told, *(wrapper.authed_users or []), *bot_users) if one)
-    app = App(wrapper.team_id, wrapper.api_app_id, users, received_at)
+    team = wrapper.team_id or wrapper.context_team_id or wrapper.enterprise_id or ""
+    app = App(team, wrapper.api_app_id, users, received_at)
     kind = wrapper.event.get("type")
     if not isinstance(kind, str) or not re.fullmatch(r"[a-z_.]{1,60}", kind):
         raise MalformedPayload("event.type: missing or no name of an event")
     event_id = f"event:{wrapper.event_id or digest}"
+    event = wrapper.event
+    if wrapper.event_time is not None and not (event.get("event_ts") or event.get("ts")):
+        event = {**event, "event_ts": f"{wrapper.event_time}.000000"}
     read: Callable[..., Touchpoint] = _EVENTS.get(kind, _happened)
-    return [read(app, kind, wrapper.event, event_id)]
+    return [read(app, kind, event, event_id)]
 
 
 def _other_request(body: dict[str, Any], digest: str, received_at: datetime) -> Touchpoint:
@@ -317,7 +350,9 @@ def _other_request(body: dict[str, Any], digest: str, received_at: datetime) -> 
 def _message(app: App, kind: str, original: dict[str, Any], event_id: str) -> Touchpoint:
     event = read_model(MessageEvent, original)
     if event.subtype == "message_changed" and event.message is not None:
-        return _changed(app, event, read_model(SlackMessage, event.message), event_id)
+        ts = event.previous_message.get("ts") if event.previous_message else None
+        changed = read_model(SlackMessage, {"ts": ts, **event.message})
+        return _changed(app, event, changed, event_id)
     if event.subtype == "message_deleted" and event.deleted_ts is not None:
         before = event.previous_message
         gone = read_model(SlackMessage, before) if before else None
@@ -430,14 +465,16 @@ def _happened(
     app: App, kind: str, original: dict[str, Any], event_id: str, *, at: str | None = None
 ) -> Touchpoint:
     """Whatever else happens in a workspace: its scalars are kept as they are."""
-    user = original.get("user")
+    user = original.get("user") or original.get("user_id") or original.get("assistant_thread")
     if isinstance(user, dict):
-        user = user.get("id")
+        user = user.get("id") or user.get("user_id")
     facts: dict[str, JsonValue] = {
         name: one
         for name, one in original.items()
         if isinstance(one, str | int | float)
-        and name not in {"type", "user", "ts", "event_ts", "text"}
+        and name not in {"type", "user", "user_id", "ts", "event_ts", "text"}
+        # The token of a step of a workflow.
+        and "token" not in name
     }
     stamp = at or original.get("event_ts") or original.get("ts")
     channel = original.get("channel")
@@ -481,7 +518,9 @@ def read_command(fields: Mapping[str, str], digest: str, received_at: datetime) 
 def read_interaction(payload: str, digest: str, received_at: datetime) -> Touchpoint:
     document = read_json(payload.encode())
     told = read_model(Interaction, document)
-    app = App(told.team.id if told.team else "", "", frozenset(), received_at)
+    # Of an app that a whole organisation uses, only the person says their team.
+    team = told.team.id if told.team else told.user.team_id or ""
+    app = App(team, "", frozenset(), received_at)
     read = _INTERACTIONS.get(told.type)
     content, address = read(told) if read else (None, None)
     at = told.action_ts or next(

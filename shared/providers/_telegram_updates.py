@@ -1,6 +1,6 @@
 """What Telegram's updates mean: the half of `telegram` that reads.
 
-https://core.telegram.org/bots/api#update, read against version 10.0 of 2026; what is newer is kept
+https://core.telegram.org/bots/api#update, read against version 10.3 of 2026; what is newer is kept
 as Unsupported.
 """
 
@@ -68,6 +68,7 @@ SERVICE = (
     *("chat_owner_changed", "suggested_post_approved", "suggested_post_approval_failed"),
     *("suggested_post_declined", "suggested_post_paid", "suggested_post_refunded"),
     *("poll_option_added", "poll_option_deleted", "managed_bot_created"),
+    *("community_chat_added", "community_chat_removed", "community_chat_joined"),
 )
 """Parts of a message that nobody wrote: Telegram tells what happened in the chat."""
 
@@ -226,6 +227,8 @@ class TelegramMessage(Payload):
     sender_chat: Chat | None = None
     sender_business_bot: User | None = None
     business_connection_id: ProviderId | None = Field(default=None, max_length=200)
+    ephemeral_message_id: MessageId | None = None
+    """Of a message in a group that only one member sees; its `message_id` is 0."""
     edit_date: Seconds | None = None
     text: str = Field(default="", max_length=65_536)
     caption: str = Field(default="", max_length=65_536)
@@ -252,6 +255,7 @@ class TelegramMessage(Payload):
     dice: Dice | None = None
     poll: Poll | None = None
     checklist: Checklist | None = None
+    rich_message: dict[str, Any] | None = None
     web_app_data: WebAppData | None = None
     successful_payment: Payment | None = None
 
@@ -261,6 +265,9 @@ class TelegramMessage(Payload):
 
     @property
     def key(self) -> str:
+        if self.ephemeral_message_id is not None:
+            # These numbers are used again, but not in the same second.
+            return f"{self.chat.id}:ephemeral:{self.ephemeral_message_id}:{self.date}"
         return message_key(self.chat.id, self.message_id, self.business_connection_id)
 
 
@@ -478,6 +485,8 @@ def _content(line: Line, message: TelegramMessage, original: dict[str, Any]) -> 
     if service is not None:
         return TrackedEvent(name=f"telegram_{service}")
     text, choice = message.text or message.caption, None
+    if message.rich_message is not None:
+        text = text or _rich_text(message.rich_message)
     if message.web_app_data is not None:
         told = message.web_app_data
         text = told.button_text
@@ -528,6 +537,7 @@ def _answered(message: TelegramMessage) -> str | None:
 def _attachments(line: Line, message: TelegramMessage) -> tuple[Attachment, ...]:
     """An animation also stands there as a document, a live photo as a photo: each is read once."""
     paid = message.paid_media.paid_media if message.paid_media else []
+    rich = [read_model(FileBlock, one) for one in _files_in(message.rich_message)]
     found: list[tuple[FileOf | None, str, str]] = [
         (message.audio, "audio", "audio/mpeg"),
         (message.voice, "voice", "audio/ogg"),
@@ -540,6 +550,11 @@ def _attachments(line: Line, message: TelegramMessage) -> tuple[Attachment, ...]
         (None if message.live_photo else _largest(message.photo), "image", "image/jpeg"),
         *((_largest(one.photo), "image", "image/jpeg") for one in paid),
         *((one.video, "video", "video/mp4") for one in paid),
+        *((_largest(one.photo), "image", "image/jpeg") for one in rich),
+        *((one.video or one.animation, "video", "video/mp4") for one in rich),
+        *((one.audio, "audio", "audio/mpeg") for one in rich),
+        *((one.voice_note, "voice", "audio/ogg") for one in rich),
+        *((one.document, "file", "application/octet-stream") for one in rich),
     ]
     return tuple(
         Attachment.model_validate(
@@ -555,6 +570,49 @@ def _attachments(line: Line, message: TelegramMessage) -> tuple[Attachment, ...]
         for file, form, usual in found
         if file is not None
     )
+
+
+_BLOCKS = ("blocks", "items", "cells")
+"""The parts of a rich message that hold others, each a paragraph of its own."""
+_WORDS = ("label", "summary", "text", "alternative_text", "expression", "caption", "credit")
+
+
+def _rich_text(part: object) -> str:
+    """The words of a rich message, block by block.
+
+    https://core.telegram.org/bots/api#richmessage
+    """
+    match part:
+        case str():
+            return part
+        case list():
+            return "".join(map(_rich_text, part))
+        case dict():
+            lists = [part[name] for name in _BLOCKS if isinstance(part.get(name), list)]
+            words = [_rich_text(part.get(name)) for name in _WORDS]
+            words += [_rich_text(one) for inner in lists for one in inner]
+            # What numbers an item of a list stands in its line.
+            return (" " if "label" in part else "\n").join(one for one in words if one)
+    return ""
+
+
+def _files_in(part: object) -> list[dict[str, Any]]:
+    """The blocks of a rich message that hold a file."""
+    if isinstance(part, list):
+        return [file for one in part for file in _files_in(one)]
+    if not isinstance(part, dict):
+        return []
+    nested = [file for name in _BLOCKS for file in _files_in(part.get(name))]
+    return [part, *nested] if part.keys() & FileBlock.model_fields.keys() else nested
+
+
+class FileBlock(Payload):
+    photo: list[FileOf] = []
+    video: FileOf | None = None
+    animation: FileOf | None = None
+    audio: FileOf | None = None
+    voice_note: FileOf | None = None
+    document: FileOf | None = None
 
 
 def _largest(sizes: list[FileOf]) -> FileOf | None:
@@ -739,6 +797,7 @@ _OTHERS = {
             *("chosen_inline_result", "shipping_query", "pre_checkout_query"),
             *("purchased_paid_media", "poll", "poll_answer", "chat_member"),
             *("chat_join_request", "chat_boost", "removed_chat_boost", "managed_bot"),
+            *("subscription", "stopped_message_generation"),
         ),
         _happened,
     ),

@@ -114,7 +114,7 @@ class Button(Spoken):
 
 class Picked(Part):
     id: str = Field(default="", max_length=1024)
-    title: str = Field(max_length=1024)
+    title: str = Field(default="", max_length=1024)
 
 
 class FormAnswer(Part):
@@ -292,7 +292,7 @@ class Revoked(Part):
 
 
 class Failure(Part):
-    code: int
+    code: str = Field(default="", max_length=40)
     title: str = Field(default="", max_length=1024)
 
 
@@ -317,7 +317,8 @@ def said(envelope: Envelope, original: Mapping[str, Any]) -> Said:
             return MessageDeletion(message_id=revoked.original_message_id)
         case kind if kind in EVENTS:
             return TrackedEvent(name=f"whatsapp_{kind}")
-        case kind if kind not in KINDS:
+        case kind if kind not in KINDS or (kind not in original and "errors" in original):
+            # Of a medium that WhatsApp could not fetch nothing comes but the error.
             return _unsupported(kind, original)
     content = _spoken(envelope.type, original)
     if content is None:

@@ -26,6 +26,7 @@ from shared.providers._meta_messaging import (
     LONG,
     Change,
     Id,
+    KnownId,
     MessagingProvider,
     MessagingSecret,
     OurAccount,
@@ -98,7 +99,7 @@ class Medium(Part):
 
 
 class Comment(Part):
-    id: Id
+    id: KnownId
     sender: Author = Field(default=Author(), alias="from")
     text: str = Field(default="", max_length=LONG)
     parent_id: Id = ""

@@ -13,6 +13,7 @@ from pydantic import Field
 from shared.domain.errors import RefusalReason
 from shared.domain.identity import IdentifierType
 from shared.domain.touchpoint import (
+    Attachment,
     Automation,
     Channel,
     Content,
@@ -107,12 +108,22 @@ class FeedChange(Part):
     message: str = Field(default="", max_length=LONG)
     created_time: Stamp = None
     post: dict[str, object] = {}
+    photo: str = Field(default="", max_length=8192)
+    photos: list[str] = Field(default=[], max_length=200)
+    video: str = Field(default="", max_length=8192)
 
     @property
     def author(self) -> Author:
         if self.sender.id:
             return self.sender
         return Author(id=self.sender_id, name=self.sender_name) if self.sender_id else Author()
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        pictures = dict.fromkeys(one for one in (self.photo, *self.photos) if one)
+        images = [Attachment(form="image", provider_reference=one) for one in pictures]
+        videos = [Attachment(form="video", provider_reference=self.video)] if self.video else []
+        return (*images, *videos)
 
     @property
     def key(self) -> str:
@@ -164,20 +175,21 @@ class Messenger(MessagingProvider[MessagingSecret]):
 
 
 def _written(account: OurAccount, change: FeedChange, at: Stamp, key: str) -> Touchpoint | None:
-    """None for what holds nobody's words."""
+    """None for what holds nobody's words. Meta may leave out whose they are."""
     done = SAID.get(change.verb)
     author = change.author
-    if done is None or change.item not in WORDS or not change.key or not author.id:
+    if done is None or change.item not in WORDS or not change.key:
         return None
     stated = at if change.created_time is None else change.created_time
     event_id = change.key
     content: Content
     if done == "said":
-        if not change.message:
+        if not (change.message or change.attachments):
             return None
         link = change.post.get("permalink_url")
         content = Message(
             text=change.message,
+            attachments=change.attachments,
             in_reply_to=change.parent_id if change.parent_id not in {"", change.post_id} else None,
             referral=Referral(
                 source="post",

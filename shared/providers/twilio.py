@@ -201,6 +201,10 @@ class Incoming(Addresses):
 
 
 class Status(Addresses):
+    """`sender` is empty while a messaging service has not chosen one."""
+
+    sender: Address = Field(default="", alias="From", validate_default=False)
+    service: str = Field(default="", alias="MessagingServiceSid", max_length=64)
     status: str = Field(alias="MessageStatus", pattern=r"^[a-z_]{1,60}$")
     error_code: str = Field(default="", alias="ErrorCode", max_length=40)
     error: str = Field(default="", alias="ErrorMessage", max_length=1024)
@@ -257,6 +261,11 @@ class Twilio(TwilioProduct[TwilioSecret]):
         return api_request(secret, "Messages", form)
 
 
+def _filled(fields: Mapping[str, str]) -> dict[str, str]:
+    """An empty field says nothing."""
+    return {name: value for name, value in fields.items() if value}
+
+
 SIDS = ("MessageSid", "SmsSid", "SmsMessageSid")
 """The last two are older names of the first."""
 
@@ -269,7 +278,7 @@ def _status_of(fields: Mapping[str, str]) -> str:
 
 def _incoming(fields: Mapping[str, str], received_at: datetime) -> Touchpoint:
     given = {"ExternalUserId": fields.get("ExternalUserIdentifier", ""), **fields}
-    message = read_model(Incoming, given)
+    message = read_model(Incoming, _filled(given))
     content = _said(message, fields)
     return _touchpoint(
         message,
@@ -288,11 +297,13 @@ def _said(message: Incoming, fields: Mapping[str, str]) -> Content:
     """What MessageType leaves open is told by the fields that are there."""
     if message.type == "reaction" and message.answered:
         return Reaction(message_id=message.answered, emoji=message.body[:64])
-    text = message.body or fields.get("ButtonText", "") or fields.get("ListTitle", "")
+    # A form's answers come as JSON text, as they do without Twilio.
+    titles = (message.body, *(fields.get(one) for one in ("ButtonText", "ListTitle", "FlowData")))
+    text = next((one for one in titles if one), "")
     attachments = tuple(_medium(fields, number, message) for number in range(int(message.media)))
     place, choice = _place(fields), _choice(fields, text)
     if message.type not in SPOKEN and not (text or attachments or place or choice):
-        # A filled in flow, an order, whatever WhatsApp invents next: nothing here can be read.
+        # An order, whatever WhatsApp invents next: nothing here can be read.
         return Unsupported(what=f"a message of type {message.type}")
     return Message(
         text=text,
@@ -352,7 +363,7 @@ def _referral(fields: Mapping[str, str]) -> Referral | None:
 
 def _status(fields: Mapping[str, str], received_at: datetime) -> Touchpoint:
     """RawDlrDoneDate is the operator's clock in a zone nobody tells, so it is not the time."""
-    status = read_model(Status, fields)
+    status = read_model(Status, _filled(fields))
     content: Content
     if known := STATUSES.get(status.status):
         reason = f"{status.error_code} {status.error or status.channel_error}".strip()
@@ -371,7 +382,7 @@ def _status(fields: Mapping[str, str], received_at: datetime) -> Touchpoint:
         content,
         received_at,
         person=status.to,
-        line=status.sender,
+        line=status.sender or status.service,
     )
 
 

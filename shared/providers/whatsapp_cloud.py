@@ -151,6 +151,7 @@ class Change(Part):
 class Entry(Part):
     id: ProviderId = Field(max_length=200)
     """Scopes the user ids, hence no longer than a scope may be."""
+    time: Stamp = None
     changes: list[Change] = []
 
 
@@ -170,15 +171,23 @@ class History(Part):
     threads: list[Thread] = []
 
 
-class Value(Part):
-    """What a change holds, of the fields that we read."""
-
-    metadata: Metadata
-    contacts: list[Contact] = []
+class Said(Part):
     messages: list[dict[str, Any]] = []
     message_echoes: list[dict[str, Any]] = []
     statuses: list[dict[str, Any]] = []
+
+
+class Value(Said):
+    """What a change holds, of the fields that we read. In `standby` is what is said while Meta's
+    own agent holds the conversation:
+    https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/standby/
+    """
+
+    metadata: Metadata
+    contacts: list[Contact] = []
+    standby: Said = Said()
     user_preferences: list[dict[str, Any]] = []
+    user_id_update: list[dict[str, Any]] = []
     history: list[History] = []
 
 
@@ -219,6 +228,20 @@ class System(Part):
     previous_parent_user_id: str = Field(default="", max_length=200)
 
 
+class Renamed(Part):
+    previous: str = Field(default="", max_length=200)
+    current: str = Field(default="", max_length=200)
+
+
+class UserIdUpdate(Part):
+    """As it was documented until 2026-08-11; since then it is a system message."""
+
+    wa_id: str = Field(default="", max_length=64)
+    user_id: Renamed = Renamed()
+    parent_user_id: Renamed = Renamed()
+    timestamp: Stamp = None
+
+
 class Pricing(Part):
     category: str = Field(default="", max_length=60)
     billable: bool | None = None
@@ -242,6 +265,7 @@ class Status(Part):
     recipient_user_id: str = Field(default="", max_length=200)
     recipient_type: str = ""
     recipient_participant_id: str = Field(default="", max_length=64)
+    recipient_participant_user_id: str = Field(default="", max_length=200)
     """In a group: who of them."""
     pricing: Pricing = Pricing()
     conversation: Conversation = Conversation()
@@ -393,7 +417,7 @@ class WhatsAppCloud(MetaProvider[WhatsAppCloudSecret]):
         for entry in read_model(Body, body).entry:
             scope = secret.portfolios.get(entry.id, entry.id)
             for change in entry.changes:
-                yield from _pieces(entry.id, scope, change, received_at)
+                yield from _pieces(entry, scope, change, received_at)
 
     def prepare(self, message: "OutboundMessage", secret: WhatsAppCloudSecret) -> HttpRequest:
         address = message.endpoint.address
@@ -438,9 +462,9 @@ class WhatsAppCloud(MetaProvider[WhatsAppCloudSecret]):
         return HttpRequest(method="GET", url=medium.url, headers=_headers(secret), body=b"")
 
 
-def _pieces(waba: str, scope: str, change: Change, received_at: datetime) -> Iterator[Piece]:
+def _pieces(entry: Entry, scope: str, change: Change, received_at: datetime) -> Iterator[Piece]:
     """What one change holds; one of a field we do not read is a touchpoint keyed by its content."""
-    unknown = _unknown(waba, change, received_at)
+    waba, unknown = entry.id, _unknown(entry, change, received_at)
     if change.field not in FIELDS:
         yield unknown
         return
@@ -462,6 +486,7 @@ def _pieces(waba: str, scope: str, change: Change, received_at: datetime) -> Ite
         ("message_echoes", value.message_echoes, _echo),
         ("statuses", value.statuses, _status),
         ("user_preferences", value.user_preferences, _preference),
+        ("user_id_update", value.user_id_update, _user_id_update),
     ]
     found = [
         Piece(
@@ -469,6 +494,16 @@ def _pieces(waba: str, scope: str, change: Change, received_at: datetime) -> Ite
             partial(_read, read, number, one),
         )
         for name, originals, read in parts
+        for one in originals
+    ]
+    overheard: list[tuple[str, list[dict[str, Any]], Reader]] = [
+        ("messages", value.standby.messages, _past),
+        ("message_echoes", value.standby.message_echoes, _echo),
+        ("statuses", value.standby.statuses, _status),
+    ]
+    found += [
+        Piece(_raw(waba, change, {"standby": {name: [one]}}), partial(_read, read, number, one))
+        for name, originals, read in overheard
         for one in originals
     ]
     found += [
@@ -483,7 +518,9 @@ def _pieces(waba: str, scope: str, change: Change, received_at: datetime) -> Ite
     yield from found or [unknown]
 
 
-FIELDS = frozenset({"messages", "smb_message_echoes", "user_preferences", "history"})
+FIELDS = frozenset(
+    {"messages", "smb_message_echoes", "user_preferences", "user_id_update", "history", "standby"}
+)
 """The rest is about our account and its templates, or, as `smb_app_state_sync`, a private address
 book.
 """
@@ -500,7 +537,11 @@ def _inbound(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
     if envelope.type == "system":
         return _system(number, envelope, original)
     shown = read_model(Cards, original).own_phone if envelope.type == "contacts" else ""
-    person = number.person(envelope.sender, envelope.from_user_id, shown)
+    names = (envelope.sender, envelope.from_user_id)
+    if not any(names) and len(number.contacts) == 1:
+        # Where the message itself does not say so, the only contact is its sender.
+        names = (number.contacts[0].wa_id, number.contacts[0].user_id)
+    person = number.person(*names, shown)
     if not person.address:
         raise MalformedPayload("from: neither a phone nor a user id")
     content = said(envelope, original)
@@ -524,8 +565,8 @@ def _echo(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
 
 
 def _past(number: OurNumber, original: dict[str, Any], with_whom: str = "") -> Touchpoint:
-    """What was said before the number came to us: it belongs to the person's history, and nobody
-    waits for an answer to it.
+    """What was said before the number came to us, or is said to Meta's own agent: it belongs to the
+    person's history, and nobody waits for an answer of ours.
 
     Of a medium there is a placeholder first; the medium itself comes later under the same id.
     """
@@ -605,6 +646,28 @@ def _system(number: OurNumber, envelope: Envelope, original: dict[str, Any]) -> 
     )
 
 
+def _user_id_update(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
+    """Both user ids on one touchpoint: Meta vouches that they are of one person."""
+    update = read_model(UserIdUpdate, original)
+    old = number.person(
+        update.wa_id, update.user_id.previous, parent_user_id=update.parent_user_id.previous
+    )
+    new = number.person(
+        update.wa_id, update.user_id.current, parent_user_id=update.parent_user_id.current
+    )
+    touchpoint = number.touchpoint(
+        content_key(compact(original)),
+        moment(update.timestamp, number.received_at),
+        TrackedEvent(name="whatsapp_user_id_update"),
+        Direction.PASSIVE,
+        new if new.address else old,
+    )
+    both = (*old.identifiers(number.scope), *new.identifiers(number.scope))
+    return touchpoint.model_copy(
+        update={"identifiers": tuple(dict.fromkeys(both)), "proof": Proof.CONFIRMED}
+    )
+
+
 def _status(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
     """In a group each of them has a status of their own."""
     status = read_model(Status, original)
@@ -625,13 +688,14 @@ def _status(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
         )
     else:
         content = Unsupported(what=f"status {status.status}")
-    of_whom = f".{content_key(status.recipient_participant_id.encode())[:16]}" if is_group else ""
+    member = status.recipient_participant_id or status.recipient_participant_user_id
+    of_whom = f".{content_key(member.encode())[:16]}" if is_group else ""
     return number.touchpoint(
         f"{status.id}:{status.status}{of_whom}",
         moment(status.timestamp, number.received_at),
         content,
         Direction.PASSIVE,
-        number.person(status.recipient_participant_id)
+        number.person(status.recipient_participant_id, status.recipient_participant_user_id)
         if is_group
         else number.person(status.recipient_id, status.recipient_user_id),
         answerable=not is_group,
@@ -661,18 +725,24 @@ def _preference(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
     )
 
 
-def _unknown(waba: str, change: Change, received_at: datetime) -> Piece:
-    raw = compact({"id": waba, "changes": [{"field": change.field, "value": change.value}]})
-    metadata = change.value.get("metadata")
-    number = metadata.get("phone_number_id") if isinstance(metadata, dict) else None
-    account = number if isinstance(number, str) and _PHONE.fullmatch(number) else waba
+def _unknown(entry: Entry, change: Change, received_at: datetime) -> Piece:
+    """Of which number of ours it tells says its metadata, or whom it is for (a handover)."""
+    raw = compact({"id": entry.id, "changes": [{"field": change.field, "value": change.value}]})
+    about = change.value.get("metadata") or change.value.get("recipient")
+    number = about.get("phone_number_id") if isinstance(about, dict) else None
+    account = number if isinstance(number, str) and _PHONE.fullmatch(number) else entry.id
+    stated = change.value.get("timestamp")
+    try:
+        at = moment(stated if isinstance(stated, str | int) else entry.time, received_at)
+    except MalformedPayload:
+        at = received_at
     touchpoint = Touchpoint(
         provider=NAME,
         account=account,
         provider_event_id=content_key(raw),
         channel=Channel.WHATSAPP,
         direction=Direction.PASSIVE,
-        occurred_at=received_at,
+        occurred_at=at,
         received_at=received_at,
         content=Unsupported(what=f"change of {change.field}"[:200]),
     )
