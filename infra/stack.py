@@ -256,6 +256,12 @@ class PasserelleStack(Stack):
                 self.format_arn(service="ses", resource="identity", resource_name=identity)
                 for identity in self.options.mail_identities
             ],
+            "push_endpoints": [
+                self.format_arn(
+                    service="sns", resource="endpoint", resource_name=f"{application}/*"
+                )
+                for application in self.options.push_applications
+            ],
             "bedrock": self._model_arns(),
             # Only who may ask a paid model counts what it costs.
             "ai_spending": [self.tables.by_name["ai_uses"].table_arn]

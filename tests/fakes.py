@@ -44,7 +44,6 @@ from shared.domain.touchpoint import (
     Endpoint,
     Touchpoint,
     TouchpointState,
-    touchpoint_id,
 )
 from shared.events.catalogue import MediaReceived, TouchpointReceived
 from shared.events.envelope import Event
@@ -294,7 +293,7 @@ class FakeLedger:
         return sorted(waiting, key=_occurred)
 
     def advance_delivery(self, told: Touchpoint, status: DeliveryStatus) -> Delivery:
-        id_ = touchpoint_id(told.provider, told.account, status.message_id)
+        id_ = told.of_message(status.message_id)
         known = self._delivery.get(id_)
         if known is None or DELIVERY_RANK[status.status] > DELIVERY_RANK[known.status]:
             self._delivery[id_] = status

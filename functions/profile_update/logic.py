@@ -28,7 +28,6 @@ from shared.domain.touchpoint import (
     Touchpoint,
     TouchpointState,
     TrackedEvent,
-    touchpoint_id,
 )
 from shared.events.catalogue import (
     DeliveryFailed,
@@ -433,7 +432,7 @@ def _told_by(
     if not failed or delivery.ticket_id is None or delivery.follow_up_id is None:
         return None
     return DeliveryFailed(
-        touchpoint_id=touchpoint_id(told.provider, told.account, status.message_id),
+        touchpoint_id=told.of_message(status.message_id),
         ticket_id=delivery.ticket_id,
         follow_up_id=delivery.follow_up_id,
         channel=told.channel,

@@ -167,6 +167,7 @@ FUNCTIONS = {
             Grant("preference_secret", (READ_SECRET,)),
             Grant("ai_uses", (BATCH_GET,)),
             Grant("mail_identities", ("ses:SendEmail", "ses:SendRawEmail")),
+            Grant("push_endpoints", ("sns:Publish",)),
             *TIMER,
         ),
     ),
@@ -288,6 +289,7 @@ WILDCARDS = {
     "schedules": "One schedule for each follow-up and person, in one group with nothing else.",
     "webhook_rules": "One rule for each subscription, under one name on one bus.",
     "mail_identities": "The sender is the company's choice; -c mail_identities narrows it.",
+    "push_endpoints": "Devices come and go; -c push_applications says of which applications.",
     "bedrock": "An inference profile calls one model in whichever of its regions has room.",
 }
 """Why a grant's resource holds a `*`. A grant that is not here has none."""

@@ -32,11 +32,17 @@ class Options(BaseModel):
     """Enables the model behind the embedded classifier; empty: no model is called, none may be."""
     mail_identities: tuple[str, ...] = ("*",)
     """The verified SES identities that follow-ups may be sent from, separated by commas."""
+    push_applications: tuple[str, ...] = ()
+    """The SNS platform applications (`GCM/Boutique`) whose devices may be written to, separated by
+    commas.
+    """
     log_days: Literal[7, 14, 30, 60, 90, 180, 365] = 30
     requests_per_second: int = Field(default=500, ge=1, le=10_000)
     request_burst: int = Field(default=1000, ge=1, le=5_000)
 
-    @field_validator("providers", "web_origins", "mail_identities", mode="before")
+    @field_validator(
+        "providers", "web_origins", "mail_identities", "push_applications", mode="before"
+    )
     @classmethod
     def split(cls, value: Any) -> Any:
         parts = value.split(",") if isinstance(value, str) else value

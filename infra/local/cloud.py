@@ -166,6 +166,7 @@ class LocalCloud:
             "lambda": self._invoked,
             "scheduler": self.timers.answer,
             "sesv2": self.outbox.ses,
+            "sns": self.outbox.sns,
         }
         environment: dict[str, str] = {}
         if self._store == "dynamodb-local":

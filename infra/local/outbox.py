@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from threading import Lock
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from botocore.exceptions import ConnectionClosedError
 
@@ -24,6 +24,7 @@ from infra.local.simulators.base import (
     simulator_of,
 )
 from infra.local.simulators.email_ses import HOST as SES_HOST
+from infra.local.simulators.push_sns import HOST as SNS_HOST
 from infra.local.tables import Refused, Units
 
 _IDS = ("id", "sid", "message_id", "messageId", "MessageId", "MessageID")
@@ -188,6 +189,23 @@ class Outbox:
         self._keep("email_ses", _mail(parameters), answer, manner.answers)
         raise Refused(fault.code, fault.message, status=fault.status)
 
+    def sns(
+        self, operation: str, parameters: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], Units] | None:
+        """Amazon SNS where a device is written to; None for all else, which is moto's. Raises
+        Refused, and ConnectionClosedError where it was told to disconnect.
+        """
+        if operation != "Publish" or "TargetArn" not in parameters:
+            return None
+        try:
+            response = self.answer(_push(parameters))
+        except HangUp:
+            raise ConnectionClosedError(endpoint_url=f"https://{SNS_HOST}") from None
+        told = json.loads(response.body)
+        if response.status >= 300:
+            raise Refused(told["Code"], told["Message"], status=response.status)
+        return told, Units()
+
     def mail_left(
         self, service: str, operation: str, parameters: Mapping[str, Any], answer: dict[str, Any]
     ) -> None:
@@ -252,4 +270,21 @@ def _mail(parameters: Mapping[str, Any]) -> SimulatedRequest:
         query="",
         headers=headers,
         body=raw if isinstance(raw, bytes) else b64decode(raw),
+    )
+
+
+def _push(parameters: Mapping[str, Any]) -> SimulatedRequest:
+    """As SNS's query API has it, without the signature."""
+    form = {"Action": "Publish", "Version": "2010-03-31"} | {
+        name: parameters[name]
+        for name in ("TargetArn", "MessageStructure", "Message")
+        if name in parameters
+    }
+    return SimulatedRequest(
+        method="POST",
+        host=SNS_HOST,
+        path="/",
+        query="",
+        headers={"content-type": "application/x-www-form-urlencoded"},
+        body=urlencode(form).encode(),
     )

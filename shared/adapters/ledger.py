@@ -38,7 +38,6 @@ from shared.domain.touchpoint import (
     Endpoint,
     Touchpoint,
     TouchpointState,
-    touchpoint_id,
 )
 from shared.events.catalogue import MediaReceived, TouchpointReceived
 from shared.ports import Balance, Delivery, LedgerEntry, Page, Quarantined
@@ -343,7 +342,7 @@ class DynamoLedger:
         return key
 
     def advance_delivery(self, told: Touchpoint, status: DeliveryStatus) -> Delivery:
-        message = touchpoint_id(told.provider, told.account, status.message_id)
+        message = told.of_message(status.message_id)
         stage, at = f"{status.status}_at", isoformat(told.occurred_at)
         always: dict[str, Any] = {
             "set_once": {

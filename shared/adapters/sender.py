@@ -1,4 +1,4 @@
-"""What leaves for a provider: HTTP through urllib3, mail through Amazon SES.
+"""What leaves for a provider: HTTP through urllib3, mail through Amazon SES, push through SNS.
 
 Retried here is only a connection that never came about. A provider that is busy is asked again
 later, by the follow-up, which can wait as long as it is told. An answer that never came is never
@@ -26,6 +26,7 @@ from shared.providers.base import (
     MailRequest,
     NothingToTransmit,
     Outgoing,
+    PushRequest,
     find_provider,
 )
 
@@ -45,19 +46,24 @@ _RETRIES = urllib3.Retry(
 )
 """Three attempts to connect, at worst 20 seconds: the function has 60."""
 _TIMEOUT = urllib3.Timeout(connect=3, read=10)
-_SES_DELAYS = {
+_DELAYS = {
+    "KMSThrottling",
     "LimitExceededException",
     "SendingPausedException",
+    "Throttled",
+    "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
 }
+"""After these SES and SNS have taken nothing."""
 
 
 class ProviderSender:
     """`gateway`, where set, stands in front of every provider's host: `{gateway}/{host}{path}`."""
 
-    def __init__(self, ses: Callable[[], Any], *, gateway: str) -> None:
+    def __init__(self, ses: Callable[[], Any], sns: Callable[[], Any], *, gateway: str) -> None:
         self._ses = ses
+        self._sns = sns
         self._gateway = gateway.rstrip("/")
         # It tells of every attempt with the URL, in which Telegram's token stands.
         logging.getLogger("urllib3").setLevel(logging.CRITICAL)
@@ -68,6 +74,8 @@ class ProviderSender:
                 return message_id
             case MailRequest():
                 return self._mail(provider, outgoing)
+            case PushRequest():
+                return self._push(provider, outgoing)
             case HttpRequest():
                 return find_provider(provider).receipt(self._http(outgoing))
 
@@ -97,24 +105,46 @@ class ProviderSender:
         return HttpResponse(status=answer.status, headers=headers, body=answer.data)
 
     def _mail(self, provider: str, mail: MailRequest) -> str:
-        try:
-            answer = self._ses().send_email(
+        return _taken(
+            provider,
+            "Amazon SES",
+            lambda: self._ses().send_email(
                 FromEmailAddress=mail.sender,
                 Destination={"ToAddresses": [mail.recipient]},
                 Content={"Raw": {"Data": mail.mime}},
-            )
-        except ClientError as error:
-            code = error_code(error)
-            if code in _SES_DELAYS:
-                raise SendDelayed("Amazon SES is at its limit") from None
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
-                reason = find_provider(provider).refusals.get(code, "unknown")
-                raise SendRefused(
-                    "Amazon SES refused the message", code=code, reason=reason
-                ) from None
-            raise SendUnconfirmed("Amazon SES failed while it took the message") from None
-        except (EndpointConnectionError, ConnectTimeoutError):
-            raise SendDelayed("Amazon SES cannot be reached") from None
-        except HTTPClientError:
-            raise SendUnconfirmed("the connection broke while Amazon SES was answering") from None
-        return str(answer["MessageId"])
+            ),
+        )
+
+    def _push(self, provider: str, push: PushRequest) -> str:
+        return _taken(
+            provider,
+            "Amazon SNS",
+            lambda: self._sns().publish(
+                TargetArn=push.endpoint_arn,
+                MessageStructure="json",
+                Message=push.message,
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": value}
+                    for name, value in push.attributes.items()
+                },
+            ),
+        )
+
+
+def _taken(provider: str, service: str, ask: Callable[[], Any]) -> str:
+    """The id of what an AWS service took."""
+    try:
+        answer = ask()
+    except ClientError as error:
+        code = error_code(error)
+        if code in _DELAYS:
+            raise SendDelayed(f"{service} is at its limit") from None
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+            reason = find_provider(provider).refusals.get(code, "unknown")
+            raise SendRefused(f"{service} refused the message", code=code, reason=reason) from None
+        raise SendUnconfirmed(f"{service} failed while it took the message") from None
+    except (EndpointConnectionError, ConnectTimeoutError):
+        raise SendDelayed(f"{service} cannot be reached") from None
+    except HTTPClientError:
+        raise SendUnconfirmed(f"the connection broke while {service} was answering") from None
+    return str(answer["MessageId"])

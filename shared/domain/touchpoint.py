@@ -532,6 +532,13 @@ class Touchpoint(Model):
         account = "" if isinstance(self.content, Call) else self.account
         return touchpoint_id(self.provider, account, self.provider_event_id)
 
+    def of_message(self, message_id: str) -> TouchpointId:
+        """Which message of ours this one speaks of: one of the line that its endpoint names, for
+        another system may tell what became of it (an app, of what was pushed to it).
+        """
+        line = self.endpoint or self
+        return touchpoint_id(line.provider, line.account, message_id)
+
     @property
     def text(self) -> str:
         """The person's own words, if this touchpoint holds any."""

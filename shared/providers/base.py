@@ -174,6 +174,17 @@ class MailRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PushRequest:
+    """A notification for Amazon SNS: the device's endpoint, one payload for each platform as JSON,
+    and the attributes that travel beside it.
+    """
+
+    endpoint_arn: str
+    message: str
+    attributes: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class NothingToTransmit:
     """The recipient comes and fetches it from the ledger (web chat).
 
@@ -183,7 +194,7 @@ class NothingToTransmit:
     message_id: str
 
 
-Outgoing = HttpRequest | MailRequest | NothingToTransmit
+Outgoing = HttpRequest | MailRequest | PushRequest | NothingToTransmit
 
 
 @dataclass(frozen=True, kw_only=True)

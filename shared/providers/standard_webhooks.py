@@ -43,6 +43,7 @@ from shared.domain.touchpoint import (
     ConsentStatement,
     Content,
     Contract,
+    DeliveryWatermark,
     Direction,
     Endpoint,
     GoodsReturn,
@@ -52,8 +53,10 @@ from shared.domain.touchpoint import (
     Order,
     Purchase,
     Review,
+    Stop,
     SurveyAnswer,
     Touchpoint,
+    TrackedEvent,
     Unsupported,
     WarrantyClaim,
 )
@@ -144,6 +147,7 @@ Written = Annotated[Text, Field(max_length=LONGEST_VALUE)]
 """A phone or an address as somebody typed it. What is none identifies nobody, and is no reason to
 lose what else was told.
 """
+Device = Annotated[str, StringConstraints(pattern=rf"^[!-~]{{1,{LONGEST_VALUE}}}$")]
 MAIL = re.compile(r"[^\s@<>]{1,64}@[^\s@<>]{1,255}")
 
 
@@ -155,6 +159,8 @@ class Customer(Payload):
     email: Annotated[Written | None, BeforeValidator(_no_text_is_none)] = None
     loyalty_card: Annotated[Number | None, BeforeValidator(_no_text_is_none)] = None
     order_number: Annotated[Number | None, BeforeValidator(_no_text_is_none)] = None
+    push_device: Annotated[Device | None, BeforeValidator(_no_text_is_none)] = None
+    """As the line that pushes to it calls it: of push_sns, the ARN of its endpoint."""
     scanned: bool = False
     """Whether a machine read the card; what was typed may be another person's."""
     name: Annotated[Short | None, BeforeValidator(_no_text_is_none)] = None
@@ -172,6 +178,7 @@ class Customer(Payload):
             (IdentifierType.EMAIL, mail and mail.value),
             (IdentifierType.LOYALTY_CARD, self.loyalty_card),
             (IdentifierType.ORDER_NUMBER, self.order_number),
+            (IdentifierType.PUSH_DEVICE, self.push_device),
         )
         return tuple(Identifier(type=kind, value=value) for kind, value in known if value)
 
@@ -203,7 +210,7 @@ class Data(Stated):
 
     customer: Customer = Customer()
     channel: Annotated[Channel, Field(strict=False)] | None = None
-    reply_by: Literal["email", "sms"] | None = None
+    reply_by: Literal["email", "sms", "push"] | None = None
 
     def content(self, what: str, at: datetime) -> Content:
         """`what` is the type's second half, `at` when it happened."""
@@ -425,6 +432,25 @@ class MessageData(Data):
         return Message(text=self.text, subject=self.subject)
 
 
+class PushData(Data):
+    """What an app tells of itself, and of what was pushed to it, on a line that the source has."""
+
+    usual_channel = Channel.PUSH
+
+    reply_by: Literal["push"] = "push"
+
+    def content(self, what: str, at: datetime) -> Content:
+        """Who opens it sees the conversation, in which all stands that was sent until then; what
+        they put away had arrived.
+        """
+        if what in PUSH_STATUSES:
+            return DeliveryWatermark(status=PUSH_STATUSES[what], until=at)
+        is_gone = what == "unregistered"
+        return TrackedEvent(
+            name=f"push_{what}", stop=GONE if is_gone else None, lifts=None if is_gone else GONE
+        )
+
+
 class Confirmation(Data):
     """The person followed a link, or typed a code, that was sent to this address."""
 
@@ -454,6 +480,13 @@ class PhoneConfirmation(Confirmation):
     unconfirmed = IdentifierType.EMAIL
 
 
+GONE = Stop(kind="bounce")
+"""The app was removed, or forbidden to notify: nothing arrives until it registers again."""
+PUSH_STATUSES: Mapping[str, Literal["delivered", "read"]] = {
+    "opened": "read",
+    "dismissed": "delivered",
+}
+
 SCALES = {"csat": (1, 5), "nps": (0, 10), "ces": (1, 7)}
 
 ORDER_STATUSES = ("placed", "paid", "shipped", "delivered", "cancelled", "returned", "refunded")
@@ -477,6 +510,9 @@ TYPES: Mapping[str, type[Data]] = {
     "message.received": MessageData,
     "email.confirmed": EmailConfirmation,
     "phone.confirmed": PhoneConfirmation,
+    "push.registered": PushData,
+    "push.unregistered": PushData,
+    **{f"push.{what}": PushData for what in PUSH_STATUSES},
 }
 """The vocabulary. Any other type is kept as it is."""
 
@@ -602,7 +638,12 @@ def _way_back(data: Data, source: Source) -> Endpoint | None:
     if not lines:
         raise MalformedPayload(f"data.reply_by: this source has no line for {data.reply_by}")
     line = lines[0]
-    address = _mail(data) if data.reply_by == "email" else _e164(data.customer.phone)
+    addresses = {
+        "email": _mail(data),
+        "sms": _e164(data.customer.phone),
+        "push": data.customer.push_device,
+    }
+    address = addresses[data.reply_by]
     if address is None:
         raise MalformedPayload(f"data.customer: no address that {data.reply_by} could reach")
     return Endpoint(

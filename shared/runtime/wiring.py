@@ -79,6 +79,7 @@ SERVICES = (
     "scheduler",
     "secretsmanager",
     "sesv2",
+    "sns",
 )
 """Every service that an adapter or `shared.operations` calls."""
 SIGN_IN_SERVICES = ("signin", "sso", "sso-oidc", "sts")
@@ -301,8 +302,12 @@ def bus(settings: EventPublishingSettings) -> Bus:
 def sender(settings: FollowUpDeliverySettings) -> Sender:
     from shared.adapters.sender import ProviderSender
 
-    # One attempt: a mail whose answer got lost must not leave twice.
-    return ProviderSender(lambda: client("sesv2", attempts=1), gateway=settings.provider_gateway)
+    # One attempt: what was taken and whose answer got lost must not leave twice.
+    return ProviderSender(
+        lambda: client("sesv2", attempts=1),
+        lambda: client("sns", attempts=1),
+        gateway=settings.provider_gateway,
+    )
 
 
 @cache

@@ -65,5 +65,6 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
         alarm_email="on-call@example.com",
         public_url="https://api.example.com",
         mail_identities="example.com",
+        push_applications="GCM/Boutique",
         web_origins="https://shop.example.com",
     )

@@ -94,6 +94,29 @@ def test_no_action_is_a_wildcard_and_each_wildcard_resource_is_known(stack: Synt
                 assert any(re.search(form, resource) for form in known.values()), resource
 
 
+def test_devices_are_written_to_only_where_the_company_names_their_application(
+    stack: Synthesised, production: Synthesised
+) -> None:
+    def publishing(one: Synthesised) -> dict[str, list[str]]:
+        return {
+            name: found
+            for name, function in one.functions().items()
+            if (
+                found := [
+                    text(statement["Resource"])
+                    for statement in one.statements(function["Role"])
+                    if "sns:Publish" in text(statement["Action"])
+                ]
+            )
+        }
+
+    assert publishing(stack) == {}
+    found = publishing(production)
+    assert set(found) == {"follow_up_delivery"}
+    [resource] = found["follow_up_delivery"]
+    assert ":endpoint/GCM/Boutique/*" in resource
+
+
 def test_whoever_reads_a_person_may_look_through_the_records_of_their_profiles() -> None:
     """Which happens only where two of them were told of some: a laptop asks no role."""
     reading = {

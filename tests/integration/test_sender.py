@@ -25,7 +25,7 @@ from botocore.stub import Stubber
 
 from shared.adapters.sender import ProviderSender
 from shared.domain.errors import SendDelayed, SendRefused, SendUnconfirmed
-from shared.providers.base import HttpRequest, MailRequest, NothingToTransmit
+from shared.providers.base import HttpRequest, MailRequest, NothingToTransmit, PushRequest
 
 TAKEN = json.dumps({"messages": [{"id": "wamid.1"}]}).encode()
 BUSY = json.dumps({"error": {"code": 130429}}).encode()
@@ -111,14 +111,14 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return seconds
 
 
-def no_mail() -> Any:
-    raise AssertionError("no mail is to be sent")
+def no_aws() -> Any:
+    raise AssertionError("nothing is to be sent by AWS")
 
 
 def transmit(server: ProviderServer, *answers: Answer) -> str:
     if answers:
         server.answers = list(answers)
-    return ProviderSender(no_mail, gateway=server.url).transmit("whatsapp_cloud", request())
+    return ProviderSender(no_aws, no_aws, gateway=server.url).transmit("whatsapp_cloud", request())
 
 
 def request() -> HttpRequest:
@@ -142,12 +142,15 @@ class TestHttp:
 
     def test_without_a_gateway_it_goes_to_the_url_itself(self, server: ProviderServer) -> None:
         direct = HttpRequest(method="POST", url=f"{server.url}/v26.0/x", headers={}, body=b"{}")
-        assert ProviderSender(no_mail, gateway="").transmit("whatsapp_cloud", direct) == "wamid.1"
+        assert (
+            ProviderSender(no_aws, no_aws, gateway="").transmit("whatsapp_cloud", direct)
+            == "wamid.1"
+        )
         assert server.received[0].path == "/v26.0/x"
 
     def test_no_connection_outlives_its_message(self, server: ProviderServer) -> None:
         """A function may be frozen in between, and find a dead connection when it wakes."""
-        sender = ProviderSender(no_mail, gateway=server.url)
+        sender = ProviderSender(no_aws, no_aws, gateway=server.url)
         for _ in range(2):
             sender.transmit("whatsapp_cloud", request())
         first, second = server.received
@@ -198,7 +201,7 @@ class TestHttp:
             free.bind(("127.0.0.1", 0))
             nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
         with pytest.raises(SendDelayed, match="the provider cannot be reached") as raised:
-            ProviderSender(no_mail, gateway=nobody).transmit("whatsapp_cloud", request())
+            ProviderSender(no_aws, no_aws, gateway=nobody).transmit("whatsapp_cloud", request())
         assert raised.value.__cause__ is None
         assert waited, "a connection that failed is tried again first"
 
@@ -213,15 +216,15 @@ class TestHttp:
         url = f"https://api.telegram.org/bot{token}/sendMessage"
         sending = HttpRequest(method="POST", url=url, headers={}, body=b"{}")
         with caplog.at_level("DEBUG"), pytest.raises(SendDelayed) as raised:
-            ProviderSender(no_mail, gateway=nobody).transmit("telegram", sending)
+            ProviderSender(no_aws, no_aws, gateway=nobody).transmit("telegram", sending)
         assert waited
         assert token not in caplog.text
         assert token not in str(raised.value)
 
 
 def test_what_is_fetched_by_its_recipient_goes_nowhere() -> None:
-    nothing = NothingToTransmit(message_id="m-1")
-    assert ProviderSender(no_mail, gateway="").transmit("web_chat", nothing) == "m-1"
+    waiting = NothingToTransmit(message_id="m-1")
+    assert ProviderSender(no_aws, no_aws, gateway="").transmit("web_chat", waiting) == "m-1"
 
 
 MAIL = MailRequest(
@@ -239,7 +242,7 @@ class TestMail:
             yield stubbed
 
     def transmit(self, stub: Stubber) -> str:
-        return ProviderSender(lambda: stub.client, gateway="").transmit("email_ses", MAIL)
+        return ProviderSender(lambda: stub.client, no_aws, gateway="").transmit("email_ses", MAIL)
 
     def test_the_mime_leaves_as_it_is_and_the_id_comes_back(self, stub: Stubber) -> None:
         expected = {
@@ -302,7 +305,9 @@ class TestMail:
         self, error: Exception, kind: type[Exception]
     ) -> None:
         with pytest.raises(kind):
-            ProviderSender(lambda: Unreachable(error), gateway="").transmit("email_ses", MAIL)
+            ProviderSender(lambda: Unreachable(error), no_aws, gateway="").transmit(
+                "email_ses", MAIL
+            )
 
 
 class Unreachable:
@@ -313,3 +318,61 @@ class Unreachable:
 
     def send_email(self, **_: object) -> dict[str, Any]:
         raise self._error
+
+
+PUSH = PushRequest(
+    endpoint_arn="arn:aws:sns:eu-west-1:123456789012:endpoint/APNS/Boutique/3f08fd15",
+    message='{"default": "Bonjour"}',
+    attributes={"AWS.SNS.MOBILE.APNS.PUSH_TYPE": "alert"},
+)
+
+
+class TestPush:
+    @pytest.fixture
+    def stub(self) -> Iterator[Stubber]:
+        client = boto3.client(
+            "sns", region_name="eu-west-1", config=Config(retries={"total_max_attempts": 1})
+        )
+        with Stubber(client) as stubbed:
+            yield stubbed
+
+    def transmit(self, stub: Stubber) -> str:
+        return ProviderSender(no_aws, lambda: stub.client, gateway="").transmit("push_sns", PUSH)
+
+    def test_it_goes_to_the_device_and_the_id_comes_back(self, stub: Stubber) -> None:
+        attribute = {"DataType": "String", "StringValue": "alert"}
+        expected = {
+            "TargetArn": PUSH.endpoint_arn,
+            "MessageStructure": "json",
+            "Message": PUSH.message,
+            "MessageAttributes": {"AWS.SNS.MOBILE.APNS.PUSH_TYPE": attribute},
+        }
+        stub.add_response("publish", {"MessageId": "0102"}, expected)
+        assert self.transmit(stub) == "0102"
+
+    @pytest.mark.parametrize(
+        ("code", "status", "reason"),
+        [
+            ("EndpointDisabled", 400, "unreachable"),
+            ("NotFound", 404, "invalid_recipient"),
+            ("PlatformApplicationDisabled", 400, "unauthorized"),
+            ("AuthorizationError", 403, "unauthorized"),
+            ("SomethingNew", 400, "unknown"),
+        ],
+    )
+    def test_a_refusal_is_final(self, stub: Stubber, code: str, status: int, reason: str) -> None:
+        stub.add_client_error("publish", code, PUSH.endpoint_arn, http_status_code=status)
+        with pytest.raises(SendRefused) as raised:
+            self.transmit(stub)
+        assert (raised.value.code, raised.value.reason) == (code, reason)
+        assert PUSH.endpoint_arn not in str(raised.value)
+
+    def test_a_limit_is_waited_out(self, stub: Stubber) -> None:
+        stub.add_client_error("publish", "Throttled", http_status_code=429)
+        with pytest.raises(SendDelayed):
+            self.transmit(stub)
+
+    def test_a_failure_on_their_side_may_have_taken_it(self, stub: Stubber) -> None:
+        stub.add_client_error("publish", "InternalError", http_status_code=500)
+        with pytest.raises(SendUnconfirmed):
+            self.transmit(stub)

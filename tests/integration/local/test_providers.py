@@ -13,13 +13,13 @@ from infra.local.cloud import LocalCloud
 from shared.adapters.sender import ProviderSender
 from shared.domain.errors import SendDelayed, SendRefused, SendUnconfirmed
 from shared.domain.touchpoint import Channel
-from shared.providers.base import MailRequest, find_provider
+from shared.providers.base import MailRequest, PushRequest, find_provider
 from shared.runtime import wiring
 from tests.integration.local import standins
 from tests.integration.local.conftest import TEMPLATE
 from tests.unit.providers.sending import message_to, prepared
 
-PROVIDERS = ("whatsapp_cloud", "twilio", "telegram", "slack", "postmark", "email_ses")
+PROVIDERS = ("whatsapp_cloud", "twilio", "telegram", "slack", "postmark", "email_ses", "push_sns")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,11 @@ def shown(cloud: LocalCloud) -> dict[str, Any]:
 @pytest.fixture
 def sender(cloud: LocalCloud) -> ProviderSender:
     gateway = f"{cloud.url}/_local/simulators"
-    return ProviderSender(lambda: wiring.client("sesv2"), gateway=gateway)
+    return ProviderSender(
+        lambda: wiring.client("sesv2"),
+        lambda: wiring.client("sns", attempts=1),
+        gateway=gateway,
+    )
 
 
 def whatsapp(sender: ProviderSender, text: str = "We are on it.") -> str:
@@ -71,9 +75,21 @@ def mail(sender: ProviderSender) -> str:
     return sender.transmit("email_ses", request)
 
 
-@pytest.mark.parametrize("send", [whatsapp, mail])
-def test_what_a_sender_meets(cloud: LocalCloud, sender: ProviderSender, send: Any) -> None:
-    name = "whatsapp_cloud" if send is whatsapp else "email_ses"
+def push(sender: ProviderSender) -> str:
+    request = PushRequest(
+        endpoint_arn="arn:aws:sns:us-east-1:123456789012:endpoint/GCM/Boutique/ce14083e",
+        message=json.dumps({"default": "Hello", "GCM": "{}"}),
+        attributes={},
+    )
+    return sender.transmit("push_sns", request)
+
+
+WAYS = {"whatsapp_cloud": whatsapp, "email_ses": mail, "push_sns": push}
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_what_a_sender_meets(cloud: LocalCloud, sender: ProviderSender, name: str) -> None:
+    send = WAYS[name]
     before = len(cloud.outbox.all())
     for behaviour, met in (
         ("throttle", SendDelayed),

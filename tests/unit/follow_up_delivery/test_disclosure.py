@@ -27,6 +27,7 @@ from shared.providers.base import (
     MailRequest,
     NothingToTransmit,
     Provider,
+    PushRequest,
     find_provider,
     provider_names,
 )
@@ -95,6 +96,14 @@ def _by_meta(provider: str, channel: Channel, account: str) -> Touchpoint:
     return touchpoint(key="m_1", endpoint=way, **given)
 
 
+def _push(platform: str) -> Touchpoint:
+    line = f"arn:aws:sns:us-east-1:123456789012:app/{platform}/Boutique"
+    device = f"{line.replace(':app/', ':endpoint/')}/3f08fd15-d349-3d82-b415-49df9ff9d8dd"
+    way = endpoint(Channel.PUSH, provider="push_sns", account=line, address=device)
+    given: dict[str, Any] = {"provider": "standard_webhooks", "account": "app"}
+    return touchpoint(key="msg_1", channel=Channel.APP, endpoint=way, **given)
+
+
 def _voice() -> Touchpoint:
     way = endpoint(Channel.VOICE, provider="twilio_voice", account=SMS_LINE, address=PHONE)
     given: dict[str, Any] = {"provider": "twilio_voice", "channel": Channel.VOICE}
@@ -115,6 +124,8 @@ WAYS: Mapping[str, Touchpoint] = {
     "postmark": _mail_by("postmark"),
     "web_chat": _web_chat(),
     "telegram": _telegram(),
+    "push_sns": _push("GCM"),
+    "push_sns to an iPhone": _push("APNS"),
     "slack": _slack("D024BE91L", "D024BE91L:1795165200.000001"),
     "slack command": _slack("U061F7AUR", "trigger:13345224609.738474920.80"),
 }
@@ -142,6 +153,12 @@ HOSTILE = [
 ]
 
 
+def leaves_by(seen: Touchpoint) -> str:
+    """The provider of an answer: who writes from an app is answered by push."""
+    assert seen.endpoint is not None
+    return seen.endpoint.provider
+
+
 def disclosure(language: str | None) -> str:
     return WORDINGS[language if language in WORDINGS else "en"].text
 
@@ -155,6 +172,13 @@ def handed_over(promise: Promise) -> list[str]:
             parts = [one for one in parsed.walk() if not one.is_multipart()]
             assert all(one.get_content_maintype() == "text" for one in parts)
             return [one.get_content() for one in parts]
+        case PushRequest():
+            told = json.loads(outgoing.message)
+            default = told.pop("default")
+            [payload] = map(json.loads, told.values())
+            if "aps" in payload:
+                return [default, payload["aps"]["alert"]["body"]]
+            return [default, payload["fcmV1Message"]["message"]["notification"]["body"]]
         case NothingToTransmit():
             ours = kept(promise).touchpoint
             shown = find_provider(provider).render_mailbox(webhook_request(), [ours])
@@ -230,7 +254,7 @@ def test_whatever_it_wrote_the_message_begins_with_it(
 def test_the_longest_that_the_door_lets_in_is_what_the_provider_takes(
     way: str, language: str
 ) -> None:
-    longest = find_provider(WAYS[way].provider).longest_text
+    longest = find_provider(leaves_by(WAYS[way])).longest_text
     room = policies().templates.longest(TEMPLATE) + len(GAP)
     assert_disclosed(machine_says("x" * (longest - room), way, language), language)
 
@@ -241,7 +265,7 @@ def test_every_provider_that_sends_takes_part_in_these_tests() -> None:
         for name in provider_names()
         if type(find_provider(name)).prepare is not Provider.prepare
     }
-    assert sends == {seen.provider for seen in WAYS.values()}
+    assert sends == set(map(leaves_by, WAYS.values()))
 
 
 def test_the_languages_are_those_of_all_templates() -> None:

@@ -6,7 +6,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.profile_update.logic import (
@@ -692,7 +692,8 @@ class TestDelivery:
 
     def test_another_lines_message_of_the_same_id_is_another(self, world: World) -> None:
         ours = self.sent(world)
-        update(world, self.status("read", account="another line"))
+        elsewhere = endpoint(account="another line")
+        update(world, self.status("read", account=elsewhere.account, endpoint=elsewhere))
         entry = world.ledger.read(ours.touchpoint_id)
         assert entry is not None and entry.delivery is None
 
@@ -787,6 +788,15 @@ class TestWatermark:
         assert entry is not None
         assert entry.delivery_times == {"read": NOON + timedelta(minutes=2, seconds=1)}
 
+    def test_the_app_may_tell_it_of_what_another_provider_pushed(self, world: World) -> None:
+        self.known(world)
+        way = endpoint(Channel.PUSH, provider="push_sns", account="app", address="device")
+        ours = self.sent(world, 1, provider="push_sns", account="app", endpoint=way)
+        told: dict[str, Any] = {"provider": "standard_webhooks", "account": "shop"}
+        told["endpoint"] = way
+        update(world, self.watermark(2, **told))
+        assert self.status(world, ours) == "read"
+
     def test_it_looks_at_one_page(self, world: World) -> None:
         self.known(world)
         oldest = self.sent(world, 1)
@@ -795,6 +805,7 @@ class TestWatermark:
         update(world, self.watermark(3))
         assert self.status(world, oldest) is None
 
+    @settings(deadline=None)
     @given(data=st.data())
     def test_in_whatever_order_they_come_it_ends_in_the_same(self, data: st.DataObject) -> None:
         minutes = st.integers(1, 9)

@@ -35,6 +35,9 @@ from tests.unit.providers.fixtures import HOST, NOW, SECRETS, received
 from tests.unit.providers.sending import message_of, message_to, prepared, simulated
 
 OURS = "support@boutique.example"
+APPLICATION = "arn:aws:sns:us-east-1:123456789012:app/GCM/Boutique"
+BY_AWS = {"email_ses", "push_sns"}
+"""Whose answers botocore reads."""
 MESSAGES: dict[str, OutboundMessage] = {
     provider: message_to(channel, provider, account, address)
     for provider, channel, account, address in (
@@ -44,6 +47,7 @@ MESSAGES: dict[str, OutboundMessage] = {
         ("mailgun", Channel.EMAIL, OURS, "awa@example.org"),
         ("messenger", Channel.MESSENGER, "682498302938465", "2573184936125874"),
         ("postmark", Channel.EMAIL, OURS, "awa@example.org"),
+        ("push_sns", Channel.PUSH, APPLICATION, APPLICATION.replace(":app/", ":endpoint/") + "/1"),
         ("sendgrid", Channel.EMAIL, OURS, "awa@example.org"),
         ("slack", Channel.SLACK, "T123ABC456", "C0123456789"),
         ("telegram", Channel.TELEGRAM, "1234567890", "4711"),
@@ -172,7 +176,7 @@ def heard(name: str, fault: Fault, wait: int | None = None) -> Any:
     )
 
 
-HTTP = [name for name in MESSAGES if name != "email_ses"]
+HTTP = [name for name in MESSAGES if name not in BY_AWS]
 
 
 @pytest.mark.parametrize("name", HTTP)

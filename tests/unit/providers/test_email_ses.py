@@ -25,8 +25,9 @@ from shared.domain.touchpoint import (
     touchpoint_id,
 )
 from shared.mail.reading import Mail, read_mail
+from shared.providers._sns import NEWEST, OLDEST
 from shared.providers.base import MailRequest, Observed, WebhookRequest
-from shared.providers.email_ses import NEWEST, OLDEST, PROVIDER, EmailSesSecret
+from shared.providers.email_ses import PROVIDER, EmailSesSecret
 from tests.unit.providers.fixtures import SECRETS, received
 from tests.unit.providers.hostile import JSON_VALUES, NOON, assert_sound, broken
 

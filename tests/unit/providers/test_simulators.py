@@ -10,9 +10,9 @@ import pytest
 
 from infra.local.simulators.base import SimulatedRequest, simulators
 from tests.unit.providers.fixtures import SECRETS
-from tests.unit.providers.test_callbacks import MESSAGES, taken
+from tests.unit.providers.test_callbacks import BY_AWS, MESSAGES, taken
 
-HTTP = [name for name in MESSAGES if name != "email_ses"]
+HTTP = [name for name in MESSAGES if name not in BY_AWS]
 WORDS: tuple[Any, ...] = ("", " ", "x" * 70_000, "\x00", "💥")
 NASTY = (None, True, 0, -1.5, 10**30, *WORDS, [], [[]], [None], {}, {"a": 1})
 

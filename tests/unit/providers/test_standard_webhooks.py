@@ -15,7 +15,17 @@ from standardwebhooks import Webhook
 from infra.local.clients.base import Call
 from infra.local.clients.standard_webhooks import sign
 from shared.domain.errors import MalformedPayload, MissingSecret, Unauthentic
-from shared.domain.touchpoint import Channel, Endpoint, Order
+from shared.domain.identity import IdentifierType
+from shared.domain.touchpoint import (
+    Channel,
+    Content,
+    DeliveryWatermark,
+    Direction,
+    Endpoint,
+    Order,
+    Stop,
+    TrackedEvent,
+)
 from shared.providers.base import WebhookRequest
 from shared.providers.standard_webhooks import PROVIDER, TOLERANCE, TYPES
 from tests.unit.providers.fixtures import ROOT, SECRETS, read_case, received
@@ -29,10 +39,20 @@ def key(name: str) -> str:
 NEW, OLD, FORM = key("new"), key("old"), key("form")
 SMS_LINE = {"channel": "sms", "provider": "twilio", "account": "+33700000000"}
 MAIL_LINE = {"channel": "email", "provider": "email_ses", "account": "support@boutique.example"}
+PUSH_LINE = {
+    "channel": "push",
+    "provider": "push_sns",
+    "account": "arn:aws:sns:eu-west-1:123456789012:app/GCM/Boutique",
+}
+DEVICE = "arn:aws:sns:eu-west-1:123456789012:endpoint/GCM/Boutique/ce14083e-402f"
 CONTENT: dict[str, Any] = {
     "sources": [
         {"name": "till", "signing_secrets": [NEW, OLD]},
-        {"name": "form", "signing_secrets": [FORM], "reply_lines": [SMS_LINE, MAIL_LINE]},
+        {
+            "name": "form",
+            "signing_secrets": [FORM],
+            "reply_lines": [SMS_LINE, MAIL_LINE, PUSH_LINE],
+        },
     ]
 }
 SECRET = PROVIDER.read_secret(CONTENT)
@@ -213,10 +233,15 @@ def test_a_weak_or_wrong_secret_is_not_used(change: dict[str, Any]) -> None:
 
 
 def test_the_way_back_is_a_line_of_the_source() -> None:
-    customer = {"email": "Ann@example.org", "phone": "+33 6 12 34 56 78"}
+    customer = {
+        "email": "Ann@example.org",
+        "phone": "+33 6 12 34 56 78",
+        "push_device": DEVICE,
+    }
     for reply_by, line, address in (
         ("sms", SMS_LINE, "+33612345678"),
         ("email", MAIL_LINE, "Ann@example.org"),
+        ("push", PUSH_LINE, DEVICE),
     ):
         body = event("message.received", text="hello", reply_by=reply_by, customer=customer)
         seen = PROVIDER.parse(request(body, "form"), SECRET, NOON)[0].touchpoint
@@ -231,12 +256,52 @@ def test_the_way_back_is_a_line_of_the_source() -> None:
         ("form", {"reply_by": "sms", "customer": {"phone": "0612345678"}}),
         ("form", {"reply_by": "sms"}),
         ("form", {"reply_by": "email", "customer": {"phone": "+33612345678"}}),
+        ("form", {"reply_by": "push", "customer": {"phone": "+33612345678"}}),
         ("form", {"reply_by": "whatsapp", "customer": {"phone": "+33612345678"}}),
     ],
 )
 def test_a_way_back_that_leads_nowhere_is_malformed(source: str, data: dict[str, Any]) -> None:
     with pytest.raises(MalformedPayload, match=r"^data\.(reply_by|customer): "):
         PROVIDER.parse(request(event(**data), source), SECRET, NOON)
+
+
+GONE = Stop(kind="bounce")
+
+
+@pytest.mark.parametrize(
+    ("what", "content"),
+    [
+        ("registered", TrackedEvent(name="push_registered", lifts=GONE)),
+        ("unregistered", TrackedEvent(name="push_unregistered", stop=GONE)),
+        ("opened", DeliveryWatermark(status="read", until=NOON - timedelta(minutes=1))),
+        ("dismissed", DeliveryWatermark(status="delivered", until=NOON - timedelta(minutes=1))),
+    ],
+)
+def test_an_app_tells_of_a_device_and_of_what_was_sent_to_it(what: str, content: Content) -> None:
+    body = event(f"push.{what}", customer={"customer_number": "C-1", "push_device": DEVICE})
+    [seen] = [one.touchpoint for one in PROVIDER.parse(request(body, "form"), SECRET, NOON)]
+    assert seen.content == content
+    assert (seen.channel, seen.direction) == (Channel.PUSH, Direction.PASSIVE)
+    assert seen.endpoint == Endpoint.model_validate({**PUSH_LINE, "address": DEVICE})
+    assert [(one.type, one.value) for one in seen.identifiers] == [
+        (IdentifierType.CUSTOMER_NUMBER, "C-1"),
+        (IdentifierType.PUSH_DEVICE, DEVICE),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "customer", "field"),
+    [
+        ("till", {"push_device": DEVICE}, "reply_by"),
+        ("form", {"customer_number": "C-1"}, "customer"),
+    ],
+)
+def test_of_no_device_and_on_no_line_an_app_tells_nothing(
+    source: str, customer: dict[str, str], field: str
+) -> None:
+    body = event("push.opened", customer=customer)
+    with pytest.raises(MalformedPayload, match=rf"^data\.{field}: "):
+        PROVIDER.parse(request(body, source), SECRET, NOON)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,8 @@
+"""What Amazon SNS tells of push devices, signed as everything it hands on."""
+
+from infra.local.clients._sns import sign
+
+__all__ = ["SIGNS_BODY", "sign"]
+
+SIGNS_BODY = False
+"""SNS signs the values of its fields, not the text of the JSON around them."""
