@@ -229,10 +229,13 @@ class Ledger(Protocol):
     def discard_media(self, touchpoint_id: TouchpointId) -> None:
         """Delete all files of a touchpoint that is no more."""
 
-    def record_media(self, touchpoint_id: TouchpointId, media: Media, event: Event) -> bool:
+    def record_media(
+        self, touchpoint_id: TouchpointId, before: Media, media: Media, event: Event
+    ) -> bool:
         """Keep what became of its files, with the event.
 
-        False where it was erased meanwhile: then its files are deleted as well.
+        Raises Contention where that is no longer `before`: each of two parts of a call may bring
+        files. False where it was erased meanwhile: then its files are deleted as well.
         """
 
     def media_link(self, object_key: str, name: str) -> str:

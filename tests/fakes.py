@@ -214,10 +214,14 @@ class FakeLedger:
         for key in [key for key in self.files if key.startswith(f"attachments/{touchpoint_id}/")]:
             del self.files[key]
 
-    def record_media(self, touchpoint_id: TouchpointId, media: Media, event: Event) -> bool:
+    def record_media(
+        self, touchpoint_id: TouchpointId, before: Media, media: Media, event: Event
+    ) -> bool:
         if touchpoint_id not in self._entries:
             self.discard_media(touchpoint_id)
             return False
+        if self._entries[touchpoint_id].media != before:
+            raise Contention("what became of its files was recorded meanwhile")
         seen = with_media(self._entries[touchpoint_id].touchpoint, media)
         self.change(touchpoint_id, touchpoint=seen, media=dict(media))
         self.events.append(event)

@@ -56,7 +56,9 @@ class Fetched(NamedTuple):
 def fetch_media(request: MediaRequest, ports: Ports) -> Media:
     """What became of the touchpoint's files, by name; of one that was erased, nothing.
 
-    Raises MediumUnauthorized and MediumUnreachable, after all that could be decided is kept.
+    Raises MediumUnauthorized and MediumUnreachable, after all that could be decided is kept;
+    Contention where that was recorded meanwhile, for another part of its call: tried again, it
+    does the rest.
     """
     entry = ports.ledger.read(request.touchpoint_id)
     if entry is None:
@@ -76,7 +78,7 @@ def fetch_media(request: MediaRequest, ports: Ports) -> Media:
         except MediumUnreachable as error:
             unreachable = error
     if found != entry.media and not ports.ledger.record_media(
-        request.touchpoint_id, found, _event(touchpoint, found)
+        request.touchpoint_id, entry.media, found, _event(touchpoint, found)
     ):
         return {}
     if unreachable is not None:

@@ -245,20 +245,22 @@ class DynamoLedger:
     def discard_media(self, touchpoint_id: TouchpointId) -> None:
         delete_objects(self._s3(), self._bucket, attachments_prefix(touchpoint_id))
 
-    def record_media(self, touchpoint_id: TouchpointId, media: Media, event: Event) -> bool:
-        known = {
-            name: one.model_dump(mode="json", exclude_none=True)
-            for name, one in sorted(media.items())
-        }
+    def record_media(
+        self, touchpoint_id: TouchpointId, before: Media, media: Media, event: Event
+    ) -> bool:
+        unchanged = "#media = :before" if before else "attribute_not_exists(#media)"
         try:
             self._update(
                 touchpoint_id,
-                set_={"media": json.dumps(known), "event": event.carried()},
-                condition="attribute_exists(#state)",
+                set_={"media": _media_as_json(media), "event": event.carried()},
+                condition=f"attribute_exists(#state) AND {unchanged}",
+                values={"before": _media_as_json(before)} if before else None,
             )
         except ClientError as error:
             if not dynamo.condition_failed(error):
                 raise
+            if "state" in self._item(touchpoint_id):
+                raise Contention("what became of its files was recorded meanwhile") from None
             self.discard_media(touchpoint_id)
             return False
         return True
@@ -770,6 +772,14 @@ def _canonical(touchpoint: Touchpoint) -> bytes:
     dumped = touchpoint.model_dump(mode="json", exclude_defaults=True)
     dumped["content"] |= content["content"]
     return json.dumps(dumped, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _media_as_json(media: Media) -> str:
+    """The same media as the same text, whatever order they were found in."""
+    known = {
+        name: one.model_dump(mode="json", exclude_none=True) for name, one in sorted(media.items())
+    }
+    return json.dumps(known)
 
 
 def _request_as_json(request: WebhookRequest) -> bytes:

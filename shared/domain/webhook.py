@@ -88,8 +88,11 @@ class WebhookDelivery(Model):
 
     @property
     def cause(self) -> str:
-        """Names the schedule of the next attempt: the same attempt sets the same one."""
-        return derived_id("webhook", self.subscription, self.delivery_id, str(len(self.attempts)))
+        """Names the schedule of the next attempt: the same attempt sets the same one.
+
+        By the version, for of many attempts only the latest are here.
+        """
+        return derived_id("webhook", self.subscription, self.delivery_id, str(self.version))
 
 
 class Answer(NamedTuple):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-from pydantic import BeforeValidator, JsonValue, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, JsonValue, TypeAdapter, ValidationError
 
 from shared.domain.errors import SendRefused
 from shared.domain.identity import Identifier, Proof, email_identifier
@@ -27,7 +27,7 @@ from shared.domain.touchpoint import (
     TrackedEvent,
     Unsupported,
 )
-from shared.providers.base import File, Observed, as_list
+from shared.providers.base import File, Observed, Secret, as_list
 
 # A delivery status needs nothing of these, and each is paid for at a cold start.
 if TYPE_CHECKING:
@@ -42,6 +42,19 @@ LONGEST_IN_QUEUES = timedelta(hours=1)
 answer overdue. Whatever waited longer with a mail server counts from when the carrier had it.
 """
 _CLOCK_SKEW = timedelta(minutes=5)
+
+
+class MailSecret(Secret):
+    """`addresses`: our mailboxes that mail comes in for, which we also write from. `sender_name`:
+    shown before our address.
+    """
+
+    addresses: list[str] = Field(min_length=1)
+    sender_name: str = ""
+
+    @property
+    def own(self) -> frozenset[str]:
+        return frozenset(address.lower() for address in self.addresses)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,7 @@ from shared.domain.touchpoint import (
 )
 from shared.providers._mail import (
     Arrival,
+    MailSecret,
     Text,
     addressees,
     as_object,
@@ -54,7 +55,6 @@ from shared.providers.base import (
     Payload,
     Provider,
     ProviderId,
-    Secret,
     WebhookRequest,
     as_list,
     believable,
@@ -67,22 +67,15 @@ if TYPE_CHECKING:
     from shared.domain.sending import OutboundMessage
 
 
-class EmailSesSecret(Secret):
-    """`addresses`: our mailboxes that SES receives for, which are also those we write from.
+class EmailSesSecret(MailSecret):
+    """`addresses`: those that SES receives for. `topic_arns`: the SNS topics that may call us.
 
-    `topic_arns`: the SNS topics that may call us. `sender_name`: shown before our address.
     `pinned_certificates`: PEM; where there are any, only these sign and nothing is ever fetched,
     not even to confirm a subscription. That is for a laptop: AWS changes its certificates.
     """
 
-    addresses: list[str] = Field(min_length=1)
     topic_arns: list[str] = Field(min_length=1)
-    sender_name: str = ""
     pinned_certificates: list[str] = []
-
-    @property
-    def own(self) -> frozenset[str]:
-        return frozenset(address.lower() for address in self.addresses)
 
 
 Texts = Annotated[list[Text], BeforeValidator(as_list)]

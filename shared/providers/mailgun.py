@@ -36,6 +36,7 @@ from shared.domain.touchpoint import Stop
 from shared.providers._form import FORM_TYPE, FORM_TYPES, FormField, digest, read_form
 from shared.providers._mail import (
     Arrival,
+    MailSecret,
     Object,
     Status,
     Text,
@@ -59,7 +60,6 @@ from shared.providers.base import (
     OneTimeProof,
     Payload,
     Provider,
-    Secret,
     WebhookRequest,
     believable,
     read_json,
@@ -71,8 +71,6 @@ from shared.providers.base import (
 # What takes a webhook in sends nothing.
 if TYPE_CHECKING:
     from shared.domain.sending import OutboundMessage
-
-if TYPE_CHECKING:
     from shared.mail.rebuilding import Enclosure
 
 NAME = "mailgun"
@@ -121,23 +119,17 @@ none of this account's.
 """
 
 
-class MailgunSecret(Secret):
-    """`addresses`: our mailboxes that a route receives for, which we also write from.
+class MailgunSecret(MailSecret):
+    """`addresses`: those that a route receives for.
 
     `signing_keys`: HTTP webhook signing key (Settings, API Security), of a subaccount or of the
     account above it. `domain`: the sending domain, as in the API's URL. `region`: where it lies.
     """
 
     api_key: str = Field(min_length=1)
-    addresses: list[str] = Field(min_length=1)
     domain: str = Field(pattern=r"^[a-z0-9.-]{3,253}$")
     region: Literal["us", "eu"] = "us"
-    sender_name: str = ""
     signing_keys: list[Annotated[str, Field(min_length=1)]] = Field(min_length=1)
-
-    @property
-    def own(self) -> frozenset[str]:
-        return frozenset(address.lower() for address in self.addresses)
 
 
 class Signature(NamedTuple):

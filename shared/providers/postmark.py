@@ -32,6 +32,7 @@ from shared.domain.errors import (
 from shared.domain.touchpoint import Stop
 from shared.providers._mail import (
     Arrival,
+    MailSecret,
     Object,
     Parts,
     Status,
@@ -59,7 +60,6 @@ from shared.providers.base import (
     Payload,
     Provider,
     ProviderId,
-    Secret,
     WebhookRequest,
     believable,
     read_json,
@@ -133,8 +133,8 @@ is no such message stream.
 MAINTENANCE = "100"
 
 
-class PostmarkSecret(Secret):
-    """`addresses`: our mailboxes that the inbound stream receives for, which we also write from.
+class PostmarkSecret(MailSecret):
+    """`addresses`: those that the inbound stream receives for.
 
     `webhook_secrets`: what Postmark repeats, as the password in the URL, as `X-Passerelle-Secret`
     among the webhook's custom headers, or as the path behind `postmark`. `server_token`: API Tokens
@@ -142,16 +142,10 @@ class PostmarkSecret(Secret):
     empty, offers leave by the former.
     """
 
-    addresses: list[str] = Field(min_length=1)
-    sender_name: str = ""
     server_token: str = Field(min_length=1)
     webhook_secrets: list[Annotated[str, Field(min_length=16)]] = Field(min_length=1)
     stream: str = "outbound"
     marketing_stream: str = ""
-
-    @property
-    def own(self) -> frozenset[str]:
-        return frozenset(address.lower() for address in self.addresses)
 
 
 class Person(Payload):

@@ -31,6 +31,7 @@ from shared.domain.touchpoint import Stop
 from shared.providers._form import FORM_TYPES, FormField, digest, read_form
 from shared.providers._mail import (
     Arrival,
+    MailSecret,
     Status,
     Text,
     Told,
@@ -55,7 +56,6 @@ from shared.providers.base import (
     Observed,
     Payload,
     Provider,
-    Secret,
     WebhookRequest,
     believable,
     read_json,
@@ -66,8 +66,6 @@ from shared.providers.base import (
 # What takes a webhook in sends nothing.
 if TYPE_CHECKING:
     from shared.domain.sending import OutboundMessage
-
-if TYPE_CHECKING:
     from shared.mail.rebuilding import Enclosure
 
 NAME = "sendgrid"
@@ -131,8 +129,8 @@ https://www.twilio.com/docs/sendgrid/api-reference/mail-send/errors
 """
 
 
-class SendGridSecret(Secret):
-    """`addresses`: our mailboxes that Inbound Parse receives for, which we also write from.
+class SendGridSecret(MailSecret):
+    """`addresses`: those that Inbound Parse receives for.
 
     `webhook_secrets`: what Inbound Parse repeats, as the password in its URL or as the path behind
     `sendgrid`. `parse_keys`: public keys of its security policy; where there are any, a mail counts
@@ -141,16 +139,10 @@ class SendGridSecret(Secret):
     """
 
     api_key: str = Field(min_length=1)
-    addresses: list[str] = Field(min_length=1)
-    sender_name: str = ""
     region: Literal["global", "eu"] = "global"
     webhook_secrets: list[Annotated[str, Field(min_length=16)]] = Field(min_length=1)
     event_keys: list[str] = Field(min_length=1)
     parse_keys: list[str] = []
-
-    @property
-    def own(self) -> frozenset[str]:
-        return frozenset(address.lower() for address in self.addresses)
 
 
 class Event(Payload):

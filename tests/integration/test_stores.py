@@ -194,7 +194,7 @@ class TestLedger:
             "1": Medium(state=MediumState.REFUSED, because="type"),
         }
         event = MediaStored(touchpoint_id=seen.touchpoint_id, stored=1, refused=1)
-        assert stores.ledger.record_media(seen.touchpoint_id, media, event)
+        assert stores.ledger.record_media(seen.touchpoint_id, {}, media, event)
         entry = stores.ledger.read(seen.touchpoint_id)
         assert entry is not None and entry.media == media
         assert isinstance(entry.touchpoint.content, Message)
@@ -202,6 +202,10 @@ class TestLedger:
         (item,) = stores.client.scan(TableName=stores.names["touchpoints"])["Items"]
         assert item["event"]["M"]["type"] == {"S": "MediaStored"}
         assert stores.ledger.read_media(key) == b"PNG"
+        with pytest.raises(Contention):
+            stores.ledger.record_media(seen.touchpoint_id, {}, {}, event)
+        assert stores.ledger.read_media(key) == b"PNG", "it is not taken for erased"
+        assert stores.ledger.record_media(seen.touchpoint_id, media, {"1": media["1"]}, event)
         stores.ledger.drop_media(key)
         assert stores.ledger.read_media(key) is None
 
@@ -211,7 +215,7 @@ class TestLedger:
         key = stores.ledger.keep_media(seen.touchpoint_id, "0", b"PNG", "image/png")
         media = {"0": Medium(state=MediumState.STORED, object_key=key)}
         event = MediaStored(touchpoint_id=seen.touchpoint_id, stored=1, refused=0)
-        assert not stores.ledger.record_media(seen.touchpoint_id, media, event)
+        assert not stores.ledger.record_media(seen.touchpoint_id, {}, media, event)
         assert stores.ledger.read_media(key) is None
         assert stores.client.scan(TableName=stores.names["touchpoints"])["Items"] == []
 

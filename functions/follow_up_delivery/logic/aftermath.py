@@ -5,7 +5,7 @@ from functions.follow_up_delivery.logic.links import preference_link
 from functions.follow_up_delivery.logic.message import outbound_touchpoint, write
 from functions.follow_up_delivery.logic.state import Ports, Refusal, end, ticket_change
 from functions.follow_up_delivery.logic.transmission import keep
-from shared.domain.errors import NotFound
+from shared.domain.errors import Contention, NotFound
 from shared.domain.follow_up import FollowUp, FollowUpState, SendReply, SendTemplate
 from shared.domain.journey import ConfirmationRequest, FailureRequest
 from shared.domain.sending import Verdict
@@ -18,9 +18,12 @@ def confirm(request: ConfirmationRequest, ports: Ports) -> FollowUp | None:
     """End an unconfirmed follow-up as done, with the message that left.
 
     None where no unconfirmed one has that key. Raises Contention where it is settled at this
-    moment.
+    moment, or its attempt still waits for the provider's answer, which may be none: it is then
+    tried again.
     """
-    follow_up = _unconfirmed(request.send_key, ports)
+    if _in_state(FollowUpState.SENDING, request.send_key, ports) is not None:
+        raise Contention("its attempt is under way")
+    follow_up = _in_state(FollowUpState.UNCONFIRMED, request.send_key, ports)
     if follow_up is None or not isinstance(follow_up.action, SendTemplate | SendReply):
         return None
     ticket = ports.tickets.read(follow_up.ticket_id)
@@ -40,20 +43,36 @@ def confirm(request: ConfirmationRequest, ports: Ports) -> FollowUp | None:
     )
     message = draft.message(follow_up.follow_up_id, ports.policies, Verdict.SEND_TEXT)
     sent_at = follow_up.claimed_at or follow_up.due_at
-    return keep(follow_up, outbound_touchpoint(message, request.message_id, sent_at), ports)
+    sent = outbound_touchpoint(message, request.message_id, sent_at)
+    return note_early_failure(keep(follow_up, sent, ports), ports)
 
 
-def _unconfirmed(send_key: str, ports: Ports) -> FollowUp | None:
-    """Of those that nobody has settled, which are few: each is shown to a person."""
+def _in_state(state: FollowUpState, send_key: str, ports: Ports) -> FollowUp | None:
+    """Of those under way or settled by nobody, which are few: the latter are shown to a person."""
     cursor = None
     while True:
-        page = ports.tickets.follow_ups_in_state(
-            FollowUpState.UNCONFIRMED, limit=100, cursor=cursor
-        )
+        page = ports.tickets.follow_ups_in_state(state, limit=100, cursor=cursor)
         found = next((one for one in page.items if one.follow_up_id == send_key), None)
         if found is not None or page.cursor is None:
             return found
         cursor = page.cursor
+
+
+def note_early_failure(follow_up: FollowUp, ports: Ports) -> FollowUp:
+    """What was told to have failed before it was kept: its status found no ticket to return to.
+
+    Call it after the write. One that comes later finds the ticket; told by both, it is noted once.
+    """
+    sent_as = follow_up.touchpoint_id
+    if follow_up.state is not FollowUpState.DONE or sent_as is None:
+        return follow_up
+    entry = ports.ledger.read(sent_as)
+    if entry is None or entry.delivery is None or entry.delivery.status != "failed":
+        return follow_up
+    request = FailureRequest(
+        ticket_id=follow_up.ticket_id, follow_up_id=follow_up.follow_up_id, failed=sent_as
+    )
+    return note_failure(request, ports)
 
 
 def note_failure(request: FailureRequest, ports: Ports) -> FollowUp:
@@ -67,8 +86,8 @@ def note_failure(request: FailureRequest, ports: Ports) -> FollowUp:
     if follow_up is None or ticket is None or entry is None:
         raise NotFound("there is no such follow-up, or what it sent was erased")
     told = entry.delivery
-    is_settled = follow_up.state is not FollowUpState.DONE
-    if is_settled or told is None or told.status != "failed":
+    is_done = follow_up.state is FollowUpState.DONE
+    if not is_done or told is None or told.status != "failed":
         return follow_up
     sent, now = entry.touchpoint, ports.clock.now()
     after = ticket

@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from functions.follow_up_delivery.logic.aftermath import confirm, note_failure
+from functions.follow_up_delivery.logic.aftermath import (
+    confirm,
+    note_early_failure,
+    note_failure,
+)
 from functions.follow_up_delivery.logic.delivery import deliver
 from functions.follow_up_delivery.logic.notice import send_notice
 from functions.follow_up_delivery.logic.state import Ports
@@ -39,4 +43,5 @@ def fulfil(request: Request, ports: Ports) -> dict[str, Any]:
     if isinstance(request, NoticeRequest):
         notice = send_notice(request, ports)
         return {**request.model_dump(), "state": notice.state if notice else "superseded"}
-    return {"follow_up_id": request.follow_up_id, "state": deliver(request, ports).state}
+    delivered = note_early_failure(deliver(request, ports), ports)
+    return {"follow_up_id": request.follow_up_id, "state": delivered.state}

@@ -164,7 +164,7 @@ def test_files_that_are_kept_have_a_link_and_the_others_a_reason(
         "1": Medium(state=MediumState.REFUSED, because="type"),
     }
     event = MediaStored(touchpoint_id=said.touchpoint_id, stored=1, refused=1)
-    world.ledger.record_media(said.touchpoint_id, media, event)
+    world.ledger.record_media(said.touchpoint_id, {}, media, event)
     photo, program = client.get(f"/v1/touchpoints/{said.touchpoint_id}").body["media"]
     assert photo == {
         "position": 0,

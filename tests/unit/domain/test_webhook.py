@@ -92,6 +92,15 @@ def test_the_same_attempt_has_the_same_name_and_the_next_one_another() -> None:
     assert first.cause == run(Answer(502)).cause != run(Answer(500), Answer(500)).cause
 
 
+def test_what_was_replayed_so_often_that_attempts_fell_out_has_a_name_of_its_own_too() -> None:
+    delivery = run(*[Answer(500)] * 8)
+    names = set()
+    for _ in range(40):
+        delivery = after(begun_anew(delivery), Answer(500), NOON)
+        names.add(delivery.cause)
+    assert len(names) == 40
+
+
 def test_ids_sort_by_when_the_event_happened_and_derive_from_it() -> None:
     later = NOON + timedelta(microseconds=1)
     assert delivery_id("crm", "e", NOON) == delivery_id("crm", "e", NOON)

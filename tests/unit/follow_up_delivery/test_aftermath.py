@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from functions.follow_up_delivery.logic.request import fulfil, read_request
-from shared.domain.errors import NotFound, SendUnconfirmed
+from shared.domain.errors import Contention, NotFound, SendUnconfirmed
 from shared.domain.follow_up import Escalate, FollowUp, FollowUpState
 from shared.domain.model import TouchpointId
 from shared.domain.ticket import TicketStatus
@@ -38,10 +38,13 @@ def sent(promise: Promise, **made: Any) -> FollowUp:
 
 
 def fail(
-    promise: Promise, status: str = "failed", reason: str | None = "131026 Undeliverable"
+    promise: Promise,
+    status: str = "failed",
+    reason: str | None = "131026 Undeliverable",
+    message_id: str = "whatsapp_cloud-message-1",
 ) -> None:
     told = DeliveryStatus.model_validate(
-        {"status": status, "message_id": "whatsapp_cloud-message-1", "reason": reason}
+        {"status": status, "message_id": message_id, "reason": reason}
     )
     promise.world.ledger.advance_delivery(touchpoint(told, key=f"told {status}"), told)
 
@@ -139,6 +142,26 @@ class TestWhatWasUnconfirmed:
             promise.world.tickets.put_follow_up(other)
         assert confirm(promise, waiting.follow_up_id) == "done"
 
+    def test_told_while_its_attempt_waits_for_an_answer_it_is_tried_again(
+        self, promise: Promise
+    ) -> None:
+        waiting = unconfirmed(promise)
+        sending = waiting.model_copy(update={"state": FollowUpState.SENDING})
+        promise.world.tickets.put_follow_up(sending)
+        with pytest.raises(Contention):
+            confirm(promise, waiting.follow_up_id)
+        promise.world.tickets.put_follow_up(waiting)
+        assert confirm(promise, waiting.follow_up_id) == "done"
+
+    def test_where_the_status_says_that_it_failed_its_ticket_waits_for_us(
+        self, promise: Promise
+    ) -> None:
+        waiting = unconfirmed(promise)
+        fail(promise, message_id=WAMID)
+        assert confirm(promise, waiting.follow_up_id) == "refused"
+        assert promise.standing.provider_code == "131026"
+        assert promise.ticket_now.status is TicketStatus.OPEN
+
     def test_a_template_is_written_again_too(self, promise: Promise) -> None:
         promise.world.sender.fail_next(SendUnconfirmed("HTTP 500"))
         waiting = promise.deliver()
@@ -168,6 +191,38 @@ class TestWhatFailed:
         assert line.detail["reason"] == standing.result
         changes = [e.change for e in promise.world.events if isinstance(e, TicketChanged)]
         assert changes == ["agent_replied", "delivery_failed"]
+
+    def test_a_failure_that_is_told_before_the_reply_is_kept_counts_as_much(
+        self, promise: Promise
+    ) -> None:
+        promise.make_reply("Elle part ce soir.")
+        fail(promise)
+        asked = {
+            "ticket_id": promise.follow_up.ticket_id,
+            "follow_up_id": promise.follow_up.follow_up_id,
+        }
+        for _ in range(2):
+            assert fulfil(read_request(asked), promise.ports)["state"] == "refused"
+        assert note(promise) == "refused", "told by its status as well"
+        assert promise.standing.provider_code == "131026"
+        ticket = promise.ticket_now
+        assert (ticket.status, ticket.last_agent_at) == (TicketStatus.OPEN, None)
+        changes = [e.change for e in promise.world.events if isinstance(e, TicketChanged)]
+        assert changes == ["agent_replied", "delivery_failed"]
+        assert len(promise.world.sender) == 1
+
+    @pytest.mark.parametrize("status", ["sent", "delivered", "read"])
+    def test_any_other_status_before_the_reply_is_kept_changes_nothing(
+        self, promise: Promise, status: str
+    ) -> None:
+        promise.make_reply("Elle part ce soir.")
+        fail(promise, status)
+        asked = {
+            "ticket_id": promise.follow_up.ticket_id,
+            "follow_up_id": promise.follow_up.follow_up_id,
+        }
+        assert fulfil(read_request(asked), promise.ports)["state"] == "done"
+        assert promise.ticket_now.status is TicketStatus.WAITING_CUSTOMER
 
     def test_told_twice_it_is_noted_once(self, promise: Promise) -> None:
         sent(promise)

@@ -8,6 +8,7 @@ import pytest
 from functions.media_fetching.logic import Ports, fetch_media
 from shared.domain.account import Account, Accounts
 from shared.domain.errors import (
+    Contention,
     MalformedPayload,
     MediumElsewhere,
     MediumTooLarge,
@@ -317,6 +318,28 @@ class TestACallWhoseRecordingsComeOneByOne:
         recording = Attachment(provider_reference=name, form="audio")
         call = Call(call_id="CA1", parts=(name,), attachments=(recording,))
         return touchpoint(call, key="CA1", channel=Channel.VOICE, direction=Direction.PASSIVE)
+
+    def test_of_two_at_once_neither_undoes_the_other(self, house: House) -> None:
+        parts = [self.part(name) for name in ("a", "b")]
+        house.world.ledger.record([observed(parts[0])])
+
+        class Slow(FakeProviderMedia):
+            """While the first recording is on its way, the second one comes and is fetched."""
+
+            def fetch(
+                self, request: HttpRequest, *, hosts: Collection[str], largest: int
+            ) -> HttpResponse:
+                house.media = FakeProviderMedia()
+                house.world.ledger.record([observed(parts[1])])
+                house.fetch(parts[1])
+                return super().fetch(request, hosts=hosts, largest=largest)
+
+        house.media = Slow()
+        with pytest.raises(Contention):
+            house.fetch(parts[0])
+        assert [one.state for one in house.fetch(parts[0])] == [STORED, STORED]
+        assert len(house.files) == 2
+        assert len(house.world.happened(MediaStored)) == 1
 
     def test_each_keeps_its_own_file_whatever_comes_before_it(self, house: House) -> None:
         """Recordings stand in the order of their names, so a later one may move an earlier on."""
