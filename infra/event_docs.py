@@ -19,7 +19,8 @@ from the write that stated the fact, so an event that is delivered twice carries
 `metadata.at` is when the fact was written; `data` holds the fields below, all of them. An event
 holds ids and small facts, never a text, a name, a number or an address: read those from the API.
 
-To subscribe, add a rule to the bus. The pattern of an event, in CDK `TicketOpened.event_pattern()`:
+A system of the company subscribes by the API ([outgoing-webhooks.md](outgoing-webhooks.md)). Within
+the account, add a rule to the bus. The pattern of an event, in CDK `TicketOpened.event_pattern()`:
 
     {{"source": ["{SOURCE}"], "detail-type": ["TicketOpened"]}}
 """

@@ -72,7 +72,9 @@ class PasserelleStack(Stack):
             production=options.production,
         )
         self.preference_secret = PreferenceSecret(self, "preference_secret", prefix=prefix)
-        self.webhook_secret = WebhookSecret(self, "webhook_secret", prefix=prefix)
+        self.webhook_secret = WebhookSecret(
+            self, "webhook_secret", prefix=prefix, production=options.production
+        )
         self.privacy_secret = PrivacySecret(
             self, "privacy_secret", prefix=prefix, production=options.production
         )

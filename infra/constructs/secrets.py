@@ -47,7 +47,9 @@ class WebhookSecret(Construct):
     To replace it is to rotate every subscription's secret at once.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, prefix: str) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, prefix: str, production: bool
+    ) -> None:
         super().__init__(scope, construct_id)
         self.secret = secretsmanager.Secret(
             self,
@@ -60,7 +62,7 @@ class WebhookSecret(Construct):
                 password_length=64,
                 exclude_punctuation=True,
             ),
-            removal_policy=RemovalPolicy.DESTROY,
+            removal_policy=RemovalPolicy.RETAIN if production else RemovalPolicy.DESTROY,
         )
         reason = "Each subscription's own secret is rotated, by the API, with a day of overlap."
         acknowledge(self.secret, {"SMG4": reason})
