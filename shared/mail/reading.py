@@ -139,9 +139,14 @@ def read_mail(content: bytes) -> Mail:
 
 def _check_parts(content: bytes) -> None:
     """Before Python's parser makes an object of each."""
-    boundaries = {one.strip() for one in _BOUNDARY.findall(content)}
-    lines = sum(content.count(b"--" + boundary) for boundary in boundaries if boundary)
-    if len(_OPENS_A_PART.findall(content)) > MOST_PARTS or lines > 2 * MOST_PARTS:
+    opened = sum(1 for _ in islice(_OPENS_A_PART.finditer(content), MOST_PARTS + 1))
+    if opened > MOST_PARTS:
+        raise MalformedPayload("the mail has too many parts")
+    # All in one pass: a search for each would cost their number times the length of the mail.
+    boundaries = {one.strip() for one in _BOUNDARY.findall(content)} - {b""}
+    line = re.compile(b"--(?:" + b"|".join(map(re.escape, sorted(boundaries))) + b")")
+    most = 2 * MOST_PARTS
+    if boundaries and sum(1 for _ in islice(line.finditer(content), most + 1)) > most:
         raise MalformedPayload("the mail has too many parts")
 
 
@@ -406,6 +411,7 @@ def _mailboxes(value: str) -> list[Mailbox]:
 
 def header_pairs(content: bytes) -> list[tuple[str, str]]:
     """Name and value of each header from the top, each on one line, as they stand."""
-    message = message_from_bytes(content.partition(b"\n\n")[0].partition(b"\r\n\r\n")[0] + b"\n\n")
+    head = content[:LONGEST_HEAD].partition(b"\n\n")[0].partition(b"\r\n\r\n")[0]
+    message = message_from_bytes(head + b"\n\n")
     pairs = islice(message.raw_items(), MOST_HEADERS)
     return [(name, one_line(str(value)[:LONGEST_HEADER])) for name, value in pairs]

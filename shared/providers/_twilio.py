@@ -40,6 +40,7 @@ from shared.providers.base import (
     Secret,
     SecretT,
     WebhookRequest,
+    as_bytes,
     believable,
     read_json,
     read_model,
@@ -143,9 +144,7 @@ def verify(request: WebhookRequest, secret: TwilioAccount) -> None:
             raise Unauthentic("the body is not the one whose hash is in the URL")
     given = request.header("x-twilio-signature")
     valid = (
-        b64encode(
-            hmac.digest(token.encode(), (url + signed).encode("utf-8", "surrogatepass"), sha1)
-        ).decode()
+        b64encode(hmac.digest(token.encode(), as_bytes(url + signed), sha1)).decode()
         for token in secret.auth_tokens
         for url in _with_and_without_port(request.url)
     )

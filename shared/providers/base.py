@@ -552,10 +552,10 @@ _LONGEST_WAIT = 86_400
 
 def same(left: str | bytes, right: str | bytes) -> bool:
     """Compare a signature with what it should be, in constant time."""
-    return hmac.compare_digest(_as_bytes(left), _as_bytes(right))
+    return hmac.compare_digest(as_bytes(left), as_bytes(right))
 
 
-def _as_bytes(value: str | bytes) -> bytes:
+def as_bytes(value: str | bytes) -> bytes:
     """Whatever text comes from outside has bytes, half a character too."""
     if isinstance(value, bytes):
         return value

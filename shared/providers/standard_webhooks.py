@@ -70,6 +70,7 @@ from shared.providers.base import (
     Provider,
     Secret,
     WebhookRequest,
+    as_bytes,
     as_text,
     believable,
     read_json,
@@ -552,7 +553,7 @@ class StandardWebhooks(Provider[StandardWebhooksSecret]):
     ) -> list[Observed]:
         event = read_model(Event, read_json(request.body))
         message_id = request.header("webhook-id")
-        if not 0 < len(message_id) <= 512:
+        if not 0 < len(message_id) <= 512 or not message_id.isprintable():
             raise MalformedPayload("webhook-id: 1 to 512 characters are expected")
         source = _source(request, secret)
         kind = TYPES.get(event.type)
@@ -612,7 +613,7 @@ def _signer(request: WebhookRequest, secret: StandardWebhooksSecret) -> Source |
     The path is not signed, but where it names a source, then only that source's secrets count.
     """
     stamp = request.header("webhook-timestamp")
-    told = f"{request.header('webhook-id')}.{stamp}.".encode("utf-8", "surrogateescape")
+    told = as_bytes(f"{request.header('webhook-id')}.{stamp}.")
     given = [
         signature
         for version, _, signature in (

@@ -55,6 +55,7 @@ from shared.providers.base import (
     Payload,
     WebhookRequest,
     WebhookResponse,
+    as_bytes,
     read_model,
 )
 
@@ -236,7 +237,7 @@ class Twilio(TwilioProduct[TwilioSecret]):
     ) -> list[Observed]:
         if (fields := form_of(request)) is None:
             return list(events_of(request, NAME, Channel.SMS, received_at))
-        raw = request.body or request.url.partition("?")[2].encode()
+        raw = request.body or as_bytes(request.url.partition("?")[2])
         sid = next((fields[one] for one in SIDS if fields.get(one)), None)
         if sid is None or "ConversationSid" in fields or "CallSid" in fields:
             return [Observed(_unknown(fields, received_at), raw)]

@@ -56,6 +56,7 @@ from shared.providers.base import (
     Secret,
     WebhookRequest,
     WebhookResponse,
+    as_bytes,
     believable,
     read_json,
     read_model,
@@ -263,7 +264,7 @@ class TwilioVoice(TwilioProduct[TwilioVoiceSecret]):
     ) -> list[Observed]:
         if (fields := form_of(request)) is None:
             return list(events_of(request, NAME, Channel.VOICE, received_at))
-        raw = request.body or request.url.partition("?")[2].encode()
+        raw = request.body or as_bytes(request.url.partition("?")[2])
         if "CallSid" not in fields:
             what = "a form without a call"
             seen = kept(NAME, Channel.VOICE, digest_of(fields), what, received_at)

@@ -6,16 +6,18 @@ cheap once may be dear ten thousand times.
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 from shared.providers.base import WebhookRequest
 from tests.fuzz.laws import Subject
+from tests.fuzz.mutations import is_mail
 
-LARGEST_TEXT = 1_000_000
-"""Characters that one text is filled to."""
+LARGEST_TEXT = 200_000
+"""Characters that one text is filled to; a mail to half of what the body may hold."""
 KILOBYTE = 1_000
 
 TEXTS = {
@@ -76,6 +78,11 @@ MAILS = {
 }
 
 
+Text = TypeVar("Text", str, bytes)
+Made = Callable[[], bytes]
+"""Made only where it is wanted, for that takes longest; before the next one is asked for."""
+
+
 def bombs(
     subject: Subject, genuine: tuple[WebhookRequest, ...]
 ) -> Iterator[tuple[str, WebhookRequest]]:
@@ -83,26 +90,24 @@ def bombs(
     largest = subject.provider.largest_body
     done: set[str] = set()
     for request in genuine:
-        for name, body in _of(request, largest):
-            if name not in done and len(body) <= largest:
+        for name, made in _of(request, largest):
+            if name not in done and len(body := made()) <= largest:
                 done.add(name)
                 yield name, replace(request, body=body)
-        if not done & {"gzip"}:
-            done.add("gzip")
-            packed = gzip.compress(b'{"batch":[' + b" " * 10 * largest, 9, mtime=0)
-            headers = {**request.headers, "content-encoding": "gzip"}
-            yield "gzip", replace(request, headers=headers, body=packed)
+    packed = gzip.compress(b'{"batch":[' + b" " * 10 * largest, 9, mtime=0)
+    headers = {**genuine[0].headers, "content-encoding": "gzip"}
+    yield "gzip", replace(genuine[0], headers=headers, body=packed)
 
 
-def _of(request: WebhookRequest, largest: int) -> Iterator[tuple[str, bytes]]:
+def _of(request: WebhookRequest, largest: int) -> Iterator[tuple[str, Made]]:
     if request.content_type == "application/x-www-form-urlencoded":
         yield from _forms(request.body, largest)
     elif request.content_type == "multipart/form-data":
         yield from _parts(request, largest)
     else:
         for name, (begin, unit, end) in DOCUMENTS.items():
-            yield name, begin + unit * ((largest - 100) // len(unit)) + end
-        yield "keys", _keys(largest)
+            yield name, partial(_joined, begin, unit, end, largest - 100)
+        yield "keys", lambda: _keys(largest)
         yield from _filled(request.body, largest)
 
 
@@ -110,44 +115,65 @@ def _keys(largest: int) -> bytes:
     return json.dumps({str(number): 1 for number in range(largest // 14)}).encode()
 
 
-def _filled(body: bytes, largest: int) -> Iterator[tuple[str, bytes]]:
+def _filled(body: bytes, largest: int) -> Iterator[tuple[str, Made]]:
     """Every list of the document as long as may be, every text as long as may be."""
     try:
         document = json.loads(body)
     except ValueError:
         return
     spare = largest - len(json.dumps(document)) - KILOBYTE
-    for path, parent, key in _places(document):
+
+    def with_value(parent: Any, key: Any, new: Callable[[], Any]) -> Made:
+        def made() -> bytes:
+            old = parent[key]
+            parent[key] = new()
+            try:
+                return json.dumps(document, ensure_ascii=False).encode()
+            finally:
+                parent[key] = old
+
+        return made
+
+    for path, parent, key in list(_places(document)):
         value = parent[key]
         if isinstance(value, list) and value:
             size = len(json.dumps(value[0])) + 2
-            parent[key] = value[:1] * max(1, spare // size)
-            yield f"list {path}", json.dumps(document).encode()
+            many = partial(_repeated, value[:1], max(1, spare // size))
+            yield f"list {path}", with_value(parent, key, many)
         elif isinstance(value, str):
-            for name, text in _texts(value, min(spare, LARGEST_TEXT)):
-                parent[key] = text
-                yield f"{path}: {name}", json.dumps(document, ensure_ascii=False).encode()
-        parent[key] = value
+            for name, text in _texts(value, spare):
+                yield f"{path}: {name}", with_value(parent, key, text)
 
 
-def _texts(value: str, room: int) -> Iterator[tuple[str, str]]:
+def _joined(begin: Text, unit: Text, end: Text, length: int) -> Text:
+    return begin + unit * (length // len(unit)) + end
+
+
+def _decoded(made: Made) -> str:
+    return made().decode()
+
+
+def _repeated(value: Any, times: int) -> Any:
+    return value * times
+
+
+def _texts(value: str, room: int) -> Iterator[tuple[str, Callable[[], str]]]:
     """What may stand in place of a text: fillers, or the bombs of what it holds."""
     if value[:1] == "{":
-        yield from (
-            (name, body.decode("utf-8", "replace"))
-            for name, body in _filled(value.encode(), room // 2)
-        )
-    for name, (begin, unit, end) in MAILS.items() if len(value) > 200 else ():
-        yield f"mail of {name}", begin + unit * (room // 2 // len(unit)) + end
+        for name, made in _filled(value.encode(), room // 2):
+            yield name, partial(_decoded, made)
+    for name, (begin, unit, end) in MAILS.items() if is_mail(value) else ():
+        yield f"mail of {name}", partial(_joined, begin, unit, end, room // 2)
     for name, unit in TEXTS.items():
-        yield name, unit * (room // 2 // len(unit))
+        times = min(room // 2, LARGEST_TEXT) // len(unit)
+        yield name, partial(_repeated, unit, times)
 
 
 def _places(value: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Container and key of each value; the path is the same for all elements of a list."""
     match value:
         case dict():
-            for key in list(value):
+            for key in value:
                 yield f"{path}.{key}", value, key
                 yield from _places(value[key], f"{path}.{key}")
         case list():
@@ -156,29 +182,38 @@ def _places(value: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
                 yield from _places(value[at], f"{path}[]")
 
 
-def _forms(body: bytes, largest: int) -> Iterator[tuple[str, bytes]]:
-    yield "fields", b"&".join([b"a=b"] * (largest // 4))
-    yield "names", b"&".join(b"%d=" % number for number in range(largest // 8))
-    yield "percents", b"a=" + b"%41" * ((largest - 10) // 3)
-    yield "separators", b"&" * largest
+def _forms(body: bytes, largest: int) -> Iterator[tuple[str, Made]]:
+    yield "fields", lambda: b"&".join([b"a=b"] * (largest // 4))
+    yield "names", lambda: b"&".join(b"%d=" % number for number in range(largest // 8))
+    yield "percents", lambda: b"a=" + b"%41" * ((largest - 10) // 3)
+    yield "separators", lambda: b"&" * largest
     pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
     for at, (key, value) in enumerate(pairs):
-        for name, text in _texts(value, min(largest // 2, LARGEST_TEXT)):
-            yield f"{key}: {name}", urlencode([*pairs[:at], (key, text), *pairs[at + 1 :]]).encode()
+        for name, text in _texts(value, largest // 2):
+            yield f"{key}: {name}", partial(_with_field, pairs, at, text)
 
 
-def _parts(request: WebhookRequest, largest: int) -> Iterator[tuple[str, bytes]]:
+def _with_field(pairs: list[tuple[str, str]], at: int, text: Callable[[], str]) -> bytes:
+    return urlencode([*pairs[:at], (pairs[at][0], text()), *pairs[at + 1 :]]).encode()
+
+
+def _parts(request: WebhookRequest, largest: int) -> Iterator[tuple[str, Made]]:
     boundary = request.header("content-type").partition("boundary=")[2].strip('"')
     mark = b"--" + boundary.encode()
     empty = mark + b'\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n'
-    yield "parts", empty * (largest // len(empty) - 1)
-    yield "marks", mark * (largest // len(mark) - 1)
-    yield "half marks", empty + (b"\r\n" + mark[:-1]) * ((largest - 200) // (len(mark) + 1))
-    yield "long header", mark + b"\r\nX: " + b"x" * (largest - 200)
+    yield "parts", lambda: empty * (largest // len(empty) - 1)
+    yield "marks", lambda: mark * (largest // len(mark) - 1)
+    yield "half marks", lambda: empty + (b"\r\n" + mark[:-1]) * (largest // (len(mark) + 9))
+    yield "long header", lambda: mark + b"\r\nX: " + b"x" * (largest - 200)
     parts = request.body.split(mark)
     for at, part in enumerate(parts):
         head, gap, content = part.partition(b"\r\n\r\n")
         named = head.rpartition(b'name="')[2].partition(b'"')[0].decode("utf-8", "replace")
-        for name, text in _texts(content.decode("utf-8", "replace"), largest // 2):
-            filled = head + gap + text.encode() + b"\r\n" if gap else part
-            yield f"{named}: {name}", mark.join([*parts[:at], filled, *parts[at + 1 :]])
+        for name, text in _texts(content.decode("utf-8", "replace"), largest // 2) if gap else ():
+            yield f"{named}: {name}", partial(_with_part, mark, parts, at, head + gap, text)
+
+
+def _with_part(
+    mark: bytes, parts: list[bytes], at: int, head: bytes, text: Callable[[], str]
+) -> bytes:
+    return mark.join([*parts[:at], head + text().encode() + b"\r\n", *parts[at + 1 :]])

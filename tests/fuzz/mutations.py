@@ -90,21 +90,21 @@ def mutated_text(text: str, draw: Random) -> str:
             pass
         else:
             return _json(document, draw)
-    if _is_mail(text):
+    if is_mail(text):
         return _mail(text, draw)
     if len(text) > 60 and re.fullmatch(r"[A-Za-z0-9+/=\s]+", text[:400]):
         try:
             inner = b64decode(text, validate=False).decode("utf-8", "surrogateescape")
         except ValueError:
             inner = ""
-        if _is_mail(inner):
+        if is_mail(inner):
             return b64encode(_as_bytes(_mail(inner, draw))).decode()
     if re.search(r"<(?:html|div|p|body)\b", text[:500]):
         return _spliced(text, draw.choice(HTML), draw)
     return _scalar_text(text, draw)
 
 
-def _is_mail(text: str) -> bool:
+def is_mail(text: str) -> bool:
     return re.search(r"^(?:From|Received|Subject|MIME-Version): ?", text[:4_000], re.M) is not None
 
 

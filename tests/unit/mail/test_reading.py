@@ -14,6 +14,7 @@ from shared.mail.reading import (
     MOST_PARTS,
     Mailbox,
     Part,
+    header_pairs,
     read_mail,
 )
 
@@ -98,6 +99,19 @@ def test_a_file_name_is_a_name_and_no_path(disposition: str, name: str) -> None:
 def test_a_mail_nested_too_deeply_is_malformed(levels: int) -> None:
     with pytest.raises(MalformedPayload):
         read_mail(nested(levels))
+
+
+def test_a_hundred_thousand_boundaries_are_not_searched_one_by_one() -> None:
+    """Each would be looked for in the whole mail: minutes."""
+    named = b"".join(b"boundary=%d\n" % number for number in range(100_000))
+    with pytest.raises(MalformedPayload):
+        read_mail(b"Subject: a\n\n" + named)
+
+
+def test_a_head_of_megabytes_is_looked_at_only_at_its_top() -> None:
+    pairs = header_pairs(b"Received: us\n" + b"a: b\n" * 1_000_000 + b"\nWords")
+    assert pairs[0] == ("Received", "us")
+    assert len(pairs) == MOST_HEADERS
 
 
 def test_a_mail_of_too_many_parts_is_malformed() -> None:
