@@ -78,6 +78,9 @@ def go_on(due: Due, ports: Ports) -> str:
     delivery = ports.webhooks.delivery(due.subscription, due.delivery_id)
     if delivery is None or delivery.state != "pending":
         return "ended"
+    if delivery.next_at is not None and delivery.next_at > ports.clock.now():
+        # A schedule that came late, or stood before a replay: the next attempt has one of its own.
+        return "not due"
     return _attempt(subscription, delivery, ports)
 
 

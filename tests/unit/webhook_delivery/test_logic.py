@@ -88,6 +88,8 @@ def test_a_schedule_that_fires_twice_sends_once(world: World) -> None:
     begin(opened(), ports(world))
     ((_, payload),) = world.timer.scheduled.values()
     due = Due.model_validate(payload)
+    assert go_on(due, ports(world)) == "not due"
+    world.clock.advance(timedelta(minutes=1))
     assert go_on(due, ports(world)) == "delivered"
     assert go_on(due, ports(world)) == "ended"
 
@@ -139,6 +141,18 @@ def test_two_at_once_keep_one_attempt_and_set_one_schedule(world: World) -> None
     assert len(world.receivers.posts) == 2
     (kept,) = log(world)
     assert len(kept.attempts) == len(world.timer) == 1
+
+
+def test_a_replay_of_what_waits_begins_no_second_chain(world: World) -> None:
+    world.receivers.answers = [Answer(500)] * 3
+    begin(opened(), ports(world))
+    (kept,) = log(world)
+    world.webhooks.keep(begun_anew(kept))
+    go_on(Due(subscription="crm", delivery_id=kept.delivery_id), ports(world))
+    world.clock.advance(timedelta(minutes=1))
+    assert len(world.timer) == 2
+    assert pass_time(world, timedelta(0)) == ["pending", "not due"]
+    assert len(world.receivers.posts) == 3
 
 
 def test_a_replay_goes_out_again_under_its_id(world: World) -> None:
