@@ -82,6 +82,8 @@ class Mail(NamedTuple):
     text: str
     """Everything, history included."""
     parts: tuple[Part, ...]
+    known: dict[str, tuple[Mailbox, ...]]
+    """The mailboxes that were asked for: Python's parser takes milliseconds for a long list."""
 
     def header(self, name: str) -> str:
         """The first of that name, or an empty string."""
@@ -89,11 +91,14 @@ class Mail(NamedTuple):
 
     def mailboxes(self, name: str) -> list[Mailbox]:
         """Those of every header of that name; what is no address is left out."""
+        if name in self.known:
+            return list(self.known[name])
         found: list[Mailbox] = []
         left = LONGEST_ADDRESSES
         for value in self.headers.get(name, [])[:_MOST_OF_A_NAME]:
             found += _mailboxes(value[:left])
             left = max(0, left - len(value))
+        self.known[name] = tuple(found)
         return found
 
     def message_ids(self, name: str) -> tuple[str, ...]:
@@ -134,6 +139,7 @@ def read_mail(content: bytes) -> Mail:
         content_type=message.get_content_type(),
         text=_text(leaves) or _text_within(leaves),
         parts=tuple(_file(leaf.part) for leaf in leaves if not leaf.is_words),
+        known={},
     )
 
 
@@ -394,7 +400,14 @@ def _parsed(name: str, value: str) -> object:
         return None
 
 
+MOST_WORDS = 30
+"""To one address. Nobody is called by more, and Python's parser makes objects of each."""
+_PLAIN_ADDRESS = re.compile(r"[^\s<>@,;]{1,64}@[^\s<>@,;]{1,255}")
+
+
 def _mailboxes(value: str) -> list[Mailbox]:
+    if value.count(" ") > MOST_WORDS * (value.count("@") + 1):
+        return [Mailbox("", one) for one in _PLAIN_ADDRESS.findall(value)]
     header = _parsed("to", value)
     found: list[Mailbox] = []
     if not isinstance(header, AddressHeader):
@@ -402,7 +415,7 @@ def _mailboxes(value: str) -> list[Mailbox]:
     try:
         for one in header.addresses:
             address = clean(one.addr_spec).strip()
-            if re.fullmatch(r"[^\s<>@,;]{1,64}@[^\s<>@,;]{1,255}", address):
+            if _PLAIN_ADDRESS.fullmatch(address):
                 found.append(Mailbox(one_line(one.display_name)[:200], address))
     except _PARSER_BUGS:
         return found

@@ -101,6 +101,12 @@ def test_a_mail_nested_too_deeply_is_malformed(levels: int) -> None:
         read_mail(nested(levels))
 
 
+def test_a_name_of_a_thousand_words_is_none_and_its_address_is_read() -> None:
+    mail = read_mail(b"From: " + b"a b " * 900 + b"<ann@a.example>\n\nx")
+    assert mail.mailboxes("from") == [Mailbox("", "ann@a.example")]
+    assert mail.mailboxes("from") == [Mailbox("", "ann@a.example")]
+
+
 def test_a_hundred_thousand_boundaries_are_not_searched_one_by_one() -> None:
     """Each would be looked for in the whole mail: minutes."""
     named = b"".join(b"boundary=%d\n" % number for number in range(100_000))
