@@ -120,6 +120,7 @@ def test_a_part_that_tells_nothing_to_think_about_states_nothing(stores: Stores)
         "channel": "voice",
         "kind": "call",
         "attempt": 2,
+        "has_media": False,
     }
     assert read(stores, incoming).state is TouchpointState.RECEIVED
     record(stores, recording)
