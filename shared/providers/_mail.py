@@ -250,7 +250,8 @@ def to_ascii(address: str) -> str | None:
     return f"{local}@{known}" if local and known and len(local) + len(known) < 320 else None
 
 
-_ADDRESS = re.compile(r"[^\s<>()\[\]\"',;:@]+@[^\s<>()\[\]\"',;:@]+")
+_ADDRESS = re.compile(r"[^\s<>()\[\]\"',;:@]{1,64}@[^\s<>()\[\]\"',;:@]{1,255}")
+"""RFC 5321, 4.5.3.1. Without an end, a word without an @ would cost the square of its length."""
 
 
 def _is_proven(mail: "Mail", arrival: Arrival, sender: "Mailbox | None") -> bool:
