@@ -108,18 +108,36 @@ class Mail(NamedTuple):
     @property
     def date(self) -> datetime | None:
         """When it says it was written, in UTC; without a zone it is taken as UTC."""
-        header = _parsed("date", self.header("date"))
-        moment = header.datetime if isinstance(header, DateHeader) else None
-        if moment is None:
-            return None
-        try:
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-        except OverflowError:
-            return None
+        return _moment(self.header("date"))
+
+    def taken_in(self, server: re.Pattern[str]) -> datetime | None:
+        """When `server` says it took the mail in; None where another wrote the topmost Received.
+
+        Each server writes its own above those that are there (RFC 5321, 4.4).
+        """
+        told, _, at = self.header("received").rpartition(";")
+        return _moment(at) if server.search(told) else None
 
 
 _MOST_OF_A_NAME = 10
 """Headers of one name that are looked at; a sound mail has one."""
+
+_FRACTION = re.compile(r"(:[0-9]{2})\.[0-9]{1,9}\b")
+_ZONE = re.compile(r"( [+-][0-9]{2}):([0-9]{2})\b")
+
+
+def _moment(stated: str) -> datetime | None:
+    """Some servers write `04:43:24.518`, and some `-04:00`, as no mail should (RFC 5322, 3.3)."""
+    sound = _ZONE.sub(r"\1\2", _FRACTION.sub(r"\1", stated.strip()))
+    header = _parsed("date", sound)
+    moment = header.datetime if isinstance(header, DateHeader) else None
+    if moment is None:
+        return None
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        return None
+
 
 MESSAGE_ID = re.compile(r"<[^<>\s]{1,250}>")
 

@@ -32,7 +32,7 @@ from shared.domain.errors import (
     SendUnconfirmed,
     Unauthentic,
 )
-from shared.domain.touchpoint import Stop
+from shared.domain.touchpoint import Attachment, Message, Stop
 from shared.providers._form import FORM_TYPE, FORM_TYPES, FormField, digest, read_form
 from shared.providers._mail import (
     Arrival,
@@ -56,6 +56,7 @@ from shared.providers.base import (
     Fetch,
     HttpRequest,
     HttpResponse,
+    IfReadable,
     Observed,
     OneTimeProof,
     Payload,
@@ -77,6 +78,9 @@ NAME = "mailgun"
 HOSTS = {"us": "api.mailgun.net", "eu": "api.eu.mailgun.net"}
 MAIL_SERVER = re.compile(r"mx[a-z]\.(?:eu\.)?mailgun\.org(?: 1)?")
 """What its mail servers call themselves in Authentication-Results."""
+
+STORAGE = re.compile(r"https://[a-z0-9.-]{1,200}\.mailgun\.net/")
+"""Where `store` keeps mails and their files."""
 
 OLDEST = timedelta(hours=8, minutes=15)
 NEWEST = timedelta(minutes=5)
@@ -157,6 +161,24 @@ class Event(Payload):
         return _text(headers, name) if isinstance(headers, dict) else ""
 
 
+class Stored(Payload):
+    """A file that Mailgun keeps for three days, at an address that wants the API key."""
+
+    url: Text = ""
+    name: Text = ""
+    content_type: Text = Field(default="", alias="content-type")
+    size: IfReadable[Annotated[int, Field(ge=0)]] = None
+
+    @property
+    def attachment(self) -> Attachment:
+        return Attachment(
+            name=self.name[:255],
+            content_type=self.content_type[:255] or "application/octet-stream",
+            size=self.size,
+            provider_reference=self.url,
+        )
+
+
 class Answer(Payload):
     id: str = Field(pattern=r"^[!-~]{1,256}$")
 
@@ -166,6 +188,7 @@ class Mailgun(Provider[MailgunSecret]):
     secret_type = MailgunSecret
     lacks = frozenset({"choices", "files"})
     largest_body = 10 * MEGABYTE
+    media_hosts = ("*.mailgun.net",)
     refusals = REFUSALS
     stops = STOPS
 
@@ -207,13 +230,20 @@ class Mailgun(Provider[MailgunSecret]):
             "v:send_key": message.send_key,
             "v:account": account,
         }
-        login = b64encode(f"api:{secret.api_key}".encode()).decode()
         return HttpRequest(
             method="POST",
             url=f"https://{HOSTS[secret.region]}/v3/{secret.domain}/messages",
-            headers={"authorization": f"Basic {login}", "content-type": FORM_TYPE},
+            headers={"authorization": _login(secret), "content-type": FORM_TYPE},
             body=urlencode(form).encode(),
         )
+
+    def media(self, attachment: Attachment, secret: MailgunSecret) -> HttpRequest | None:
+        """What `store` kept: the address is itself the reference."""
+        url = attachment.provider_reference or ""
+        if not STORAGE.match(url):
+            return None
+        headers = {"authorization": _login(secret)}
+        return HttpRequest(method="GET", url=url, headers=headers, body=b"")
 
     def receipt(self, response: HttpResponse) -> str:
         if response.status == 200:
@@ -233,6 +263,10 @@ class Mailgun(Provider[MailgunSecret]):
                 reason=self.refusals.get(code, "unknown"),
             )
         raise SendUnconfirmed(f"Mailgun answered HTTP {code}")
+
+
+def _login(secret: MailgunSecret) -> str:
+    return "Basic " + b64encode(f"api:{secret.api_key}".encode()).decode()
 
 
 def _bracketed(message_id: str) -> str:
@@ -339,7 +373,23 @@ def _received(
         is_spam=mail.header("x-mailgun-sflag").lower() == "yes",
     )
     in_reply_to = next(iter(mail.message_ids("in-reply-to")), None)
-    return mail_touchpoint(mail, arrival, own=secret.own, raw=raw, in_reply_to=in_reply_to)
+    observed = mail_touchpoint(mail, arrival, own=secret.own, raw=raw, in_reply_to=in_reply_to)
+    return _with_what_is_stored(observed, _json(_field(form, "attachments")))
+
+
+def _with_what_is_stored(observed: Observed, listed: JsonValue) -> Observed:
+    """`store(notify="…")` tells where the files lie, instead of sending them."""
+    stored = [
+        read_model(Stored, one)
+        for one in (listed if isinstance(listed, list) else ())
+        if isinstance(one, dict)
+    ]
+    files = tuple(one.attachment for one in stored if STORAGE.match(one.url))
+    content = observed.touchpoint.content
+    if observed.files or not files or not isinstance(content, Message):
+        return observed
+    content = content.model_copy(update={"attachments": files})
+    return observed._replace(touchpoint=observed.touchpoint.model_copy(update={"content": content}))
 
 
 def _field(form: Mapping[str, FormField], name: str) -> str:

@@ -73,6 +73,8 @@ if TYPE_CHECKING:
 
 NAME = "postmark"
 API = "https://api.postmarkapp.com/email"
+MAIL_SERVER = re.compile(r"\bby [a-z0-9.-]+\.inbound\.postmarkapp\.com\b")
+"""What took a mail in writes so, and when: it may be tried for hours after that."""
 LONGEST_METADATA = 80
 """Characters of one value."""
 
@@ -310,7 +312,7 @@ def _received(
         provider=NAME,
         account=account,
         carriers_id=incoming.message_id,
-        arrived=received_at,
+        arrived=believable(mail.taken_in(MAIL_SERVER), received_at),
         received_at=received_at,
         envelope_sender=return_path.strip("<> ") if return_path is not None else None,
         dmarc=None,

@@ -79,6 +79,8 @@ NEWEST = timedelta(minutes=5)
 A repetition is a duplicate whenever it comes; but a request caught long ago must not bring back a
 person who has been erased since.
 """
+MAIL_SERVER = re.compile(r"\bby mx[a-z0-9.-]*\.sendgrid\.net\b")
+"""What took a mail in writes so, and when: it may be tried for days after that."""
 SPAM = 5.0
 """SpamAssassin's own threshold (`required_score`). There is a score only where it was switched on.
 """
@@ -308,7 +310,7 @@ def _received(
         provider=NAME,
         account=account,
         carriers_id=digest(fields),
-        arrived=received_at,
+        arrived=believable(mail.taken_in(MAIL_SERVER), received_at),
         received_at=received_at,
         envelope_sender=sender if isinstance(sender, str) else None,
         dmarc="pass" if proven else None,

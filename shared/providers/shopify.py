@@ -359,22 +359,30 @@ _KEY = "%Y-%m-%dT%H:%M:%SZ"
 class MarketingConsent(Payload):
     state: IfReadable[Text] = None
     consent_updated_at: IfReadable[Moment] = None
+    updated_at: IfReadable[Moment] = None
+    """WhatsApp's name for the same."""
+
+    @property
+    def since(self) -> datetime | None:
+        return self.consent_updated_at or self.updated_at
 
 
 class Consenting(Told):
-    """What a customer allowed, by mail and by text message."""
+    """What a customer allowed, by mail, by text message and by WhatsApp."""
 
     email_marketing_consent: IfReadable[MarketingConsent] = None
     sms_marketing_consent: IfReadable[MarketingConsent] = None
+    whats_app_marketing_consent: IfReadable[MarketingConsent] = None
 
     def consents(self, at: datetime) -> Mapping[str, Content]:
         """`at` is when it happened: not all say since when somebody consents."""
         told = {
             Channel.EMAIL: self.email_marketing_consent,
             Channel.SMS: self.sms_marketing_consent,
+            Channel.WHATSAPP: self.whats_app_marketing_consent,
         }
         return {
-            f"{self.person.id}:{channel}:{one.state}:{one.consent_updated_at or at:{_KEY}}": (
+            f"{self.person.id}:{channel}:{one.state}:{one.since or at:{_KEY}}": (
                 ConsentStatement(purpose="marketing", channel=channel, state=CONSENTS[one.state])
             )
             for channel, one in told.items()
@@ -404,15 +412,20 @@ class CustomerBody(Consenting):
 
 
 class ConsentBody(Consenting):
-    """Of one channel: the topic of mail says `customer_id` and `email_address`, the other `id`."""
+    """Of one channel: mail says `customer_id` and `email_address`, WhatsApp `phone_number`, text
+    messages `id` and `phone`.
+    """
 
     id: IfReadable[Number] = None
     customer_id: IfReadable[Number] = None
     email_address: IfReadable[Written] = None
+    phone_number: IfReadable[Written] = None
 
     @property
     def person(self) -> Customer:
-        return Customer(id=self.customer_id or self.id, email=self.email_address)
+        return Customer(
+            id=self.customer_id or self.id, email=self.email_address, phone=self.phone_number
+        )
 
     def content(self, topic: str, at: datetime) -> Content:
         """Where the customer said neither yes nor no."""
@@ -472,6 +485,7 @@ TOPICS: Mapping[str, type[Told]] = {
     "customers/disable": CustomerBody,
     "customers_email_marketing_consent/update": ConsentBody,
     "customers_marketing_consent/update": ConsentBody,
+    "customers_whats_app_marketing_consent/update": ConsentBody,
     **dict.fromkeys(PRIVACY, PrivacyBody),
 }
 """How the body of each topic is read. Any other is kept as Unsupported."""
@@ -481,6 +495,7 @@ TELLING_OF_CONSENT = frozenset(
         "customers/create",
         "customers_email_marketing_consent/update",
         "customers_marketing_consent/update",
+        "customers_whats_app_marketing_consent/update",
     }
 )
 """Every other customer topic would repeat the same statement with each change of an address."""

@@ -1,5 +1,6 @@
 """Mails as nobody should write them."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -273,3 +274,30 @@ def test_a_file_is_of_a_type_that_a_header_can_hold(stated: str, kept: str | Non
     content = multipart("mixed", f"Content-Type: {stated}; name=a\n\nfile")
     (part,) = read_mail(content).parts
     assert part.content_type == (kept or stated.lower())
+
+
+@pytest.mark.parametrize(
+    ("stated", "minute"),
+    [
+        ("Sun, 22 Nov 2026 11:58:00 +0100", "10:58"),
+        ("Sun, 22 Nov 2026 11:58:00.518 +0000 (UTC)", "11:58"),
+        ("Sun, 22 Nov 2026 11:58:00 -04:00", "15:58"),
+        ("Sun, 22 Nov 2026 11:58:00 -0000", "11:58"),
+    ],
+)
+def test_a_date_is_read_as_real_servers_write_it(stated: str, minute: str) -> None:
+    written = read_mail(f"Date: {stated}\n\n".encode()).date
+    assert written is not None
+    assert f"{written:%H:%M}" == minute
+
+
+SERVER = re.compile(r"\bby mx\.carrier\.example\b")
+OURS = "from a by mx.carrier.example with ESMTP; Sun, 22 Nov 2026 11:58:00 +0000"
+THEIRS = "from b by mx.sender.example with ESMTP; Sun, 22 Nov 2026 08:00:00 +0000"
+
+
+def test_only_the_server_that_wrote_last_says_when_a_mail_came() -> None:
+    mail = read_mail(f"Received: {OURS}\nReceived: {THEIRS}\n\n".encode())
+    assert mail.taken_in(SERVER) == datetime(2026, 11, 22, 11, 58, tzinfo=UTC)
+    for headers in (f"Received: {THEIRS}\nReceived: {OURS}\n", "Received: by x\n", ""):
+        assert read_mail(f"{headers}\n".encode()).taken_in(SERVER) is None

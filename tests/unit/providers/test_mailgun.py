@@ -1,6 +1,7 @@
 """Mailgun: a signature that covers a time and a token, and nothing of what it stands beside."""
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -21,7 +22,15 @@ from shared.domain.errors import (
 from shared.domain.identity import Proof
 from shared.domain.model import derived_id
 from shared.domain.sending import MessageClass, OutboundMessage
-from shared.domain.touchpoint import Channel, DeliveryStatus, Stop, Touchpoint, touchpoint_id
+from shared.domain.touchpoint import (
+    Attachment,
+    Channel,
+    DeliveryStatus,
+    Message,
+    Stop,
+    Touchpoint,
+    touchpoint_id,
+)
 from shared.providers.base import HttpResponse, WebhookRequest
 from shared.providers.mailgun import NEWEST, OLDEST, PROVIDER, MailgunSecret
 from tests.unit.providers.fixtures import NOW, SECRETS, cases, fetch, other_secret, received
@@ -215,6 +224,29 @@ def test_files_come_in_their_order() -> None:
     [seen] = PROVIDER.parse(sent(FILES), SECRET, NOW)
     assert [file.attachment.name for file in seen.files] == ["box.png", "facture é.pdf"]
     assert seen.files[0].content == b"\x89PNG\r\n\x1a\n\x00\xff"
+
+
+def test_what_mailgun_stores_is_fetched_with_the_login_and_only_from_there() -> None:
+    [seen] = PROVIDER.parse(sent(CASES["stored"].call), SECRET, NOW)
+    content = seen.touchpoint.content
+    assert isinstance(content, Message)
+    request = PROVIDER.media(content.attachments[0], SECRET)
+    assert request is not None
+    assert request.url == content.attachments[0].provider_reference
+    login = b64encode(f"api:{SECRET.api_key}".encode()).decode()
+    assert request.headers == {"authorization": f"Basic {login}"}
+    for elsewhere in ("https://mailgun.net.example/a", "http://storage.mailgun.net/a", None):
+        assert PROVIDER.media(Attachment(provider_reference=elsewhere), SECRET) is None
+
+
+@pytest.mark.parametrize(
+    "listed",
+    ["", "none", "{}", "[1]", '[{"name": "a"}]', '[{"url": "https://elsewhere.example/a"}]'],
+)
+def test_files_that_lie_nowhere_are_left_out(listed: str) -> None:
+    content = mail([["From", "ann@example.org"]], attachments=listed).content
+    assert isinstance(content, Message)
+    assert content.attachments == ()
 
 
 def test_a_form_of_too_many_fields_is_refused() -> None:
