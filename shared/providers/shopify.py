@@ -300,11 +300,25 @@ class ReturnedOrder(Payload):
     id: IfReadable[Number] = None
 
 
+class ReturnedItem(Payload):
+    customer_note: IfReadable[Annotated[Text, Field(max_length=1000)]] = None
+    return_reason: IfReadable[Annotated[Text, Field(max_length=200)]] = None
+
+
+class Decline(Payload):
+    note: IfReadable[Annotated[Text, Field(max_length=1000)]] = None
+    reason: IfReadable[Annotated[Text, Field(max_length=200)]] = None
+
+
 class ReturnBody(Told):
-    """A return by its topic: the body's own status is missing from some of them."""
+    """A return by its topic: the body's own status is missing from some of them.
+
+    Its number is its id: only the topics that request and approve one say what it is called.
+    """
 
     id: Number
-    name: IfReadable[Annotated[Text, Field(max_length=100)]] = None
+    return_line_items: Annotated[list[IfReadable[ReturnedItem]], BeforeValidator(as_list)] = []
+    decline: IfReadable[Decline] = None
     returned_order: Annotated[IfReadable[ReturnedOrder], Field(alias="order")] = None
 
     @property
@@ -313,10 +327,20 @@ class ReturnBody(Told):
 
     def content(self, topic: str, at: datetime) -> Content:
         status = RETURN_STATUSES.get(topic)
-        number = _number(self.name or "") or f"return-{self.id}"
+        number = f"return-{self.id}"
         if status is None:
             return _event(topic.replace("/", "_"), {"return": number})
-        return GoodsReturn.model_validate({"number": number, "status": status, "version_at": at})
+        return GoodsReturn.model_validate(
+            {"number": number, "status": status, "version_at": at, "reason": self.reason}
+        )
+
+    @property
+    def reason(self) -> str | None:
+        """Why it was declined, or what the person wrote beside the first thing they return."""
+        told = [one.customer_note or one.return_reason for one in self.return_line_items if one]
+        if self.decline:
+            told = [self.decline.note or self.decline.reason]
+        return next(filter(None, told), None)
 
 
 class CheckoutBody(Told):
