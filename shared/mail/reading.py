@@ -419,12 +419,12 @@ def _parsed(name: str, value: str) -> object:
 
 
 MOST_WORDS = 30
-"""To one address. Nobody is called by more, and Python's parser makes objects of each."""
+"""And commas, to one address. Python's parser makes objects of each, and nobody has so many."""
 _PLAIN_ADDRESS = re.compile(r"[^\s<>@,;]{1,64}@[^\s<>@,;]{1,255}")
 
 
 def _mailboxes(value: str) -> list[Mailbox]:
-    if value.count(" ") > MOST_WORDS * (value.count("@") + 1):
+    if sum(map(value.count, " ,;")) > MOST_WORDS * (value.count("@") + 1):
         return [Mailbox("", one) for one in _PLAIN_ADDRESS.findall(value)]
     header = _parsed("to", value)
     found: list[Mailbox] = []
