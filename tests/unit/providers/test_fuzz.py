@@ -16,7 +16,7 @@ from tests.fuzz.laws import Subject
 from tests.fuzz.mutations import mutated, with_other_head
 from tests.fuzz.work import REGRESSIONS, body_number, broken_by, regression, requests_of
 
-BODIES = 300
+BODIES = 100
 each_provider = pytest.mark.parametrize("name", provider_names())
 
 
