@@ -77,5 +77,5 @@ def test_a_long_history_costs_no_more_than_a_short_one(figures: dict[str, Any]) 
 
 
 def test_every_goal_is_judged(figures: dict[str, Any]) -> None:
-    assert len(figures["goals"]) == len(FUNCTIONS) + 6
+    assert len(figures["goals"]) == len(FUNCTIONS) + 7
     assert all(isinstance(one["met"], bool) for one in figures["goals"])

@@ -341,7 +341,7 @@ def garbled(request: WebhookRequest, data: st.DataObject) -> bytes:
 
 @pytest.mark.parametrize("name", [name for name in provider_names() if (FIXTURES / name).exists()])
 @settings(
-    max_examples=100,
+    max_examples=30,
     deadline=None,
     derandomize=True,
     database=None,
