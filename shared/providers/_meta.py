@@ -16,8 +16,6 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from shared.domain.errors import (
     MalformedPayload,
-    SendDelayed,
-    SendRefused,
     SendUnconfirmed,
     Unauthentic,
 )
@@ -144,19 +142,8 @@ class MetaProvider(Provider[MetaSecretT]):
             except MalformedPayload:
                 raise SendUnconfirmed(f"{self.title} took the message and gave no id") from None
         code = self._code(response.body)
-        is_refusal = 400 <= response.status < 500
-        if response.status in {429, 503} or (is_refusal and code in self.too_fast):
-            raise SendDelayed(
-                f"{self.title} took nothing: HTTP {response.status}, code {code}",
-                retry_after=_wait(response),
-            )
-        if is_refusal:
-            raise SendRefused(
-                f"{self.title} refused: code {code}",
-                code=code,
-                reason=self.refusals.get(code, "unknown"),
-            )
-        raise SendUnconfirmed(f"{self.title} answered HTTP {response.status}, code {code}")
+        is_busy = 400 <= response.status < 500 and code in self.too_fast
+        self.not_taken(response, code, is_busy=is_busy, wait=_wait(response))
 
     def _code(self, body: bytes) -> str:
         """Meta's code, or code and subcode where `refusals` knows the pair; `unknown` for none."""

@@ -615,7 +615,8 @@ def _named(told: Interaction) -> dict[str, JsonValue]:
 
 def _action_times(document: JsonValue) -> list[str]:
     actions = document.get("actions") if isinstance(document, dict) else None
-    found = [one.get("action_ts") for one in actions or [] if isinstance(one, dict)]  # type: ignore[union-attr]
+    known = actions if isinstance(actions, list) else []
+    found = [one.get("action_ts") for one in known if isinstance(one, dict)]
     return [one for one in found if isinstance(one, str)]
 
 

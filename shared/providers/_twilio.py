@@ -18,8 +18,6 @@ from pydantic import AwareDatetime, Field, JsonValue, StringConstraints
 
 from shared.domain.errors import (
     MalformedPayload,
-    SendDelayed,
-    SendRefused,
     SendUnconfirmed,
     Unauthentic,
 )
@@ -44,7 +42,6 @@ from shared.providers.base import (
     believable,
     read_json,
     read_model,
-    retry_after,
     same,
 )
 
@@ -88,6 +85,7 @@ class StreamEvent(Payload):
 class TwilioProduct(Provider[SecretT]):
     """`SecretT` is a TwilioAccount."""
 
+    title = "Twilio"
     largest_body = 200_000
     media_hosts = (API_HOST,)
     """A medium redirects to a content network, which must not see the login."""
@@ -105,19 +103,7 @@ class TwilioProduct(Provider[SecretT]):
                 return read_model(Answer, read_json(response.body)).sid
             except MalformedPayload:
                 raise SendUnconfirmed("Twilio took it and gave no id") from None
-        code = _error_code(response.body)
-        if response.status in {429, 503}:
-            raise SendDelayed(
-                f"Twilio took nothing: HTTP {response.status}, code {code}",
-                retry_after=retry_after(response),
-            )
-        if 400 <= response.status < 500:
-            raise SendRefused(
-                f"Twilio refused: code {code}",
-                code=code,
-                reason=self.refusals.get(code, "unknown"),
-            )
-        raise SendUnconfirmed(f"Twilio answered HTTP {response.status}, code {code}")
+        self.not_taken(response, _error_code(response.body))
 
     def media(self, attachment: Attachment, secret: SecretT) -> HttpRequest | None:
         """Accounts may ask for a login to their media; to the others it does no harm."""

@@ -24,6 +24,7 @@ from typing import (
     Generic,
     Literal,
     NamedTuple,
+    NoReturn,
     TypeVar,
     get_args,
 )
@@ -44,6 +45,9 @@ from shared.domain.errors import (
     MissingSecret,
     PasserelleError,
     RefusalReason,
+    SendDelayed,
+    SendRefused,
+    SendUnconfirmed,
     TooLarge,
     UnknownProvider,
 )
@@ -279,6 +283,8 @@ class Provider(Generic[SecretT]):
     """
 
     name: ClassVar[str]
+    title: ClassVar[str] = ""
+    """What people call it, in the reasons that agents read; of those that can send."""
     secret_type: type[SecretT]
     largest_body: ClassVar[int] = 5 * MEGABYTE
     longest_text: ClassVar[int] = 4096
@@ -398,6 +404,29 @@ class Provider(Generic[SecretT]):
         Raises MalformedPayload.
         """
         return None
+
+    def not_taken(
+        self,
+        response: HttpResponse,
+        code: str,
+        *,
+        is_busy: bool = False,
+        wait: timedelta | None = None,
+    ) -> NoReturn:
+        """Raise what an answer without a receipt means; `code` is the provider's own.
+
+        `is_busy` where the code says so and the status does not; `wait` where it is not the
+        `Retry-After` that says how long.
+        """
+        told = f"HTTP {response.status}, code {code}"
+        if response.status in {429, 503} or is_busy:
+            raise SendDelayed(
+                f"{self.title} took nothing: {told}", retry_after=wait or retry_after(response)
+            )
+        if 400 <= response.status < 500:
+            reason = self.refusals.get(code, "unknown")
+            raise SendRefused(f"{self.title} refused: code {code}", code=code, reason=reason)
+        raise SendUnconfirmed(f"{self.title} answered {told}")
 
     def read_secret(self, content: Mapping[str, Any] | None, name: str = "") -> SecretT:
         """Validate the secret; the error says which and what is missing, never what it held.

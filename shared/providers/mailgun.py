@@ -27,8 +27,6 @@ from pydantic import Field, JsonValue
 from shared.domain.errors import (
     MalformedPayload,
     RefusalReason,
-    SendDelayed,
-    SendRefused,
     SendUnconfirmed,
     Unauthentic,
 )
@@ -65,7 +63,6 @@ from shared.providers.base import (
     believable,
     read_json,
     read_model,
-    retry_after,
     same,
 )
 
@@ -185,6 +182,7 @@ class Answer(Payload):
 
 class Mailgun(Provider[MailgunSecret]):
     name = NAME
+    title = "Mailgun"
     secret_type = MailgunSecret
     lacks = frozenset({"choices", "files"})
     largest_body = 10 * MEGABYTE
@@ -251,18 +249,7 @@ class Mailgun(Provider[MailgunSecret]):
                 return _bracketed(read_model(Answer, read_json(response.body)).id)
             except MalformedPayload:
                 raise SendUnconfirmed("Mailgun took the message and gave no id") from None
-        code = str(response.status)
-        if response.status in {429, 503}:
-            raise SendDelayed(
-                f"Mailgun took nothing: HTTP {code}", retry_after=retry_after(response)
-            )
-        if 400 <= response.status < 500:
-            raise SendRefused(
-                f"Mailgun refused: HTTP {code}",
-                code=code,
-                reason=self.refusals.get(code, "unknown"),
-            )
-        raise SendUnconfirmed(f"Mailgun answered HTTP {code}")
+        self.not_taken(response, str(response.status))
 
 
 def _login(secret: MailgunSecret) -> str:

@@ -22,8 +22,6 @@ from pydantic import Field, JsonValue
 from shared.domain.errors import (
     MalformedPayload,
     RefusalReason,
-    SendDelayed,
-    SendRefused,
     SendUnconfirmed,
     Unauthentic,
 )
@@ -60,7 +58,6 @@ from shared.providers.base import (
     believable,
     read_json,
     read_model,
-    retry_after,
 )
 
 # What takes a webhook in sends nothing.
@@ -166,6 +163,7 @@ class Event(Payload):
 
 class SendGrid(Provider[SendGridSecret]):
     name = NAME
+    title = "SendGrid"
     secret_type = SendGridSecret
     lacks = frozenset({"choices", "files"})
     largest_body = 10 * MEGABYTE
@@ -220,17 +218,7 @@ class SendGrid(Provider[SendGridSecret]):
             if message_id := headers.get("x-message-id", "").strip():
                 return message_id
             raise SendUnconfirmed("SendGrid took the message and gave no id")
-        code = _error_code(response)
-        if response.status in {429, 503}:
-            raise SendDelayed(
-                f"SendGrid took nothing: HTTP {response.status}",
-                retry_after=retry_after(response),
-            )
-        if 400 <= response.status < 500:
-            raise SendRefused(
-                f"SendGrid refused: {code}", code=code, reason=self.refusals.get(code, "unknown")
-            )
-        raise SendUnconfirmed(f"SendGrid answered HTTP {response.status}")
+        self.not_taken(response, _error_code(response))
 
 
 # Proof

@@ -201,7 +201,11 @@ def _check_medium(body: dict[str, Any]) -> None:
 
 
 def _is_linked(medium: object) -> TypeGuard[dict[str, Any]]:
-    return text(medium, "link", 2048) and str(medium["link"]).startswith("https://")  # type: ignore[index]
+    return (
+        isinstance(medium, dict)
+        and text(medium, "link", 2048)
+        and str(medium["link"]).startswith("https://")
+    )
 
 
 def _check_interactive(body: dict[str, Any]) -> None:
