@@ -16,12 +16,7 @@ from infra.constructs.functions import FUNCTIONS, FunctionShape, JourneyFunction
 from infra.constructs.http_api import Agents, HttpApi
 from infra.constructs.journey import STEPS, TouchpointJourney
 from infra.constructs.options import Options
-from infra.constructs.secrets import (
-    PreferenceSecret,
-    PrivacySecret,
-    ProviderSecrets,
-    WebhookSecret,
-)
+from infra.constructs.secrets import DrawnSecret, ProviderSecrets
 from infra.constructs.storage import RawBucket, Tables
 from infra.constructs.timers import Timers
 from infra.constructs.webhooks import WebhookRules
@@ -71,12 +66,13 @@ class PasserelleStack(Stack):
             names=[*options.providers, *self.account_secrets],
             production=options.production,
         )
-        self.preference_secret = PreferenceSecret(self, "preference_secret", prefix=prefix)
-        self.webhook_secret = WebhookSecret(
-            self, "webhook_secret", prefix=prefix, production=options.production
-        )
-        self.privacy_secret = PrivacySecret(
-            self, "privacy_secret", prefix=prefix, production=options.production
+        self.preference_secret, self.webhook_secret, self.privacy_secret = (
+            DrawnSecret(self, path, name=name, prefix=prefix, production=options.production)
+            for path, name in (
+                ("preference_secret", "preferences"),
+                ("webhook_secret", "webhooks"),
+                ("privacy_secret", "privacy"),
+            )
         )
         self.bus = Bus(self, "bus", bus_name=prefix)
         self.timers = Timers(

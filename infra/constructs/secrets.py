@@ -1,7 +1,8 @@
-"""The secrets: of the providers a company uses, of accounts with their own, and two of ours."""
+"""The secrets: of the providers a company uses, of accounts with their own, and three of ours."""
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
 from aws_cdk import RemovalPolicy, SecretValue
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -17,80 +18,62 @@ def provider_names(folder: Path = PROVIDERS) -> list[str]:
     return sorted(file.stem for file in folder.glob("[a-z]*.py") if file.stem != "base")
 
 
-class PrivacySecret(Construct):
-    """The key of the digests in the proofs of erasure. Nobody needs to know it, so it is drawn."""
+class Drawn(NamedTuple):
+    """A key of ours. Nobody needs to know it, so it is drawn when the stack is made."""
+
+    description: str
+    rotated: str
+    """Why Secrets Manager does not rotate it."""
+    is_kept: bool
+    """Whether it outlives the stack in production."""
+    template: str = "{}"
+
+
+DRAWN = {
+    "preferences": Drawn(
+        "Signs the links to the preference page",
+        # The present one goes under `previous`: the links that are about still hold.
+        "Links are about for a year; a person replaces it, and keeps the previous key.",
+        is_kept=False,
+        template='{"id": "k1"}',
+    ),
+    "privacy": Drawn(
+        "What makes the proof of an erasure lead back to nobody",
+        "With another key no proof would be recognised, and no backup erased again.",
+        is_kept=True,
+    ),
+    "webhooks": Drawn(
+        "Signs the webhooks that the company's own systems receive",
+        # Each subscription's own secret derives from it.
+        "Each subscription's own secret is rotated, by the API, with a day of overlap.",
+        is_kept=True,
+    ),
+}
+
+
+class DrawnSecret(Construct):
+    """One of `DRAWN`, by its name."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, prefix: str, production: bool
+        self, scope: Construct, construct_id: str, *, name: str, prefix: str, production: bool
     ) -> None:
         super().__init__(scope, construct_id)
+        drawn = DRAWN[name]
+        stays = drawn.is_kept and production
         self.secret = secretsmanager.Secret(
             self,
             "secret",
-            secret_name=f"{prefix}/privacy",
-            description="What makes the proof of an erasure lead back to nobody",
+            secret_name=f"{prefix}/{name}",
+            description=drawn.description,
             generate_secret_string=secretsmanager.SecretStringGenerator(
-                secret_string_template="{}",
+                secret_string_template=drawn.template,
                 generate_string_key="key",
                 password_length=64,
                 exclude_punctuation=True,
             ),
-            removal_policy=RemovalPolicy.RETAIN if production else RemovalPolicy.DESTROY,
+            removal_policy=RemovalPolicy.RETAIN if stays else RemovalPolicy.DESTROY,
         )
-        reason = "With another key no proof would be recognised, and no backup erased again."
-        acknowledge(self.secret, {"SMG4": reason})
-
-
-class WebhookSecret(Construct):
-    """The key from which each subscription's signing secret derives. Nobody needs to know it.
-
-    To replace it is to rotate every subscription's secret at once.
-    """
-
-    def __init__(
-        self, scope: Construct, construct_id: str, *, prefix: str, production: bool
-    ) -> None:
-        super().__init__(scope, construct_id)
-        self.secret = secretsmanager.Secret(
-            self,
-            "secret",
-            secret_name=f"{prefix}/webhooks",
-            description="Signs the webhooks that the company's own systems receive",
-            generate_secret_string=secretsmanager.SecretStringGenerator(
-                secret_string_template="{}",
-                generate_string_key="key",
-                password_length=64,
-                exclude_punctuation=True,
-            ),
-            removal_policy=RemovalPolicy.RETAIN if production else RemovalPolicy.DESTROY,
-        )
-        reason = "Each subscription's own secret is rotated, by the API, with a day of overlap."
-        acknowledge(self.secret, {"SMG4": reason})
-
-
-class PreferenceSecret(Construct):
-    """The key that signs the links to people's preferences. Nobody needs to know it.
-
-    To replace it, put the present one under `previous`: the links that are about still hold.
-    """
-
-    def __init__(self, scope: Construct, construct_id: str, *, prefix: str) -> None:
-        super().__init__(scope, construct_id)
-        self.secret = secretsmanager.Secret(
-            self,
-            "secret",
-            secret_name=f"{prefix}/preferences",
-            description="Signs the links to the preference page",
-            generate_secret_string=secretsmanager.SecretStringGenerator(
-                secret_string_template='{"id": "k1"}',
-                generate_string_key="key",
-                password_length=64,
-                exclude_punctuation=True,
-            ),
-            removal_policy=RemovalPolicy.DESTROY,
-        )
-        reason = "Links are about for a year; a person replaces it, and keeps the previous key."
-        acknowledge(self.secret, {"SMG4": reason})
+        acknowledge(self.secret, {"SMG4": drawn.rotated})
 
 
 class ProviderSecrets(Construct):

@@ -4,14 +4,13 @@ The address may come out of a request's body, so it is not believed: https alone
 provider, never at an address of a network that is not public.
 """
 
-import socket
 from collections.abc import Callable, Collection
-from ipaddress import ip_address
 from time import monotonic
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import urllib3
 
+from shared.adapters import public_hosts
 from shared.domain.errors import MediumElsewhere, MediumTooLarge, MediumUnreachable
 from shared.providers.base import HttpRequest, HttpResponse
 
@@ -23,15 +22,6 @@ _PIECE = 64 * 1024
 _TIMEOUT = urllib3.Timeout(connect=3, read=10)
 _NOT_ENCODED = {"accept-encoding": "identity"}
 """A small answer that unpacks to a large one would be read until it passes the limit."""
-
-Resolve = Callable[[str], Collection[str]]
-"""A host's addresses. Raises OSError."""
-
-
-def resolve(host: str) -> Collection[str]:
-    # A function outside of a private network has no IPv6.
-    found = socket.getaddrinfo(host, 443, family=socket.AF_INET, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(one[4][0]) for one in found))
 
 
 def lies_at(url: str, hosts: Collection[str]) -> bool:
@@ -52,7 +42,7 @@ class HttpMedia:
         self,
         *,
         gateway: str = "",
-        resolve: Resolve = resolve,
+        resolve: public_hosts.Resolve = public_hosts.resolve,
         elapsed: Callable[[], float] = monotonic,
         trusted: str | None = None,
     ) -> None:
@@ -97,28 +87,17 @@ class HttpMedia:
             raise MediumUnreachable("the connection failed") from None
 
     def is_public(self, address: str) -> bool:
-        found = ip_address(address)
-        return found.is_global and not found.is_multicast
+        return public_hosts.is_public(address)
 
     def _pool(self, host: str) -> urllib3.HTTPSConnectionPool:
-        """Connections to the very address that was looked at: asked again, a name may have another.
-
-        Its certificate is still the name's.
-        """
         try:
-            addresses = self._resolve(host)
+            address = public_hosts.public_address(self._resolve(host), self.is_public)
         except OSError:
             raise MediumUnreachable("its host has no address") from None
-        if not addresses or not all(map(self.is_public, addresses)):
-            raise MediumElsewhere("it lies in a network that is not public")
-        return urllib3.HTTPSConnectionPool(
-            next(iter(addresses)),
-            self.port,
-            server_hostname=host,
-            assert_hostname=host,
-            ca_certs=self._trusted,
-            retries=False,
-            timeout=_TIMEOUT,
+        except public_hosts.NotPublic:
+            raise MediumElsewhere("it lies in a network that is not public") from None
+        return public_hosts.connections(
+            host, address, port=self.port, timeout=_TIMEOUT, trusted=self._trusted
         )
 
     def _read(

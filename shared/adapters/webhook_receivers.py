@@ -1,18 +1,16 @@
 """A POST to a system of the company, wherever on the public internet that is.
 
 Whoever may make a subscription chooses the address, so it must not lead to where only this function
-can go: every address behind the name must be public, and the connection goes to the one that was
-looked at. A redirect is no answer.
+can go (`public_hosts`). A redirect is no answer.
 """
 
-import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import urllib3
 
+from shared.adapters import public_hosts
 from shared.adapters.haste import started
 from shared.domain.webhook import Answer, headers
 from shared.providers.base import HttpResponse, retry_after
@@ -24,7 +22,8 @@ that ran out of its own time would keep no attempt, and make none after it.
 """
 _LARGEST_ANSWER = 64 * 1024
 """Bytes that are read before the connection is dropped. What the answer says is not used."""
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_NEARBY = "127.0.0.1"
+_LOOPBACK = {_NEARBY, "localhost", "::1"}
 
 
 class HttpWebhookReceivers:
@@ -47,7 +46,8 @@ class HttpWebhookReceivers:
         parts = urlsplit(url)
         local = self._loopback and parts.hostname in _LOOPBACK
         try:
-            address = "127.0.0.1" if local else _public_address(parts.hostname or "", parts.port)
+            host = parts.hostname or ""
+            address = _NEARBY if local else public_hosts.public_address(public_hosts.resolve(host))
             with _pool(url, address, plain=local and parts.scheme == "http") as pool:
                 answer = pool.request(
                     "POST",
@@ -60,7 +60,7 @@ class HttpWebhookReceivers:
                 )
                 answer.read(_LARGEST_ANSWER)
                 answer.close()
-        except _NotPublic:
+        except public_hosts.NotPublic:
             return Answer(None, error="its address is not public")
         except (OSError, UnicodeError):
             return Answer(None, error="its name is not known")
@@ -75,34 +75,11 @@ class HttpWebhookReceivers:
         return Answer(answer.status, asked)
 
 
-class _NotPublic(Exception):
-    pass
-
-
-def _public_address(host: str, port: int | None) -> str:
-    """Raises _NotPublic where any address of that name is not, OSError where there is none."""
-    found = socket.getaddrinfo(host, port or 443, type=socket.SOCK_STREAM)
-    addresses = [str(one[4][0]) for one in found]
-    if not all(_is_public(one) for one in addresses):
-        raise _NotPublic
-    return addresses[0]
-
-
-def _is_public(address: str) -> bool:
-    ip = ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
-    return ip.is_global and not ip.is_multicast and (mapped is None or mapped.is_global)
-
-
 def _pool(url: str, address: str, *, plain: bool) -> urllib3.HTTPConnectionPool:
     """A connection of its own: one kept while the function was frozen may be dead."""
     parts = urlsplit(url)
     if plain:
         return urllib3.HTTPConnectionPool(address, parts.port or 80, timeout=_TIMEOUT)
-    return urllib3.HTTPSConnectionPool(
-        address,
-        parts.port or 443,
-        timeout=_TIMEOUT,
-        server_hostname=parts.hostname,
-        assert_hostname=parts.hostname,
+    return public_hosts.connections(
+        parts.hostname or "", address, port=parts.port or 443, timeout=_TIMEOUT
     )

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.media import MOST_REDIRECTS, SECONDS, HttpMedia, lies_at, resolve
+from shared.adapters.media import MOST_REDIRECTS, SECONDS, HttpMedia, lies_at
+from shared.adapters.public_hosts import resolve
 from shared.domain.errors import MediumElsewhere, MediumTooLarge, MediumUnreachable
 from shared.providers.base import HttpRequest, HttpResponse
 from tests.integration.test_web import certificate

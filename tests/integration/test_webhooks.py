@@ -10,7 +10,8 @@ import pytest
 from moto import mock_aws
 from standardwebhooks import Webhook
 
-from shared.adapters.webhook_receivers import HttpWebhookReceivers, _is_public
+from shared.adapters.public_hosts import is_public
+from shared.adapters.webhook_receivers import HttpWebhookReceivers
 from shared.adapters.webhooks import DynamoWebhooks, EventBridgeRules
 from shared.domain.errors import Contention, InvalidInput
 from shared.domain.webhook import Answer, Attempt, Subscription, WebhookDelivery, begun_anew
@@ -178,4 +179,4 @@ def test_a_name_nobody_has_and_a_port_nobody_listens_on_are_failures_like_others
     ],
 )
 def test_which_addresses_are_public(address: str, public: bool) -> None:
-    assert _is_public(address) is public
+    assert is_public(address) is public
