@@ -179,6 +179,8 @@ class Notice(Model):
     claimed_at: Instant | None = None
     failures: int = 0
     """How often the provider could not be reached."""
+    held: int = 0
+    """How often it waited for an account that nobody asks: no failure of the notice."""
     result: str | None = Field(default=None, max_length=300)
     sent_as: TouchpointId | None = None
     """The outbound touchpoint it became."""

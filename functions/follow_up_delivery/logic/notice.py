@@ -12,6 +12,7 @@ from functions.follow_up_delivery.logic.message import Draft, write_notice
 from functions.follow_up_delivery.logic.state import CLAIM_LASTS, Ports
 from functions.follow_up_delivery.logic.transmission import (
     MOST_FAILURES,
+    MOST_HELD,
     WRITE_ATTEMPTS,
     Attempt,
     Delayed,
@@ -123,7 +124,8 @@ def _kept(
     if isinstance(how, Touchpoint):
         return _keep(subject, standing, how, profile_id, ports)
     if isinstance(how, Delayed):
-        return _try_later(subject, standing, how, ports)
+        later = _try_later if how.is_asked else _hold
+        return later(subject, standing, how, ports)
     if isinstance(how, Unconfirmed):
         return _end(subject, standing, NoticeState.UNCONFIRMED, how.reason, ports)
     heed(draft, how, ports)
@@ -145,10 +147,19 @@ def _try_later(subject: str, notice: Notice, delayed: Delayed, ports: Ports) -> 
     return _put_off(subject, failed, until, ports)
 
 
+def _hold(subject: str, notice: Notice, delayed: Delayed, ports: Ports) -> Notice:
+    """As a follow-up waits for an account that fails: about a day, ever more seldom."""
+    if notice.held >= MOST_HELD:
+        return _end(subject, notice, NoticeState.REFUSED, f"given up: {delayed.reason}", ports)
+    until = ports.clock.now() + delay(min(notice.held, MOST_FAILURES - 1), delayed)
+    held = notice.model_copy(update={"held": notice.held + 1})
+    return _put_off(subject, held, until, ports)
+
+
 def _put_off(subject: str, notice: Notice, until: datetime, ports: Ports) -> Notice:
     pending = notice.model_copy(update={"state": NoticeState.PENDING, "claimed_at": None})
     ports.consents.move_notice(subject, pending, notice.state)
-    name = f"notice-{notice.touchpoint_id}-{notice.failures}"
+    name = f"notice-{notice.touchpoint_id}-{notice.failures + notice.held}"
     request = NoticeRequest(touchpoint_id=notice.touchpoint_id).model_dump()
     if not ports.timer.schedule(name, until, request):
         ports.timer.move(name, until, request)

@@ -168,6 +168,28 @@ def test_a_notice_waits_as_well(promise: Promise) -> None:
     assert len(promise.world.sender) == 0
 
 
+def test_a_notice_waits_for_an_account_about_a_day_without_failing(promise: Promise) -> None:
+    world, stop = promise.world, word(promise, "STOP")
+    assert stop.endpoint is not None
+    line = (stop.endpoint.provider, stop.endpoint.account)
+    begun = world.clock.now()
+    for held in range(1, MOST_HELD + 2):
+        now = world.clock.now()
+        world.breakers.states[line] = BreakerState(
+            failures=FAILURES, opened_at=now, open_until=now + MINUTE
+        )
+        notice = send(promise, stop)
+        assert notice is not None
+        assert notice.failures == 0
+        if held > MOST_HELD:
+            break
+        assert (notice.state, notice.held) == (NoticeState.PENDING, held)
+        due, _ = world.timer.scheduled[f"notice-{stop.touchpoint_id}-{held}"]
+        world.clock.advance(due - now)
+    assert notice is not None and notice.state is NoticeState.REFUSED
+    assert timedelta(hours=20) < world.clock.now() - begun < timedelta(hours=28)
+
+
 class Overtaken(FakeAccountBreakers):
     """Somebody else is always quicker."""
 
