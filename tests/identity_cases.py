@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from functions.profile_update.logic import normalise
+from functions.profile_update.logic.update import normalise
 from shared.domain.account import Account, Accounts
 from shared.domain.identity import Identifier, IdentifierType, IdentityPolicy, Proof
 from shared.domain.identity_claims import claims_of

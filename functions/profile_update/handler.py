@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from functions.profile_update.logic import update_profile
+from functions.profile_update.logic.update import update_profile
 from shared.domain.journey import JourneyState
 from shared.policies.reader import read_policies
 from shared.runtime import wiring

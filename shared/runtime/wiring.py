@@ -17,6 +17,7 @@ from shared.adapters.clock import SystemClock
 # An adapter is imported where it is wired, and a port is a name for the type checker alone, so that
 # a function pays only for what it uses.
 if TYPE_CHECKING:
+    from shared.domain.account import Accounts
     from shared.domain.matching import Similarity
     from shared.policies.reader import Policies
     from shared.ports import (
@@ -173,6 +174,20 @@ def haste(settings: WebhookIntakeSettings, event: Mapping[str, Any]) -> Haste:
 
     hurried = client("lambda", attempts=1, read_timeout=HURRIED_SECONDS)
     return LambdaHaste(hurried, settings.intake_function_arn, event)
+
+
+@cache
+def accounts(settings: WebhookIntakeSettings) -> Accounts:
+    """Those the policy lists. Reading YAML costs a cold start, so only where one has a secret of
+    its own, which is what it matters for.
+    """
+    if not settings.account_secrets:
+        from shared.domain.account import Accounts
+
+        return Accounts()
+    from shared.policies.reader import read_policies
+
+    return read_policies().accounts
 
 
 @cache

@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from functions.ai_classification.logic import understand
-from functions.profile_update.logic import update_profile
+from functions.profile_update.logic.update import update_profile
 from functions.ticket_creation.logic.creation import create_ticket
 from shared.adapters import dynamo
 from shared.adapters.ledger import INLINE_LIMIT, this_round

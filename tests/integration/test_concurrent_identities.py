@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from functions.profile_update.logic import update_profile
+from functions.profile_update.logic.update import update_profile
 from shared.adapters.identity_graphs import stored_graph
 from shared.domain.errors import Conflict, Contention
 from shared.domain.identity import Identifier, IdentifierType

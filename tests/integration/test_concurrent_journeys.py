@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TypeVar
 
 from functions.follow_up_scheduling.logic import schedule_follow_ups
-from functions.profile_update.logic import update_profile
+from functions.profile_update.logic.update import update_profile
 from functions.ticket_creation.logic.creation import create_ticket
 from shared.domain.classification import Urgency
 from shared.domain.errors import Contention

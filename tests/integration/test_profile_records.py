@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from functions.profile_update.logic import update_profile
+from functions.profile_update.logic.update import update_profile
 from shared.adapters import dynamo
 from shared.adapters.dynamo import write_cursor
 from shared.adapters.learned import learned_key

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from functions.profile_update.logic import LARGEST_TRAIT, MOST_TRAITS
+from functions.profile_update.logic.update import LARGEST_TRAIT, MOST_TRAITS
 from shared.domain.follow_up import FollowUpState
 from shared.domain.profile import Trait
 from shared.domain.touchpoint import Channel, Direction, Message

@@ -6,7 +6,7 @@ from functions.agent_api.logic import overrides as api
 from functions.agent_api.logic.overrides import Made, NewOverride
 from functions.ai_classification.logic import understand
 from functions.follow_up_scheduling.logic import schedule_follow_ups
-from functions.profile_update.logic import update_profile
+from functions.profile_update.logic.update import update_profile
 from functions.ticket_creation.logic.creation import create_ticket
 from shared.adapters.identifiers import IdentifierForms
 from shared.domain.journey import JourneyState, SchedulingRequest, TicketStep

@@ -14,7 +14,7 @@ from functions.preference_page.logic.answer import LARGEST_BODY, Request, answer
 from functions.preference_page.logic.languages import accepted, all_words, choose
 from functions.preference_page.logic.page import Page
 from functions.preference_page.logic.preferences import Ports
-from functions.profile_update.logic import update_profile
+from functions.profile_update.logic.update import update_profile
 from shared.domain.consent import Consent, ConsentState, standing
 from shared.domain.journey import JourneyState
 from shared.domain.model import ProfileId

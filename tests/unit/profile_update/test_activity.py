@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.profile_update.logic import update_profile
+from functions.profile_update.logic.update import update_profile
 from shared.domain.journey import JourneyState
 from shared.domain.segment import SegmentPolicy
 from shared.domain.touchpoint import Channel, Direction, Identification, PageView, TrackedEvent

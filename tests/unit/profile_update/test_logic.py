@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.profile_update.logic import (
+from functions.profile_update.logic.deliveries import WATERMARK_LOOKS_AT
+from functions.profile_update.logic.step import NOBODY
+from functions.profile_update.logic.update import (
     LARGEST_TRAIT,
     LARGEST_TRAITS,
     MOST_TRAITS,
-    NOBODY,
-    WATERMARK_LOOKS_AT,
     update_profile,
 )
 from shared.adapters.phone_numbers import LibPhoneNumber

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from functions.profile_update.logic import update_profile
+from functions.profile_update.logic.update import update_profile
 from shared.domain.journey import JourneyState
 from shared.domain.profile import Profile
 from shared.domain.records import MOST_CURRENCIES

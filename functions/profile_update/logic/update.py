@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import JsonValue
 
+from functions.profile_update.logic.deliveries import advance_delivery, advance_until
+from functions.profile_update.logic.provider_stops import heed, reopen
+from functions.profile_update.logic.step import NOBODY, step_of
 from shared.domain.account import Accounts
 from shared.domain.activity import counts_of
 from shared.domain.consent import consent_stated
@@ -18,28 +21,20 @@ from shared.domain.model import ProfileId
 from shared.domain.profile import Profile, Trait
 from shared.domain.records import Standing, merged, record_of, that_fits
 from shared.domain.segment import SegmentPolicy
-from shared.domain.suppression import lifted_by_provider, told_by_provider
 from shared.domain.touchpoint import (
     DeliveryStatus,
     DeliveryWatermark,
-    Direction,
     Identification,
-    Stop,
     Touchpoint,
     TouchpointState,
     TrackedEvent,
 )
 from shared.events.catalogue import (
-    DeliveryFailed,
-    EndpointReleased,
-    EndpointSuppressed,
     ProfileUpdated,
-    SendConfirmed,
 )
 from shared.merging import graph_change
 from shared.ports import (
     ConsentStore,
-    Delivery,
     IdentifierForms,
     Known,
     Ledger,
@@ -49,17 +44,10 @@ from shared.ports import (
     RecordChange,
 )
 
-NOBODY = ProfileId("")
 ATTEMPTS = 3
 """Two touchpoints of one person at once: reading again here is quicker than the journey's retry."""
 NO_SEGMENTS = SegmentPolicy()
 NO_ACCOUNTS = Accounts()
-WATERMARK_REACHES = timedelta(days=8)
-"""A week is the longest after their last words that somebody is written to on a channel that tells
-watermarks.
-"""
-WATERMARK_LOOKS_AT = 50
-"""Of the newest touchpoints of a person: one page of one query, whatever was said."""
 LARGEST_TRAIT = 2_000
 """Characters; a longer value stays in the ledger only."""
 MOST_TRAITS = 40
@@ -97,17 +85,17 @@ def update_profile(
     if step.is_overtaken(entry.attempt):
         return _overtaken(entry)
     if isinstance(touchpoint.content, DeliveryStatus):
-        _heed(touchpoint, touchpoint.content.stop, consents)
-        return _advance_delivery(entry, touchpoint.content, ledger=ledger, profiles=profiles)
+        heed(touchpoint, touchpoint.content.stop, consents)
+        return advance_delivery(entry, touchpoint.content, ledger=ledger, profiles=profiles)
     if isinstance(touchpoint.content, DeliveryWatermark):
         identifiers, _ = normalise(touchpoint, policy=policy, accounts=accounts, forms=forms)
         claims = claims_of(touchpoint, identifiers, policy)
-        return _advance_until(
+        return advance_until(
             entry, touchpoint.content, claims and claims.home, ledger=ledger, profiles=profiles
         )
     if isinstance(touchpoint.content, TrackedEvent):
-        _heed(touchpoint, touchpoint.content.stop, consents)
-        _reopen(touchpoint, touchpoint.content.lifts, consents)
+        heed(touchpoint, touchpoint.content.stop, consents)
+        reopen(touchpoint, touchpoint.content.lifts, consents)
     if entry.profile_id is not None:
         return _already_tied(entry, profiles)
     identifiers, unread = normalise(touchpoint, policy=policy, accounts=accounts, forms=forms)
@@ -209,7 +197,7 @@ def _attach(
             attempt=entry.attempt,
         )
     )
-    return _step(
+    return step_of(
         touchpoint,
         (home.profile_id, *others),
         _why(claims, is_new=profile is None, is_alone=not others),
@@ -344,18 +332,6 @@ def _event(
     )
 
 
-def _step(touchpoint: Touchpoint, profile_ids: tuple[ProfileId, ...], why: str) -> ProfileStep:
-    next_step = "ai_classification" if touchpoint.needs_understanding else "nothing"
-    return ProfileStep.model_validate(
-        {
-            "profile_id": profile_ids[0] if profile_ids else NOBODY,
-            "profile_ids": profile_ids,
-            "next_step": next_step,
-            "why": why,
-        }
-    )
-
-
 def _overtaken(entry: LedgerEntry) -> ProfileStep:
     return ProfileStep(
         profile_id=entry.profile_id or NOBODY,
@@ -375,7 +351,7 @@ def _already_tied(entry: LedgerEntry, profiles: ProfileStore) -> ProfileStep:
         profiles.finish(entry.touchpoint.touchpoint_id, entry.attempt)
     profile = profiles.read(entry.profile_id)
     others = () if profile is None else profile.profile_ids
-    return _step(
+    return step_of(
         entry.touchpoint,
         (entry.profile_id, *(one for one in others if one != entry.profile_id)),
         "tied before",
@@ -386,101 +362,4 @@ def _without_profile(entry: LedgerEntry, profiles: ProfileStore) -> ProfileStep:
     """Nobody to tie it to: a message is understood all the same, anything else ends here."""
     if not entry.touchpoint.needs_understanding:
         profiles.finish(entry.touchpoint.touchpoint_id, entry.attempt)
-    return _step(entry.touchpoint, (), "it names nobody")
-
-
-def _heed(touchpoint: Touchpoint, stop: Stop | None, consents: ConsentStore) -> None:
-    """Where the provider says that nothing more is to be sent there, nothing more is."""
-    if stop is None or touchpoint.endpoint is None:
-        return
-    subject, suppression = told_by_provider(
-        touchpoint.endpoint, stop, touchpoint.occurred_at, touchpoint.touchpoint_id
-    )
-    event = EndpointSuppressed(
-        kind=suppression.kind,
-        classes=suppression.classes,
-        channel=touchpoint.endpoint.channel,
-        touchpoint_id=touchpoint.touchpoint_id,
-    )
-    consents.tell(subject, suppression, event=event)
-
-
-def _reopen(touchpoint: Touchpoint, lifts: Stop | None, consents: ConsentStore) -> None:
-    """Where the provider says that the person takes messages again, its own stop is lifted."""
-    if lifts is None or touchpoint.endpoint is None:
-        return
-    subject, release = lifted_by_provider(
-        touchpoint.endpoint, lifts, touchpoint.occurred_at, touchpoint.touchpoint_id
-    )
-    event = EndpointReleased(
-        kind=release.kind,
-        channel=touchpoint.endpoint.channel,
-        touchpoint_id=touchpoint.touchpoint_id,
-    )
-    consents.tell(subject, release, event=event)
-
-
-def _told_by(
-    status: DeliveryStatus, told: Touchpoint, delivery: Delivery
-) -> DeliveryFailed | SendConfirmed | None:
-    """What a status tells beyond the message's own record. The step again tells it again, which is
-    harmless to whoever acts on it.
-    """
-    if not delivery.is_known and status.send_key is not None:
-        return SendConfirmed(send_key=status.send_key, message_id=status.message_id)
-    failed = status.status == delivery.status.status == "failed"
-    if not failed or delivery.ticket_id is None or delivery.follow_up_id is None:
-        return None
-    return DeliveryFailed(
-        touchpoint_id=told.of_message(status.message_id),
-        ticket_id=delivery.ticket_id,
-        follow_up_id=delivery.follow_up_id,
-        channel=told.channel,
-    )
-
-
-def _advance_delivery(
-    entry: LedgerEntry, status: DeliveryStatus, *, ledger: Ledger, profiles: ProfileStore
-) -> ProfileStep:
-    """A delivery status belongs to the message it speaks of, not to a person's timeline."""
-    delivery = ledger.advance_delivery(entry.touchpoint, status)
-    event = _told_by(status, entry.touchpoint, delivery)
-    profiles.finish(entry.touchpoint.touchpoint_id, entry.attempt, event)
-    return _step(entry.touchpoint, (), f"the message is {status.status}")
-
-
-def _advance_until(
-    entry: LedgerEntry,
-    watermark: DeliveryWatermark,
-    home: Identifier | None,
-    *,
-    ledger: Ledger,
-    profiles: ProfileStore,
-) -> ProfileStep:
-    """Of all that left to this endpoint until then, in whatever order watermarks are told.
-
-    Where it is faster than the index, or a message is older than what is looked at, that message
-    waits for the next one: each tells of all before it.
-    """
-    told = entry.touchpoint
-    person = profiles.read(home.profile_id) if home is not None else None
-    since = watermark.until - WATERMARK_REACHES
-    moved = 0
-    if person is not None:
-        page = ledger.timeline(person.profile_ids, since=since, limit=WATERMARK_LOOKS_AT)
-        for one in page.items:
-            if _is_news(told, watermark, one):
-                message_id = one.touchpoint.provider_event_id
-                status = DeliveryStatus(status=watermark.status, message_id=message_id)
-                ledger.advance_delivery(told, status)
-                moved += 1
-    profiles.finish(told.touchpoint_id, entry.attempt)
-    return _step(told, (), f"messages that are {watermark.status} now: {moved}")
-
-
-def _is_news(told: Touchpoint, watermark: DeliveryWatermark, entry: LedgerEntry) -> bool:
-    sent = entry.touchpoint
-    if sent.direction is not Direction.OUTBOUND or sent.endpoint != told.endpoint:
-        return False
-    known_at = entry.delivery_times.get(watermark.status)
-    return sent.occurred_at <= watermark.until and (known_at is None or told.occurred_at < known_at)
+    return step_of(entry.touchpoint, (), "it names nobody")

@@ -1,0 +1,1 @@
+"""Whose touchpoint it is, what it states of them, and what a status settles."""
