@@ -242,6 +242,7 @@ class PasserelleStack(Stack):
             "preference_secret": [self.preference_secret.secret.secret_arn],
             "webhook_secret": [self.webhook_secret.secret.secret_arn],
             "webhook_rules": [self._webhook_rule_arns(self.stack_name.lower())],
+            "webhook_targets": [self._webhook_rule_arns(self.stack_name.lower())],
             "privacy_secret": [self.privacy_secret.secret.secret_arn],
             "attachment_objects": [self.raws.bucket.arn_for_objects("attachments/*")],
             "touchpoint_objects": [self.raws.bucket.arn_for_objects("touchpoint/*")],
@@ -300,6 +301,13 @@ class PasserelleStack(Stack):
                 code=complete(name, shape) if self.options.bundle == "full" else source_only(name),
                 environment=environment_of(shape.settings, values | self._wakes(shape)),
                 resources=resources,
+                # A rule of a subscription hands its events to nobody else.
+                # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html
+                conditions={
+                    "webhook_targets": {
+                        "ArnEquals": {"events:TargetArn": self._function_arn("webhook_delivery")}
+                    }
+                },
                 log_retention=self.log_retention,
                 unfinished=self.dead_letters.by_name["unfinished"],
             )

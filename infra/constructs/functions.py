@@ -262,10 +262,10 @@ FUNCTIONS = {
                 (
                     "events:DeleteRule",
                     "events:PutRule",
-                    "events:PutTargets",
                     "events:RemoveTargets",
                 ),
             ),
+            Grant("webhook_targets", ("events:PutTargets",)),
         ),
     ),
     "preference_page": FunctionShape(
@@ -287,6 +287,7 @@ WILDCARDS = {
     "touchpoint_objects": "One object for each large touchpoint, below one prefix of one bucket.",
     "export_objects": "One archive for each export, below one prefix of one bucket.",
     "schedules": "One schedule for each follow-up and person, in one group with nothing else.",
+    "webhook_targets": "As the rules; the target itself is one function.",
     "webhook_rules": "One rule for each subscription, under one name on one bus.",
     "mail_identities": "The sender is the company's choice; -c mail_identities narrows it.",
     "push_endpoints": "Devices come and go; -c push_applications says of which applications.",
@@ -319,6 +320,7 @@ class JourneyFunction(Construct):
         code: lambda_.Code,
         environment: Mapping[str, str],
         resources: Mapping[str, list[str]],
+        conditions: Mapping[str, Mapping[str, object]],
         log_retention: logs.RetentionDays,
         unfinished: sqs.IQueue,
     ) -> None:
@@ -333,7 +335,7 @@ class JourneyFunction(Construct):
         self.role = iam.Role(self, "role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         self._allow(["logs:CreateLogStream", "logs:PutLogEvents"], [self.log_group.log_group_arn])
         for grant in shape.grants:
-            self._allow(list(grant.actions), resources[grant.on])
+            self._allow(list(grant.actions), resources[grant.on], conditions.get(grant.on))
             if grant.on in WILDCARDS:
                 acknowledge_wildcards(self.role, resources[grant.on], WILDCARDS[grant.on])
         if shape.asynchronous:
@@ -366,6 +368,13 @@ class JourneyFunction(Construct):
                 max_event_age=Duration.hours(6),
             )
 
-    def _allow(self, actions: list[str], resources: list[str]) -> None:
+    def _allow(
+        self,
+        actions: list[str],
+        resources: list[str],
+        conditions: Mapping[str, object] | None = None,
+    ) -> None:
         if resources:
-            self.role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources))
+            self.role.add_to_policy(
+                iam.PolicyStatement(actions=actions, resources=resources, conditions=conditions)
+            )

@@ -153,6 +153,15 @@ def test_whoever_asks_a_switch_may_read_it_and_only_the_api_turns_it(stack: Synt
     }
 
 
+def test_the_rule_of_a_subscription_leads_to_one_function(stack: Synthesised) -> None:
+    (statement,) = (
+        one
+        for one in stack.statements(stack.functions()["agent_api"]["Role"])
+        if one["Action"] == "events:PutTargets"
+    )
+    assert "passerelle-webhook_delivery" in text(statement["Condition"]["ArnEquals"])
+
+
 def test_no_role_has_a_managed_policy(stack: Synthesised) -> None:
     for role in stack.resources("AWS::IAM::Role").values():
         assert "ManagedPolicyArns" not in role["Properties"]
