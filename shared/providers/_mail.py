@@ -288,13 +288,33 @@ def _reply_to(
     """
     if arrival.dmarc == "fail":
         return None
+    anywhere = is_proven and _is_reply_to_theirs(mail, sender)
     for box in mail.mailboxes("reply-to"):
         address = to_ascii(box.address)
         if address is None or address.lower() in own:
             continue
-        if is_proven or (sender is not None and _domain(address) == _domain(sender.address)):
+        if anywhere or (sender is not None and _domain(address) == _domain(sender.address)):
             return box._replace(address=address)
     return None
+
+
+_SIGNED_BY = re.compile(r"(?:^|;)\s*d\s*=\s*([^;\s]+)")
+_SIGNED_HEADERS = re.compile(r"(?:^|;)\s*h\s*=([^;]*)")
+
+
+def _is_reply_to_theirs(mail: "Mail", sender: "Mailbox | None") -> bool:
+    """Whether the author's own signatures cover it: whoever got a signed mail may send it on with
+    an address added, and DMARC still passes (RFC 6376, 8.15). One that is no signature at all
+    covers nothing, so a mail without any was proven by the server that brought it.
+    """
+    if len(mail.headers.get("reply-to", ())) > 1:
+        return False
+    for signature in mail.headers.get("dkim-signature", ()):
+        by, covers = _SIGNED_BY.search(signature), _SIGNED_HEADERS.search(signature)
+        names = covers[1].lower().replace(" ", "").split(":") if covers else []
+        if by and _are_kin(sender, f"@{by[1].lower()}") and "reply-to" not in names:
+            return False
+    return True
 
 
 def mail_endpoint(provider: str, account: str, address: str) -> Endpoint | None:

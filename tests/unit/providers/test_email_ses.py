@@ -412,6 +412,35 @@ def test_without_dmarc_another_mailbox_of_the_same_domain_may_be_answered(
     assert seen.endpoint.address == address
 
 
+ELSEWHERE = "Reply-To: eve@elsewhere.example"
+
+
+@pytest.mark.parametrize(
+    ("head", "address"),
+    [
+        ("DKIM-Signature: v=1; d=example.org; h=from:to:reply-to; b=x", "eve@elsewhere.example"),
+        ("DKIM-Signature: v=1; d=example.org; h=From : Reply-To; b=x", "eve@elsewhere.example"),
+        ("DKIM-Signature: v=1; d=carrier.example; h=from; b=x", "eve@elsewhere.example"),
+        ("DKIM-Signature: v=1; d=example.org; h=from:to:subject; b=x", "ann@example.org"),
+        ("DKIM-Signature: v=1; h=from;\n\td=mail.EXAMPLE.org; b=x", "ann@example.org"),
+        ("DKIM-Signature: v=1; d=example.org; b=x", "ann@example.org"),
+        (
+            "DKIM-Signature: d=example.org; h=reply-to\nDKIM-Signature: d=example.org; h=from",
+            "ann@example.org",
+        ),
+        (
+            f"DKIM-Signature: d=example.org; h=from:reply-to\n{ELSEWHERE}",
+            "ann@example.org",
+        ),
+    ],
+    ids=["covered", "folded", "the carrier's", "added", "of a part", "broken", "made up", "two"],
+)
+def test_cw_15359_what_was_added_to_a_signed_mail_gets_no_answer(head: str, address: str) -> None:
+    seen = mail(f"{ANN}{head}\n{ELSEWHERE}", dmarcVerdict="PASS").touchpoint
+    assert seen.endpoint is not None
+    assert seen.endpoint.address == address
+
+
 def test_an_address_is_not_written_to_under_a_domain_that_only_looks_the_same() -> None:
     """IDNA 2003 made of straße.example the domain of somebody else, strasse.example."""
     seen = mail("From: Ann <ann@straße.example>").touchpoint
