@@ -216,19 +216,6 @@ class Ledger(Protocol):
         where it is no longer as it was read.
         """
 
-    def keep_media(
-        self, touchpoint_id: TouchpointId, name: str, content: bytes, content_type: str
-    ) -> str:
-        """Store one file of a touchpoint, each at one place; its key."""
-
-    def read_media(self, object_key: str) -> bytes | None:
-        """A file that was stored; None where it was deleted."""
-
-    def drop_media(self, object_key: str) -> None: ...
-
-    def discard_media(self, touchpoint_id: TouchpointId) -> None:
-        """Delete all files of a touchpoint that is no more."""
-
     def record_media(
         self, touchpoint_id: TouchpointId, before: Media, media: Media, event: Event
     ) -> bool:
@@ -237,9 +224,6 @@ class Ledger(Protocol):
         Raises Contention where that is no longer `before`: each of two parts of a call may bring
         files. False where it was erased meanwhile: then its files are deleted as well.
         """
-
-    def media_link(self, object_key: str, name: str) -> str:
-        """An address at which a file can be saved under this name, for a few minutes."""
 
     def all(
         self,
@@ -263,6 +247,26 @@ class Ledger(Protocol):
 
     def balance(self) -> Balance:
         """Count the whole ledger."""
+
+
+class MediaFiles(Protocol):
+    """The files of messages."""
+
+    def keep(
+        self, touchpoint_id: TouchpointId, name: str, content: bytes, content_type: str
+    ) -> str:
+        """Store one file of a touchpoint, each at one place; its key."""
+
+    def read(self, object_key: str) -> bytes | None:
+        """None where it was deleted."""
+
+    def drop(self, object_key: str) -> None: ...
+
+    def discard(self, touchpoint_id: TouchpointId) -> None:
+        """Delete all files of a touchpoint that is no more."""
+
+    def link(self, object_key: str, name: str) -> str:
+        """An address at which it can be saved under this name, for a few minutes."""
 
 
 class Haste(Protocol):

@@ -83,6 +83,32 @@ from tests.fake_webhooks import FakeEventRules, FakeReceivers, FakeWebhooks
 T = TypeVar("T")
 
 
+class FakeMediaFiles:
+    def __init__(self) -> None:
+        self.files: dict[str, tuple[bytes, str]] = {}
+        """Content and media type, by key."""
+
+    def keep(
+        self, touchpoint_id: TouchpointId, name: str, content: bytes, content_type: str
+    ) -> str:
+        key = f"attachments/{touchpoint_id}/{name}"
+        self.files[key] = (content, content_type)
+        return key
+
+    def read(self, object_key: str) -> bytes | None:
+        return self.files.get(object_key, (None,))[0]
+
+    def drop(self, object_key: str) -> None:
+        self.files.pop(object_key, None)
+
+    def discard(self, touchpoint_id: TouchpointId) -> None:
+        for key in [key for key in self.files if key.startswith(f"attachments/{touchpoint_id}/")]:
+            del self.files[key]
+
+    def link(self, object_key: str, name: str) -> str:
+        return f"https://files.example/{object_key}?name={quote(name)}"
+
+
 class FakeLedger:
     """`len` counts touchpoints; `in` asks for a touchpoint or its id."""
 
@@ -98,9 +124,7 @@ class FakeLedger:
         self._released: set[TouchpointId] = set()
         self._parts: dict[TouchpointId, int] = {}
         """Of how many parts a call is, where there is more than one."""
-        self.files: dict[str, tuple[bytes, str]] = {}
-        """Content and media type, by key."""
-
+        self.media_files = FakeMediaFiles()
         self._came_with: dict[tuple[str, str], str] = {}
 
     def claim(self, provider: str, proof: OneTimeProof, now: datetime) -> bool:
@@ -128,7 +152,7 @@ class FakeLedger:
         seen = observed.touchpoint
         for position, file in enumerate(observed.files):
             name = str(position)
-            key = self.keep_media(id_, name, file.content, "application/octet-stream")
+            key = self.media_files.keep(id_, name, file.content, "application/octet-stream")
             seen = with_media(seen, {name: Medium(state=MediumState.STORED, object_key=key)})
         self._entries[id_] = LedgerEntry(touchpoint=seen, state=TouchpointState.RECEIVED)
         self.raw[id_] = observed.raw
@@ -197,28 +221,11 @@ class FakeLedger:
             self._quarantined[id_] = (kept, request)
         return id_
 
-    def keep_media(
-        self, touchpoint_id: TouchpointId, name: str, content: bytes, content_type: str
-    ) -> str:
-        key = f"attachments/{touchpoint_id}/{name}"
-        self.files[key] = (content, content_type)
-        return key
-
-    def read_media(self, object_key: str) -> bytes | None:
-        return self.files.get(object_key, (None,))[0]
-
-    def drop_media(self, object_key: str) -> None:
-        self.files.pop(object_key, None)
-
-    def discard_media(self, touchpoint_id: TouchpointId) -> None:
-        for key in [key for key in self.files if key.startswith(f"attachments/{touchpoint_id}/")]:
-            del self.files[key]
-
     def record_media(
         self, touchpoint_id: TouchpointId, before: Media, media: Media, event: Event
     ) -> bool:
         if touchpoint_id not in self._entries:
-            self.discard_media(touchpoint_id)
+            self.media_files.discard(touchpoint_id)
             return False
         if self._entries[touchpoint_id].media != before:
             raise Contention("what became of its files was recorded meanwhile")
@@ -226,9 +233,6 @@ class FakeLedger:
         self.change(touchpoint_id, touchpoint=seen, media=dict(media))
         self.events.append(event)
         return True
-
-    def media_link(self, object_key: str, name: str) -> str:
-        return f"https://files.example/{object_key}?name={quote(name)}"
 
     def read(self, touchpoint_id: TouchpointId) -> LedgerEntry | None:
         entry = self._entries.get(touchpoint_id)

@@ -69,7 +69,8 @@ PROBLEM = {
 ERRORS: dict[HTTPStatus, str] = {
     HTTPStatus.BAD_REQUEST: "The request cannot be read, or a parameter says nothing",
     HTTPStatus.UNAUTHORIZED: "No token, or not a valid one",
-    HTTPStatus.FORBIDDEN: "Only a person may do this, and the token is a client's own",
+    HTTPStatus.FORBIDDEN: "Only a person may do this, or only an administrator, and the token is "
+    "another's",
     HTTPStatus.NOT_FOUND: "Nothing has that id",
     HTTPStatus.CONFLICT: "It contradicts the current state; read again",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large",
@@ -103,7 +104,7 @@ OF_PERSONS = frozenset(
         "replay_webhook_delivery",
     }
 )
-"""Operations that no machine's token may ask for."""
+"""Operations that no machine's token may ask for; those of `Administrator` no other agent's."""
 NOT_OURS = ("HTTPValidationError", "ValidationError", "ResponseValidationError")
 """What Powertools describes and our errors replace."""
 

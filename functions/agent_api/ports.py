@@ -14,6 +14,7 @@ from shared.ports import (
     EventRules,
     IdentifierForms,
     Ledger,
+    MediaFiles,
     PrivacyRequests,
     ProfileStore,
     Secrets,
@@ -22,11 +23,15 @@ from shared.ports import (
     Webhooks,
 )
 from shared.runtime import wiring
-from shared.runtime.settings import AgentApiSettings
+from shared.runtime.settings import ADMINISTRATORS, AgentApiSettings
 
 
 def ledger() -> Ledger:
     return wiring.ledger(AgentApiSettings.read())
+
+
+def media_files() -> MediaFiles:
+    return wiring.media_files(AgentApiSettings.read())
 
 
 def profiles() -> ProfileStore:
@@ -111,7 +116,19 @@ def person(request: Request) -> str:
     return agent(request)
 
 
+def administrator(request: Request) -> str:
+    """The subject of the token of a person who is in the group of administrators. Raises Forbidden.
+
+    The gateway hands a list over as `[one two]`, and no name of a group holds a blank.
+    """
+    subject = person(request)
+    if ADMINISTRATORS not in str(_claims(request).get("cognito:groups", "")).strip("[]").split():
+        raise Forbidden(f"only a member of the group {ADMINISTRATORS} may do this")
+    return subject
+
+
 LedgerPort = Annotated[Ledger, Depends(ledger)]
+MediaFilesPort = Annotated[MediaFiles, Depends(media_files)]
 ProfilesPort = Annotated[ProfileStore, Depends(profiles)]
 ConsentsPort = Annotated[ConsentStore, Depends(consents)]
 SecretsPort = Annotated[Secrets, Depends(secrets)]
@@ -129,4 +146,5 @@ ClockPort = Annotated[Clock, Depends(wiring.clock)]
 CompanyPolicies = Annotated[Policies, Depends(policies)]
 Agent = Annotated[str, Depends(agent)]
 Person = Annotated[str, Depends(person)]
+Administrator = Annotated[str, Depends(administrator)]
 CallerIsMachine = Annotated[bool, Depends(caller_is_machine)]

@@ -6,7 +6,7 @@ from functions.agent_api.logic import touchpoints as logic
 from functions.agent_api.logic.paging import Listing
 from functions.agent_api.logic.touchpoints import QuarantinedView, TouchpointView
 from functions.agent_api.parameters import DEFAULT_LIMIT, Cursor, Limit, PathId, Since, State
-from functions.agent_api.ports import LedgerPort
+from functions.agent_api.ports import LedgerPort, MediaFilesPort
 from shared.domain.model import TouchpointId
 
 router = Router()
@@ -35,5 +35,9 @@ def list_touchpoints(
     operation_id="read_touchpoint",
     summary="A touchpoint: what it says, what was decided, what became of it",
 )
-def read_touchpoint(touchpoint_id: PathId, ledger: LedgerPort) -> TouchpointView | QuarantinedView:
-    return logic.read_touchpoint(TouchpointId(touchpoint_id), ledger=ledger)
+def read_touchpoint(
+    touchpoint_id: PathId, ledger: LedgerPort, media_files: MediaFilesPort
+) -> TouchpointView | QuarantinedView:
+    return logic.read_touchpoint(
+        TouchpointId(touchpoint_id), ledger=ledger, media_files=media_files
+    )

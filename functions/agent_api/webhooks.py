@@ -15,6 +15,7 @@ from functions.agent_api.logic.webhooks import (
 )
 from functions.agent_api.parameters import DEFAULT_LIMIT, Cursor, Limit
 from functions.agent_api.ports import (
+    Administrator,
     ClockPort,
     EventRulesPort,
     LoopbackWebhooks,
@@ -79,7 +80,7 @@ def subscribe(
     rules: EventRulesPort,
     loopback: LoopbackWebhooks,
     clock: ClockPort,
-    person: Person,
+    administrator: Administrator,
 ) -> SubscriptionView:
     return logic.subscribe(
         name,
@@ -88,7 +89,7 @@ def subscribe(
         rules=rules,
         known=[event.__name__ for event in EVENTS],
         loopback=loopback,
-        by=person,
+        by=administrator,
         now=clock.now(),
     )
 
@@ -100,7 +101,7 @@ def subscribe(
     summary="Tell a system nothing more; its log stays for thirty days",
 )
 def unsubscribe(
-    name: NamePath, webhooks: WebhooksPort, rules: EventRulesPort, person: Person
+    name: NamePath, webhooks: WebhooksPort, rules: EventRulesPort, administrator: Administrator
 ) -> SubscriptionView:
     return logic.unsubscribe(name, webhooks=webhooks, rules=rules)
 
@@ -112,7 +113,11 @@ def unsubscribe(
     summary="What the system verifies signatures with (Standard Webhooks)",
 )
 def read_secrets(
-    name: NamePath, webhooks: WebhooksPort, secrets: SecretsPort, clock: ClockPort, person: Person
+    name: NamePath,
+    webhooks: WebhooksPort,
+    secrets: SecretsPort,
+    clock: ClockPort,
+    administrator: Administrator,
 ) -> SecretsView:
     return logic.read_secrets(name, webhooks=webhooks, secret=secrets.read(SECRET), now=clock.now())
 
@@ -124,7 +129,11 @@ def read_secrets(
     summary="A new secret; the old one signs beside it for a day",
 )
 def rotate_secret(
-    name: NamePath, webhooks: WebhooksPort, secrets: SecretsPort, clock: ClockPort, person: Person
+    name: NamePath,
+    webhooks: WebhooksPort,
+    secrets: SecretsPort,
+    clock: ClockPort,
+    administrator: Administrator,
 ) -> SecretsView:
     return logic.rotate_secret(
         name, webhooks=webhooks, secret=secrets.read(SECRET), now=clock.now()
@@ -154,6 +163,6 @@ def list_deliveries(
     summary="Send it again, under the same id",
 )
 def replay(
-    name: NamePath, delivery_id: DeliveryPath, webhooks: WebhooksPort, person: Person
+    name: NamePath, delivery_id: DeliveryPath, webhooks: WebhooksPort, administrator: Administrator
 ) -> DeliveryView:
     return logic.replay(name, delivery_id, webhooks=webhooks)

@@ -15,6 +15,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     settings = MediaFetchingSettings.read()
     ports = Ports(
         ledger=wiring.ledger(settings),
+        media_files=wiring.media_files(settings),
         secrets=wiring.secrets(settings),
         provider_media=wiring.provider_media(settings),
         file_type=wiring.file_type(),

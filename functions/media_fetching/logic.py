@@ -20,7 +20,7 @@ from shared.domain.media import Media, Medium, MediumState, attachments_of, medi
 from shared.domain.touchpoint import Attachment, Touchpoint
 from shared.events.catalogue import MediaStored
 from shared.policies.reader import Policies
-from shared.ports import FileType, Ledger, ProviderMedia, Secrets
+from shared.ports import FileType, Ledger, MediaFiles, ProviderMedia, Secrets
 from shared.providers.base import HttpResponse, Provider, find_provider
 
 MOST_STEPS = 3
@@ -32,6 +32,7 @@ REFUSED = MediumState.REFUSED
 
 class Ports(NamedTuple):
     ledger: Ledger
+    media_files: MediaFiles
     secrets: Secrets
     provider_media: ProviderMedia
     file_type: FileType
@@ -63,7 +64,7 @@ def fetch_media(request: MediaRequest, ports: Ports) -> Media:
     entry = ports.ledger.read(request.touchpoint_id)
     if entry is None:
         # Erased meanwhile: what an attempt that broke off may have left goes as well.
-        ports.ledger.discard_media(request.touchpoint_id)
+        ports.media_files.discard(request.touchpoint_id)
         return {}
     touchpoint = entry.touchpoint
     settled = {name: one for name, one in entry.media.items() if one.is_settled}
@@ -93,7 +94,7 @@ def _medium(touchpoint: Touchpoint, name: str, attachment: Attachment, ports: Po
     policy = ports.policies.media
     if attachment.object_key is not None:
         # It came with the request. It is looked at like all others, and goes if it must.
-        content = ports.ledger.read_media(attachment.object_key)
+        content = ports.media_files.read(attachment.object_key)
         if content is None:
             return Medium(state=MediumState.GONE)
     else:
@@ -110,13 +111,13 @@ def _medium(touchpoint: Touchpoint, name: str, attachment: Attachment, ports: Po
     type_ = ports.file_type(content)
     if type_ not in policy.types:
         return _refused("type", attachment, ports, content_type=type_, size=len(content))
-    key = ports.ledger.keep_media(touchpoint.touchpoint_id, name, content, type_)
+    key = ports.media_files.keep(touchpoint.touchpoint_id, name, content, type_)
     return Medium(state=MediumState.STORED, object_key=key, content_type=type_, size=len(content))
 
 
 def _refused(because: str, attachment: Attachment, ports: Ports, **known: Any) -> Medium:
     if attachment.object_key is not None:
-        ports.ledger.drop_media(attachment.object_key)
+        ports.media_files.drop(attachment.object_key)
     return Medium(state=REFUSED, because=because, **known)
 
 

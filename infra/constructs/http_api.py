@@ -13,6 +13,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.constructs.acknowledgements import acknowledge
+from shared.runtime.settings import ADMINISTRATORS
 
 HTTP = apigateway.HttpMethod
 WEBHOOK_ROUTES = ("/webhooks/{provider}", "/webhooks/{provider}/{path+}")
@@ -68,6 +69,11 @@ class Agents(Construct):
         )
         acknowledge(
             self.pool, {"COG8": "Priced per agent; a company turns it on where it wants it."}
+        )
+        self.pool.add_group(
+            ADMINISTRATORS,
+            group_name=ADMINISTRATORS,
+            description="Who decides which systems of the company hear what happens",
         )
         self.client = self.pool.add_client(
             "client",

@@ -225,7 +225,9 @@ class Control:
         return Response(answer.status, headers, answer.body)
 
     def token(self) -> str:
-        """Signs the local agent in at the user pool; what comes back is the pool's own token."""
+        """Signs the local agent in at the user pool, who is in each of its groups; what comes back
+        is the pool's own token.
+        """
         (pool,) = self._cloud.made.pools.values()
         cognito = provision.client("cognito-idp")
         with self._cloud.wire.lock:
@@ -239,6 +241,10 @@ class Control:
                 cognito.admin_set_user_password(
                     UserPoolId=pool.pool_id, Username=AGENT, Password=_PASSWORD, Permanent=True
                 )
+                for group in cognito.list_groups(UserPoolId=pool.pool_id)["Groups"]:
+                    cognito.admin_add_user_to_group(
+                        UserPoolId=pool.pool_id, Username=AGENT, GroupName=group["GroupName"]
+                    )
             answer = cognito.admin_initiate_auth(
                 UserPoolId=pool.pool_id,
                 ClientId=pool.client_id,

@@ -179,10 +179,7 @@ class Gateway:
             "timeEpoch": int(now.timestamp() * 1000),
         }
         if claims is not None:
-            texts = {
-                name: value if isinstance(value, str) else json.dumps(value)
-                for name, value in claims.items()
-            }
+            texts = {name: _claim(value) for name, value in claims.items()}
             context["authorizer"] = {"jwt": {"claims": texts, "scopes": None}}
         event: dict[str, Any] = {
             "version": "2.0",
@@ -244,6 +241,16 @@ class Gateway:
             "access-control-expose-headers": ",".join(self.cors.get("ExposeHeaders", [])),
             "access-control-max-age": str(self.cors.get("MaxAge", 0)),
         }
+
+
+def _claim(value: object) -> str:
+    """As a JWT authoriser hands it over: always text, a list as `[one two]`.
+
+    https://github.com/aws-solutions-library-samples/guidance-for-claude-code-with-amazon-bedrock/pull/803
+    """
+    if isinstance(value, list):
+        return f"[{' '.join(map(str, value))}]"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _joined(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -237,6 +237,13 @@ def _user_pool_client(made: Provisioned, logical_id: str, properties: dict[str, 
     return Made(answer["ClientId"], {"ClientId": answer["ClientId"]})
 
 
+def _user_pool_group(made: Provisioned, logical_id: str, properties: dict[str, Any]) -> Made:
+    client("cognito-idp").create_group(
+        UserPoolId=properties["UserPoolId"], GroupName=properties["GroupName"]
+    )
+    return Made(properties["GroupName"])
+
+
 def _api(made: Provisioned, logical_id: str, properties: dict[str, Any]) -> Made:
     made.gateway.cors = properties.get("CorsConfiguration")
     endpoint = f"https://{logical_id}.execute-api.{REGION}.amazonaws.com"
@@ -274,6 +281,7 @@ _MAKERS: dict[str, Maker] = {
     "AWS::ApiGatewayV2::Route": _route,
     "AWS::Cognito::UserPool": _user_pool,
     "AWS::Cognito::UserPoolClient": _user_pool_client,
+    "AWS::Cognito::UserPoolGroup": _user_pool_group,
     "AWS::DynamoDB::Table": _table,
     "AWS::Events::EventBus": _bus,
     "AWS::Events::Rule": _rule,

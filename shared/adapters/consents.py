@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from shared.adapters import dynamo
 from shared.adapters.clock import SystemClock
 from shared.adapters.contact_counts import count_update
-from shared.adapters.ledger import outbound_values
+from shared.adapters.ledger_items import outbound_values
 from shared.domain.consent import Consent
 from shared.domain.errors import Contention
 from shared.domain.model import ProfileId

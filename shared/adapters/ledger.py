@@ -9,37 +9,45 @@ so far, and `grown` is the latest round of its journey that a part began.
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
 from shared.adapters import dynamo
-from shared.adapters.objects import LINK_SECONDS, delete_objects, read_object
+from shared.adapters.ledger_items import (
+    Contents,
+    count_of_parts,
+    expiry,
+    holds_touchpoint,
+    media_as_json,
+    received,
+    request_as_json,
+    request_from_json,
+    same_parts,
+    this_round,
+    timeline_key,
+)
+from shared.adapters.media_files import S3MediaFiles
 from shared.domain.call import goes_round, grown, is_known
-from shared.domain.errors import Contention, NotFound
-from shared.domain.media import Media, Medium, attachments_of, has_media, with_media
+from shared.domain.errors import Contention
+from shared.domain.media import Media, attachments_of
 from shared.domain.model import ProfileId, TouchpointId, derived_id, isoformat
 from shared.domain.override import Override
-from shared.domain.retention import CLASS_OF_KIND, RetentionPolicy, epoch, expires_at
+from shared.domain.retention import RetentionPolicy, epoch
 from shared.domain.touchpoint import (
     DELIVERY_RANK,
     Call,
-    Channel,
     DeliveryStatus,
-    Direction,
     Endpoint,
     Touchpoint,
     TouchpointState,
 )
-from shared.events.catalogue import MediaReceived, TouchpointReceived
+from shared.events.catalogue import MediaReceived
 from shared.ports import Balance, Delivery, LedgerEntry, Page, Quarantined
 
 # Whoever reads a touchpoint needs no provider.
@@ -47,15 +55,11 @@ if TYPE_CHECKING:
     from shared.events.envelope import Event
     from shared.providers.base import Observed, OneTimeProof, WebhookRequest
 
-INLINE_LIMIT = 200_000
-"""Bytes; what is larger goes to S3. An item may hold 400 KB in all."""
 _CONCURRENT_WRITES = 16
 _PARTS_AT_ONCE = 40
 """Of one call; each of them that is written makes one more attempt of each of the others."""
 _UNKNOWN_TYPE = "application/octet-stream"
-_MAILBOX_CHANNELS = {Channel.WEB_CHAT}
 _MAILBOX_SHOWS = 100
-_NEVER_KEPT = {"authorization", "cookie", "x-telegram-bot-api-secret-token", "x-passerelle-secret"}
 _IN_TROUBLE = {TouchpointState.FAILED, TouchpointState.QUARANTINED}
 
 
@@ -71,9 +75,9 @@ class DynamoLedger:
         """`retention` is for those who write what is kept: without it nothing expires."""
         self._client = client
         self._retention = retention
-        self._s3 = s3
         self._table = table
-        self._bucket = bucket
+        self._contents = Contents(s3, bucket)
+        self._files = S3MediaFiles(s3, bucket)
 
     # Writing
 
@@ -88,7 +92,7 @@ class DynamoLedger:
             return self._tell(observed)
         stored = self._with_files_stored(observed)
         touchpoint = stored.touchpoint
-        if self._begin(touchpoint, self._kept(touchpoint, _canonical(touchpoint), observed.raw)):
+        if self._begin(touchpoint, self._contents.kept(touchpoint, observed.raw)):
             return True
         self._update(touchpoint.touchpoint_id, add={"deliveries": 1})
         return False
@@ -100,7 +104,7 @@ class DynamoLedger:
             "received_at": isoformat(touchpoint.received_at),
             "deliveries": 1,
             "expires_at": expiry(touchpoint, self._retention),
-            "event": _received(touchpoint).carried(),
+            "event": received(touchpoint).carried(),
             **kept,
         }
         # An update, since a delivery status may have made the item already; `state` says that a
@@ -130,11 +134,11 @@ class DynamoLedger:
     def _grow(self, observed: Observed) -> bool:
         part = observed.touchpoint
         item = self._item(part.touchpoint_id)
-        if not _holds_touchpoint(item):
-            if self._begin(part, self._kept_call(part, observed.raw)):
+        if not holds_touchpoint(item):
+            if self._begin(part, self._contents.kept_call(part, observed.raw)):
                 return True
             raise Contention("another part of the call came first")
-        known = self._touchpoint(item)
+        known = self._contents.touchpoint(item)
         if is_known(known, part):
             change: dict[str, Any] = {}
         else:
@@ -145,18 +149,18 @@ class DynamoLedger:
                 set_=change.get("set_"),
                 add={"deliveries": 1},
                 remove=change.get("remove", ()),
-                condition=f"{_parts(item)}{change.get('condition', '')}",
-                values={"parts_before": _count_of(item), **change.get("values", {})},
+                condition=f"{same_parts(item)}{change.get('condition', '')}",
+                values={"parts_before": count_of_parts(item), **change.get("values", {})},
             )
         return bool(change)
 
     def _with_part(self, item: Mapping[str, Any], after: Touchpoint, raw: bytes) -> dict[str, Any]:
         """What a part changes of a call's item."""
-        entry = self._entry(dict(item))
-        raws = self._loaded(item, "touchpoint").partition(b"\n")[2] + b"\n" + raw
-        kept = self._kept_call(after, raws)
+        entry = self._contents.entry(dict(item))
+        raws = self._contents.loaded(item, "touchpoint").partition(b"\n")[2] + b"\n" + raw
+        kept = self._contents.kept_call(after, raws)
         set_ = {
-            "parts": _count_of(item) + 1,
+            "parts": count_of_parts(item) + 1,
             "received_at": isoformat(after.received_at),
             "expires_at": expiry(after, self._retention),
             "timeline": timeline_key(after) if "timeline" in item else None,
@@ -169,7 +173,7 @@ class DynamoLedger:
                 return {"set_": set_, "remove": [*elsewhere, "event"]}
             files = MediaReceived(touchpoint_id=after.touchpoint_id)
             return {"set_": set_ | {"event": files.carried()}, "remove": elsewhere}
-        event = _received(after, attempt=entry.attempt + 1)
+        event = received(after, attempt=entry.attempt + 1)
         again = {
             "state": TouchpointState.RECEIVED,
             "attempt": event.attempt,
@@ -183,22 +187,6 @@ class DynamoLedger:
             "values": {"round": entry.attempt},
         }
 
-    def _kept_call(self, call: Touchpoint, raws: bytes) -> dict[str, object]:
-        """What is known of a call, and all requests that told it, in the order they came.
-
-        They say the same ten times, so it is their compressed size that counts. A file is never
-        written again: whoever loses to another part must not have replaced what that one left.
-        """
-        together = _canonical(call) + b"\n" + raws
-        packed = dynamo.compressed(together)
-        if len(packed) <= INLINE_LIMIT:
-            return {"touchpoint": packed}
-        version = sha256(together).hexdigest()[:16]
-        kept = CLASS_OF_KIND[call.content.kind]
-        key = f"touchpoint/{kept}/{call.touchpoint_id}/{version}"
-        self._s3().put_object(Bucket=self._bucket, Key=key, Body=together)
-        return {"touchpoint_key": key}
-
     def _with_files_stored(self, observed: Observed) -> Observed:
         """Attachments in S3 before the ledger points to them; a redelivery writes the same object
         again.
@@ -208,7 +196,7 @@ class DynamoLedger:
         attachments = []
         for position, file in enumerate(observed.files):
             # Nobody has looked at it yet: `media_fetching` says what it is.
-            key = self.keep_media(
+            key = self._files.keep(
                 observed.touchpoint.touchpoint_id, str(position), file.content, _UNKNOWN_TYPE
             )
             attachments.append(file.attachment.model_copy(update={"object_key": key}))
@@ -219,32 +207,6 @@ class DynamoLedger:
 
     # Media
 
-    def keep_media(
-        self, touchpoint_id: TouchpointId, name: str, content: bytes, content_type: str
-    ) -> str:
-        key = f"{attachments_prefix(touchpoint_id)}{name}"
-        self._s3().put_object(
-            Bucket=self._bucket,
-            Key=key,
-            Body=content,
-            ContentType=content_type,
-            # Saved, never shown: what is in it must not run under the bucket's address.
-            ContentDisposition="attachment",
-        )
-        return key
-
-    def read_media(self, object_key: str) -> bytes | None:
-        try:
-            return read_object(self._s3(), self._bucket, object_key)
-        except NotFound:
-            return None
-
-    def drop_media(self, object_key: str) -> None:
-        self._s3().delete_object(Bucket=self._bucket, Key=object_key)
-
-    def discard_media(self, touchpoint_id: TouchpointId) -> None:
-        delete_objects(self._s3(), self._bucket, attachments_prefix(touchpoint_id))
-
     def record_media(
         self, touchpoint_id: TouchpointId, before: Media, media: Media, event: Event
     ) -> bool:
@@ -252,55 +214,18 @@ class DynamoLedger:
         try:
             self._update(
                 touchpoint_id,
-                set_={"media": _media_as_json(media), "event": event.carried()},
+                set_={"media": media_as_json(media), "event": event.carried()},
                 condition=f"attribute_exists(#state) AND {unchanged}",
-                values={"before": _media_as_json(before)} if before else None,
+                values={"before": media_as_json(before)} if before else None,
             )
         except ClientError as error:
             if not dynamo.condition_failed(error):
                 raise
             if "state" in self._item(touchpoint_id):
                 raise Contention("what became of its files was recorded meanwhile") from None
-            self.discard_media(touchpoint_id)
+            self._files.discard(touchpoint_id)
             return False
         return True
-
-    def media_link(self, object_key: str, name: str) -> str:
-        named = f"attachment; filename*=UTF-8''{quote(name or 'attachment', safe='')}"
-        url: str = self._s3().generate_presigned_url(
-            "get_object",
-            Params={
-                "Bucket": self._bucket,
-                "Key": object_key,
-                "ResponseContentDisposition": named,
-            },
-            ExpiresIn=LINK_SECONDS,
-        )
-        return url
-
-    def _kept(self, touchpoint: Touchpoint, canonical: bytes, raw: bytes) -> dict[str, object]:
-        """The touchpoint and its evidence: a line of JSON and the request, compressed as one, since
-        each says much of the other. Where that is too large, the request goes its own way.
-        """
-        together = canonical + b"\n" + raw
-        if len(together) <= INLINE_LIMIT:
-            return {"touchpoint": dynamo.compressed(together)}
-        # By class, so that the bucket deletes a file when the table deletes what leads to it.
-        key = f"{CLASS_OF_KIND[touchpoint.content.kind]}/{touchpoint.touchpoint_id}"
-        return {**self._stored("touchpoint", key, canonical), **self._stored("raw", key, raw)}
-
-    def _stored(self, name: str, key: str, content: bytes) -> dict[str, object]:
-        """The attribute that holds `content`, compressed, or the one that points to it in S3."""
-        if len(content) <= INLINE_LIMIT:
-            return {name: dynamo.compressed(content)}
-        object_key = f"{name}/{key}"
-        self._s3().put_object(Bucket=self._bucket, Key=object_key, Body=content)
-        return {f"{name}_key": object_key}
-
-    def _loaded(self, item: Mapping[str, Any], name: str) -> bytes:
-        if name in item:
-            return dynamo.decompressed(item[name])
-        return read_object(self._s3(), self._bucket, item[f"{name}_key"])
 
     def claim(self, provider: str, proof: OneTimeProof, now: datetime) -> bool:
         # An item of its own, without a state: no touchpoint, and gone when the proof is stale.
@@ -333,7 +258,7 @@ class DynamoLedger:
             "expires_at": epoch(received_at + self._retention.quarantined)
             if self._retention
             else None,
-            **self._stored("request", key, _request_as_json(request)),
+            **self._contents.stored("request", key, request_as_json(request)),
         }
         try:
             self._update(key, set_=values, condition="attribute_not_exists(#state)")
@@ -376,7 +301,7 @@ class DynamoLedger:
                 self._update(message, set_={stage: at}, condition=f"#{stage} > :{stage}")
         return Delivery(
             status=DeliveryStatus.model_validate_json(item["delivery"]),
-            is_known=_holds_touchpoint(item),
+            is_known=holds_touchpoint(item),
             ticket_id=item.get("ticket_id"),
             follow_up_id=item.get("follow_up_id"),
         )
@@ -385,7 +310,7 @@ class DynamoLedger:
         entry = self.read(touchpoint_id)
         if entry is None or entry.state not in {TouchpointState.FAILED, TouchpointState.RECEIVED}:
             return False
-        event = _received(entry.touchpoint, attempt=entry.attempt + 1)
+        event = received(entry.touchpoint, attempt=entry.attempt + 1)
         try:
             self._update(
                 touchpoint_id,
@@ -452,7 +377,7 @@ class DynamoLedger:
 
     def read(self, touchpoint_id: TouchpointId) -> LedgerEntry | None:
         item = self._item(touchpoint_id)
-        return self._entry(item) if _holds_touchpoint(item) else None
+        return self._contents.entry(item) if holds_touchpoint(item) else None
 
     def _item(self, touchpoint_id: TouchpointId) -> dict[str, Any]:
         """Strongly consistent; empty where there is none."""
@@ -471,9 +396,9 @@ class DynamoLedger:
     def read_many(self, touchpoint_ids: Sequence[TouchpointId]) -> list[LedgerEntry]:
         items = self._items(touchpoint_ids)
         return [
-            self._entry(items[key])
+            self._contents.entry(items[key])
             for key in touchpoint_ids
-            if _holds_touchpoint(items.get(key, {}))
+            if holds_touchpoint(items.get(key, {}))
         ]
 
     def _items(self, touchpoint_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -582,7 +507,7 @@ class DynamoLedger:
                 **start,
             )
         items = map(dynamo.plain, answer["Items"])
-        found = [self._entry(item) for item in items if _holds_touchpoint(item)]
+        found = [self._contents.entry(item) for item in items if holds_touchpoint(item)]
         return Page(found, dynamo.write_cursor(answer.get("LastEvaluatedKey")))
 
     def _query(
@@ -617,17 +542,17 @@ class DynamoLedger:
     def raw(self, touchpoint_id: TouchpointId) -> bytes | None:
         """The part of the request this touchpoint came from, as the provider sent it."""
         item = self._items([touchpoint_id]).get(touchpoint_id, {})
-        if not _holds_touchpoint(item):
+        if not holds_touchpoint(item):
             return None
         if "raw" in item or "raw_key" in item:
-            return self._loaded(item, "raw")
-        return self._loaded(item, "touchpoint").partition(b"\n")[2]
+            return self._contents.loaded(item, "raw")
+        return self._contents.loaded(item, "touchpoint").partition(b"\n")[2]
 
     def quarantined_request(self, touchpoint_id: TouchpointId) -> tuple[str, WebhookRequest] | None:
         item = self._items([touchpoint_id]).get(touchpoint_id)
         if item is None or item.get("state") != TouchpointState.QUARANTINED:
             return None
-        return item["provider"], _request_from_json(self._loaded(item, "request"))
+        return item["provider"], request_from_json(self._contents.loaded(item, "request"))
 
     def balance(self) -> Balance:
         tally = dict.fromkeys(TouchpointState, 0)
@@ -656,8 +581,8 @@ class DynamoLedger:
         )
 
     def _either(self, item: dict[str, Any]) -> LedgerEntry | Quarantined:
-        if _holds_touchpoint(item):
-            return self._entry(item)
+        if holds_touchpoint(item):
+            return self._contents.entry(item)
         return Quarantined(
             touchpoint_id=item["touchpoint_id"],
             provider=item["provider"],
@@ -665,143 +590,3 @@ class DynamoLedger:
             received_at=item["received_at"],
             deliveries=item["deliveries"],
         )
-
-    def _touchpoint(self, item: Mapping[str, Any]) -> Touchpoint:
-        """As it was received."""
-        canonical, _, _ = self._loaded(item, "touchpoint").partition(b"\n")
-        return Touchpoint.model_validate_json(canonical)
-
-    def _entry(self, item: dict[str, Any]) -> LedgerEntry:
-        media = {
-            name: Medium.model_validate(one)
-            for name, one in json.loads(item.get("media", "{}")).items()
-        }
-        return LedgerEntry(
-            touchpoint=with_media(self._touchpoint(item), media),
-            media=media,
-            state=item["state"],
-            deliveries=item.get("deliveries", 1),
-            profile_id=item.get("profile_id"),
-            outcome=json.loads(item["outcome"]) if "outcome" in item else None,
-            delivery=_delivery(item) if "delivery" in item else None,
-            delivery_times={
-                status: item[f"{status}_at"] for status in DELIVERY_RANK if f"{status}_at" in item
-            },
-            failed_step=item.get("failed_step"),
-            error=item.get("error"),
-            attempt=item.get("attempt", 1),
-            grown=item.get("grown", 1),
-            overrides=json.loads(dynamo.decompressed(item["overrides"]))
-            if "overrides" in item
-            else (),
-        )
-
-
-def _delivery(item: Mapping[str, Any]) -> DeliveryStatus:
-    """A provider may name the price with one status and not with the next."""
-    furthest = DeliveryStatus.model_validate_json(item["delivery"])
-    price = furthest.price_category or item.get("price_category")
-    return furthest.model_copy(update={"price_category": price})
-
-
-def _count_of(item: Mapping[str, Any]) -> int:
-    """Of the parts of a call; of what has only one there is no number in the table."""
-    return int(item.get("parts", 1))
-
-
-def _parts(item: Mapping[str, Any]) -> str:
-    """The condition that no other part of the call came since, and that it was not erased."""
-    one = "attribute_not_exists(#parts) OR " if _count_of(item) == 1 else ""
-    return f"attribute_exists(#state) AND ({one}#parts = :parts_before)"
-
-
-def _received(touchpoint: Touchpoint, *, attempt: int = 1) -> TouchpointReceived:
-    return TouchpointReceived(
-        touchpoint_id=touchpoint.touchpoint_id,
-        provider=touchpoint.provider,
-        channel=touchpoint.channel,
-        kind=touchpoint.content.kind,
-        attempt=attempt,
-        has_media=has_media(touchpoint),
-    )
-
-
-def this_round(attempt: int) -> str:
-    """The condition that no other round of its journey began; a first one has no number."""
-    first = "attribute_not_exists(#attempt) OR " if attempt == 1 else ""
-    return f"({first}#attempt = :round)"
-
-
-def timeline_key(touchpoint: Touchpoint) -> str:
-    """Sorts a profile's touchpoints by the time they happened; the id makes it unique."""
-    return f"{isoformat(touchpoint.occurred_at)}#{touchpoint.touchpoint_id}"
-
-
-def expiry(touchpoint: Touchpoint, retention: RetentionPolicy | None) -> int | None:
-    return expires_at(touchpoint, retention) if retention else None
-
-
-def outbound_values(
-    touchpoint: Touchpoint, profile_id: ProfileId, retention: RetentionPolicy | None = None
-) -> dict[str, object]:
-    """The attributes of a touchpoint we sent: its journey is over when it is written."""
-    waits = touchpoint.channel in _MAILBOX_CHANNELS and touchpoint.direction is Direction.OUTBOUND
-    return {
-        "state": TouchpointState.PROCESSED,
-        "received_at": isoformat(touchpoint.received_at),
-        "profile_id": profile_id,
-        "timeline": timeline_key(touchpoint),
-        "mailbox": touchpoint.endpoint.key if waits and touchpoint.endpoint else None,
-        "touchpoint": dynamo.compressed(_canonical(touchpoint)),
-        "expires_at": expiry(touchpoint, retention),
-    }
-
-
-def attachments_prefix(touchpoint_id: str) -> str:
-    """With what the keys of its files begin. An erasure looks there."""
-    return f"attachments/{touchpoint_id}/"
-
-
-def _holds_touchpoint(item: Mapping[str, Any]) -> bool:
-    return "touchpoint" in item or "touchpoint_key" in item
-
-
-def _canonical(touchpoint: Touchpoint) -> bytes:
-    """One line of JSON."""
-    content = {"content": {"kind": touchpoint.content.kind}}
-    dumped = touchpoint.model_dump(mode="json", exclude_defaults=True)
-    dumped["content"] |= content["content"]
-    return json.dumps(dumped, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _media_as_json(media: Media) -> str:
-    """The same media as the same text, whatever order they were found in."""
-    known = {
-        name: one.model_dump(mode="json", exclude_none=True) for name, one in sorted(media.items())
-    }
-    return json.dumps(known)
-
-
-def _request_as_json(request: WebhookRequest) -> bytes:
-    kept = asdict(request) | {
-        "headers": {k: v for k, v in request.headers.items() if k not in _NEVER_KEPT},
-        "body": b64encode(request.body).decode(),
-        "arrived_at": request.arrived_at.isoformat(),
-    }
-    return json.dumps(kept).encode()
-
-
-def _request_from_json(content: bytes) -> WebhookRequest:
-    from shared.providers.base import WebhookRequest
-
-    kept = json.loads(content)
-    return WebhookRequest(
-        method=kept["method"],
-        url=kept["url"],
-        path=kept["path"],
-        slug=kept.get("slug", ""),
-        headers=kept["headers"],
-        query=tuple((key, value) for key, value in kept["query"]),
-        body=b64decode(kept["body"]),
-        arrived_at=datetime.fromisoformat(kept["arrived_at"]),
-    )

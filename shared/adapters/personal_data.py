@@ -18,7 +18,8 @@ from botocore.exceptions import ClientError
 from shared.adapters import dynamo
 from shared.adapters.contact_counts import profile_key
 from shared.adapters.identity_graphs import graph_key, graph_writes
-from shared.adapters.ledger import DynamoLedger, attachments_prefix
+from shared.adapters.ledger import DynamoLedger
+from shared.adapters.media_files import attachments_prefix
 from shared.adapters.objects import delete_objects
 from shared.adapters.privacy import COUNT, MARKS
 from shared.adapters.tickets import follow_up_of

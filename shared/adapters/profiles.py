@@ -19,7 +19,7 @@ from shared.adapters.identity_graphs import (
     stored_graph,
 )
 from shared.adapters.learned import learn, learned_key, learned_of
-from shared.adapters.ledger import this_round, timeline_key
+from shared.adapters.ledger_items import this_round, timeline_key
 from shared.adapters.records import read_record, read_records, record_writes, told_twice
 from shared.domain.errors import Conflict, Contention
 from shared.domain.identity import Identifier

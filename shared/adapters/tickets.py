@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from shared.adapters import dynamo
 from shared.adapters.contact_counts import count_update
-from shared.adapters.ledger import outbound_values
+from shared.adapters.ledger_items import outbound_values
 from shared.domain.errors import Conflict, Contention
 from shared.domain.follow_up import FollowUp, FollowUpState
 from shared.domain.model import FollowUpId, Model, ProfileId, TicketId, isoformat

@@ -19,6 +19,9 @@ environment: ContextVar[Mapping[str, str]] = ContextVar("environment", default=o
 The local cloud, which runs all functions in one process, gives each its own.
 """
 
+ADMINISTRATORS = "administrators"
+"""The group of the user pool whose members decide which systems hear what happens."""
+
 
 class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         MailAddresses,
         Masker,
         MatchIndex,
+        MediaFiles,
         PersonalData,
         PhoneNumbers,
         PrivacyRequests,
@@ -166,6 +167,13 @@ def _ledger(settings: LedgerSettings, dynamodb: Any) -> Ledger:
         settings.raw_bucket,
         getattr(settings, "retention", None),
     )
+
+
+@cache
+def media_files(settings: LedgerSettings) -> MediaFiles:
+    from shared.adapters.media_files import S3MediaFiles
+
+    return S3MediaFiles(lambda: client("s3"), settings.raw_bucket)
 
 
 def haste(settings: WebhookIntakeSettings, event: Mapping[str, Any]) -> Haste:

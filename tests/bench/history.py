@@ -8,7 +8,7 @@ from infra.local import provision
 from infra.local.cloud import LocalCloud
 from shared.adapters import dynamo
 from shared.adapters.contact_counts import count_update
-from shared.adapters.ledger import outbound_values
+from shared.adapters.ledger_items import outbound_values
 from shared.domain.model import ProfileId
 from shared.domain.touchpoint import Channel, Direction, PageView, Touchpoint
 from tests.bench.costs import UNTIL_THE_LAST_FOLLOW_UP, post, recorded_cloud

@@ -15,6 +15,7 @@ from moto import mock_aws
 from infra.constructs.storage import Tables
 from shared.adapters.consents import DynamoConsentStore
 from shared.adapters.ledger import DynamoLedger
+from shared.adapters.media_files import S3MediaFiles
 from shared.adapters.profiles import DynamoProfileStore
 from shared.adapters.tickets import DynamoTicketStore
 from tests.integration import dynamodb_local
@@ -27,6 +28,7 @@ KEPT = {"AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySch
 
 class Stores(NamedTuple):
     ledger: DynamoLedger
+    media_files: S3MediaFiles
     profiles: DynamoProfileStore
     consents: DynamoConsentStore
     tickets: DynamoTicketStore
@@ -116,6 +118,7 @@ def _stores(client: Any, definitions: dict[str, dict[str, Any]]) -> Stores:
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     return Stores(
         ledger=DynamoLedger(client, lambda: s3, names["touchpoints"], bucket),
+        media_files=S3MediaFiles(lambda: s3, bucket),
         profiles=DynamoProfileStore(client, names["profiles"], names["touchpoints"]),
         consents=DynamoConsentStore(client, names["profiles"], names["touchpoints"]),
         tickets=DynamoTicketStore(

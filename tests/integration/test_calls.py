@@ -15,7 +15,7 @@ from functions.ai_classification.logic import understand
 from functions.profile_update.logic.update import update_profile
 from functions.ticket_creation.logic.creation import create_ticket
 from shared.adapters import dynamo
-from shared.adapters.ledger import INLINE_LIMIT, this_round
+from shared.adapters.ledger_items import INLINE_LIMIT, this_round
 from shared.adapters.rule_classifier import RuleClassifier
 from shared.domain.call import grown
 from shared.domain.classification import Classification

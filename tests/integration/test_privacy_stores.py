@@ -9,7 +9,8 @@ from zipfile import ZipFile
 import boto3
 import pytest
 
-from shared.adapters.ledger import INLINE_LIMIT, DynamoLedger
+from shared.adapters.ledger import DynamoLedger
+from shared.adapters.ledger_items import INLINE_LIMIT
 from shared.adapters.personal_data import AwsPersonalData, Tables
 from shared.adapters.privacy import DynamoPrivacyRequests
 from shared.adapters.tickets import DynamoTicketStore

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import pytest
 
-from shared.adapters.ledger import INLINE_LIMIT
+from shared.adapters.ledger_items import INLINE_LIMIT
 from shared.domain.errors import Conflict, Contention, InvalidInput
 from shared.domain.follow_up import FollowUp, FollowUpState
 from shared.domain.identity import Identifier, IdentifierType
@@ -186,7 +186,7 @@ class TestLedger:
         (item,) = stores.client.scan(TableName=stores.names["touchpoints"])["Items"]
         assert item["event"]["M"]["data"]["M"]["has_media"] == {"BOOL": True}
         name = medium_name(file, 0)
-        key = stores.ledger.keep_media(seen.touchpoint_id, name, b"PNG", "image/png")
+        key = stores.media_files.keep(seen.touchpoint_id, name, b"PNG", "image/png")
         media = {
             name: Medium(
                 state=MediumState.STORED, object_key=key, content_type="image/png", size=3
@@ -201,27 +201,27 @@ class TestLedger:
         assert [one.object_key for one in entry.touchpoint.content.attachments] == [key, None]
         (item,) = stores.client.scan(TableName=stores.names["touchpoints"])["Items"]
         assert item["event"]["M"]["type"] == {"S": "MediaStored"}
-        assert stores.ledger.read_media(key) == b"PNG"
+        assert stores.media_files.read(key) == b"PNG"
         with pytest.raises(Contention):
             stores.ledger.record_media(seen.touchpoint_id, {}, {}, event)
-        assert stores.ledger.read_media(key) == b"PNG", "it is not taken for erased"
+        assert stores.media_files.read(key) == b"PNG", "it is not taken for erased"
         assert stores.ledger.record_media(seen.touchpoint_id, media, {"1": media["1"]}, event)
-        stores.ledger.drop_media(key)
-        assert stores.ledger.read_media(key) is None
+        stores.media_files.drop(key)
+        assert stores.media_files.read(key) is None
 
     def test_of_a_touchpoint_that_was_erased_no_file_stays(self, stores: Stores) -> None:
         """A status may have come for it since, so that there is an item."""
         seen = whatsapp_message()
-        key = stores.ledger.keep_media(seen.touchpoint_id, "0", b"PNG", "image/png")
+        key = stores.media_files.keep(seen.touchpoint_id, "0", b"PNG", "image/png")
         media = {"0": Medium(state=MediumState.STORED, object_key=key)}
         event = MediaStored(touchpoint_id=seen.touchpoint_id, stored=1, refused=0)
         assert not stores.ledger.record_media(seen.touchpoint_id, {}, media, event)
-        assert stores.ledger.read_media(key) is None
+        assert stores.media_files.read(key) is None
         assert stores.client.scan(TableName=stores.names["touchpoints"])["Items"] == []
 
     def test_a_link_saves_the_file_under_its_name_and_nothing_else(self, stores: Stores) -> None:
         hostile = 'a"; filename=x.html\r\n/é.pdf'
-        link = urlsplit(stores.ledger.media_link("attachments/1/0", hostile))
+        link = urlsplit(stores.media_files.link("attachments/1/0", hostile))
         query = parse_qs(link.query)
         assert link.path.endswith("/attachments/1/0")
         assert query["response-content-disposition"] == [

@@ -24,7 +24,7 @@ from shared.domain.touchpoint import (
     Endpoint,
     TouchpointState,
 )
-from shared.ports import Ledger, LedgerEntry, Quarantined
+from shared.ports import Ledger, LedgerEntry, MediaFiles, Quarantined
 
 
 class OutcomeView(Model):
@@ -201,14 +201,14 @@ def _outcome(journey: JourneyState | None) -> OutcomeView | None:
 
 
 def read_touchpoint(
-    touchpoint_id: TouchpointId, *, ledger: Ledger
+    touchpoint_id: TouchpointId, *, ledger: Ledger, media_files: MediaFiles
 ) -> TouchpointView | QuarantinedView:
     found = ledger.read(touchpoint_id) or ledger.read_quarantined(touchpoint_id)
     if found is None:
         raise NotFound("there is no such touchpoint")
     if isinstance(found, Quarantined):
         return _either(found)
-    return touchpoint_view(found).model_copy(update={"media": _media(found, ledger.media_link)})
+    return touchpoint_view(found).model_copy(update={"media": _media(found, media_files.link)})
 
 
 def list_touchpoints(

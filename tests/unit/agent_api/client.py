@@ -47,6 +47,7 @@ class Client:
         self._app = build_app()
         overrides: dict[Any, Any] = {
             ports.ledger: lambda: world.ledger,
+            ports.media_files: lambda: world.ledger.media_files,
             ports.profiles: lambda: world.profiles,
             ports.segments: lambda: world.segments,
             ports.consents: lambda: world.consents,

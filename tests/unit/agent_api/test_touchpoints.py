@@ -156,7 +156,7 @@ def test_files_that_are_kept_have_a_link_and_the_others_a_reason(
     world.ledger.record([builders.observed(said)])
     world.ledger.change(said.touchpoint_id, profile_id=builders.profile_id())
     photo_name = medium_name(files[0], 0)
-    key = world.ledger.keep_media(said.touchpoint_id, photo_name, b"JPEG", "image/jpeg")
+    key = world.ledger.media_files.keep(said.touchpoint_id, photo_name, b"JPEG", "image/jpeg")
     media = {
         photo_name: Medium(
             state=MediumState.STORED, object_key=key, content_type="image/jpeg", size=4

@@ -14,6 +14,11 @@ URL = "https://crm.example.com/passerelle"
 
 
 @pytest.fixture(autouse=True)
+def _administrator(client: Client) -> None:
+    client.claims["cognito:groups"] = "[supervisors administrators]"
+
+
+@pytest.fixture(autouse=True)
 def _key(world: World) -> None:
     world.secrets.secrets["webhooks"] = {"key": "k" * 64}
 
@@ -79,6 +84,15 @@ def test_where_the_bus_fails_doing_it_again_puts_it_right(client: Client, world:
         "ftp://crm.example.com",
         "crm",
         "https://crm.exämple.com",
+        "https://crm.example.com/a b",
+        "https://crm.exam\nple.com",
+        "https://crm.example.com/\x00",
+        "https://10.0.0.1/x",
+        "https://93.184.216.34",
+        "https://2130706433",
+        "https://127.1",
+        "https://[fd00::1]",
+        "https://crm",
     ],
 )
 def test_an_address_that_cannot_be_sent_to_is_named(client: Client, world: World, url: str) -> None:
@@ -152,6 +166,28 @@ def test_no_machine_subscribes_or_reads_a_secret(client: Client) -> None:
     client.claims["sub"] = client.claims["client_id"]
     assert client.put(CRM, url=URL).status == 403
     assert client.get(f"{CRM}/secrets").status == 403
+
+
+@pytest.mark.parametrize("groups", [None, "[]", "[supervisors]", "[administrators-of-shops]"])
+def test_only_an_administrator_subscribes_reads_a_secret_or_sends_again(
+    client: Client, world: World, groups: str | None
+) -> None:
+    client.put(CRM, url=URL)
+    kept(world, "1")
+    client.claims.pop("cognito:groups")
+    if groups is not None:
+        client.claims["cognito:groups"] = groups
+    refused = [
+        client.put(CRM, url="https://else.example.com"),
+        client.call("DELETE", CRM),
+        client.get(f"{CRM}/secrets"),
+        client.call("POST", f"{CRM}/rotate"),
+        client.call("POST", f"{CRM}/deliveries/1/replay"),
+    ]
+    assert {one.status for one in refused} == {403}
+    assert "administrators" in refused[0].body["detail"]
+    assert client.get(CRM).body["url"] == URL
+    assert client.get(f"{CRM}/deliveries").status == 200
 
 
 def test_on_a_laptop_this_machine_may_receive(client: Client, world: World) -> None:

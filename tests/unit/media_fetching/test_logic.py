@@ -89,6 +89,7 @@ class House:
     def fetch(self, seen: Touchpoint) -> list[Medium]:
         ports = Ports(
             ledger=self.world.ledger,
+            media_files=self.world.ledger.media_files,
             secrets=self.world.secrets,
             provider_media=self.media,
             file_type=TYPES.get,
@@ -118,7 +119,7 @@ class House:
 
     @property
     def files(self) -> dict[str, tuple[bytes, str]]:
-        return self.world.ledger.files
+        return self.world.ledger.media_files.files
 
 
 @pytest.fixture
