@@ -123,3 +123,11 @@ def test_what_would_unpack_to_gigabytes_is_not_unpacked() -> None:
     with ZipFile(file, "w", ZIP_DEFLATED) as archive:
         archive.writestr("mimetype", TEXT_OF_OPEN_DOCUMENT)
     assert file_type(file.getvalue()) == "application/zip"
+
+
+def test_an_archive_with_a_directory_of_thousands_is_no_document() -> None:
+    """Python would take eight seconds for the longest one a message may bring."""
+    document = zipped(types="", word__document_xml="<w/>")
+    entry = b"PK\x01\x02" + bytes(42)
+    assert file_type(document) == WORD
+    assert file_type(entry.join([document[:60], *[b""] * 10_000, document[60:]])) != WORD
