@@ -164,7 +164,7 @@ class PushSns(Provider[PushSnsSecret]):
         told = read_json(message.message.encode())
         if not isinstance(told, dict):
             raise MalformedPayload("Message: an object is expected")
-        kind = told.get("EventType")
+        kind = str(told.get("EventType"))
         if kind != "DeliveryFailure" and kind not in EVENTS:
             return [_unknown(message, f"SNS: event {kind}", received_at)]
         event = read_model(ApplicationEvent, told)

@@ -13,7 +13,7 @@ from infra.local.simulators import push_sns as simulator
 from infra.local.simulators.base import SimulatedRequest
 from shared.domain.errors import NotFound, SendRefused, Unauthentic
 from shared.domain.sending import OutboundMessage, TemplateUse
-from shared.domain.touchpoint import Channel, touchpoint_id
+from shared.domain.touchpoint import Channel, Direction, Unsupported, touchpoint_id
 from shared.providers.base import PushRequest, find_provider
 from shared.providers.push_sns import (
     LARGEST_PAYLOAD,
@@ -161,6 +161,16 @@ def test_a_device_that_is_gone_is_asked_no_more_whoever_says_so() -> None:
     assert set(STOPS) <= set(PROVIDER.refusals)
     assert find_provider("push_sns").stops["EndpointDisabled"].kind == "bounce"
     assert "InvalidParameter" not in STOPS, "it may be our mistake"
+
+
+@pytest.mark.parametrize("kind", [[["DeliveryFailure"]], {"a": 1}, 7, None, True])
+def test_an_event_whose_name_is_none_is_kept_and_shown(kind: object) -> None:
+    request = read_case("push_sns", FIXTURES / "push_sns/endpoint_is_disabled.json").request
+    envelope = json.loads(request.body)
+    envelope["Message"] = json.dumps(json.loads(envelope["Message"]) | {"EventType": kind})
+    (seen,) = PROVIDER.parse(replace(request, body=json.dumps(envelope).encode()), SECRET, NOW)
+    assert isinstance(seen.touchpoint.content, Unsupported)
+    assert seen.touchpoint.direction is Direction.PASSIVE
 
 
 def test_without_a_pinned_certificate_it_is_fetched_from_sns_and_nowhere_else() -> None:
