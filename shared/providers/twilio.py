@@ -408,6 +408,7 @@ def _touchpoint(
         # A channel Twilio has and we do not: kept, and nobody is identified by it.
         content = Unsupported(what="a message over a channel that is not read yet")
         theirs = ours = Line(Channel.SMS, "", "")
+        user_id = ""
         direction = Direction.PASSIVE
     account = f"{RCS if ours.prefix == RCS else ''}{ours.address}"
     identifiers = _identifiers(theirs, ours, user_id, scope=addresses.account_sid)
