@@ -120,9 +120,11 @@ def _weigh_mark(
 def _decided_without_words(
     classification: Classification, rule: WordRule, policies: Policies
 ) -> Classification:
-    """What the words say as well stays as they say it, with the words for evidence."""
+    """What the words say as well stays as they say it, with the words for evidence; and no choice
+    takes the place of a word that brings something about.
+    """
     said_so = policies.understanding.word_rule(_deciding_rule(classification))
-    if said_so is not None and said_so.does == rule.does:
+    if said_so is not None and rule.does in {None, said_so.does}:
         return classification
     return classification.model_copy(update=_by_rule(rule, classification.evidence, policies))
 

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from shared.domain.classification import Sentiment, Urgency
 from shared.domain.model import Model
 from shared.domain.opting import Word
-from shared.domain.touchpoint import Call, Channel, Content, Message, Review, SurveyAnswer
+from shared.domain.touchpoint import Call, Channel, Choice, Content, Message, Review, SurveyAnswer
 
 Phrases = dict[str, tuple[str, ...]]
 """Language to phrases. A phrase is matched on whole words, without case or accents; `*` ends a
@@ -51,6 +51,10 @@ class WordRule(Model):
     within: Phrases = {}
     unless: Phrases = {}
     longest: int = Field(default=15, ge=1)
+    choices: frozenset[str] = frozenset()
+    """Ids of buttons, rows and last screens of the USSD menu, which say it whatever their words
+    are.
+    """
 
 
 class UrgencyReason(Model):
@@ -226,11 +230,14 @@ class UnderstandingPolicy(Model):
 
     def rule_without_words(self, content: Content) -> WordRule | None:
         """The rule that holds whatever the words are: the provider took them for STOP and acted
-        upon it, or there are none, since nobody answered the call.
+        upon it, they are those of a choice we offered, or there are none, since nobody answered the
+        call.
         """
         match content:
             case Message(answered_word=str(word)):
                 return next((rule for rule in self.rules if rule.does == word), None)
+            case Message(choice=Choice(id=chosen)):
+                return next((rule for rule in self.rules if chosen in rule.choices), None)
             case Call(is_missed=True, text=""):
                 return self.missed_call
             case _:

@@ -280,9 +280,13 @@ class _Session:
             ends=ends,
             language=language,
             said=self.said,
-            choice=self.choice,
+            choice=self.choice if records is None else self._completed(),
             records=None if records is None else self._filled(menu.say(records, language)),
         )
+
+    def _completed(self) -> Choice:
+        """The end that was reached says what they want, however they came there."""
+        return Choice(id=self.name, title=self.choice.title if self.choice else "")
 
     def _take(self, typed: str) -> None:
         self.in_vain, self.said, self.choice = False, typed, None
