@@ -154,7 +154,7 @@ def form_of(request: WebhookRequest) -> dict[str, str] | None:
 
 def digest_of(fields: Mapping[str, str]) -> str:
     """The same for the same fields in any order."""
-    return sha256(urlencode(sorted(fields.items())).encode()).hexdigest()
+    return sha256(urlencode(sorted(fields.items()), errors="surrogatepass").encode()).hexdigest()
 
 
 def events_of(
