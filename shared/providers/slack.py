@@ -1,7 +1,7 @@
 """Slack: requests from the company's own people, to its app.
 
 Proof: https://docs.slack.dev/authentication/verifying-requests-from-slack
-What comes: `_slack_events`
+What comes: `_slack_events`, `_slack_interactions`
 Sending: https://docs.slack.dev/reference/methods/chat.postMessage
 """
 
@@ -26,13 +26,9 @@ from shared.domain.errors import (
 )
 from shared.domain.touchpoint import Attachment
 from shared.providers._form import FORM_TYPE, read_form
-from shared.providers._slack_events import (
-    NAME,
-    message_key,
-    read_command,
-    read_event,
-    read_interaction,
-)
+from shared.providers._slack_events import read_event
+from shared.providers._slack_interactions import read_command, read_interaction
+from shared.providers._slack_message import NAME, message_key
 from shared.providers.base import (
     JSON_TYPE,
     MEGABYTE,

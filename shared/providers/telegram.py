@@ -25,12 +25,11 @@ from shared.domain.touchpoint import (
     Attachment,
     Stop,
 )
+from shared.providers._telegram_message import Chat, message_key
 from shared.providers._telegram_updates import (
     BLOCKED,
     NAME,
-    Chat,
     Line,
-    message_key,
     number_in_chat,
     read_update,
 )

@@ -22,7 +22,7 @@ from shared.domain.errors import (
 from shared.domain.sending import OutboundFile
 from shared.domain.touchpoint import Attachment, Choice, Message, Touchpoint
 from shared.domain.touchpoint import Channel as Medium
-from shared.providers._slack_events import plain
+from shared.providers._slack_message import plain
 from shared.providers.base import HttpRequest, HttpResponse, WebhookRequest, find_provider
 from tests.unit.providers.fixtures import NOW, SECRETS, Case, cases, fetch, other_secret, received
 from tests.unit.providers.sending import message_to, prepared, simulated
