@@ -22,14 +22,12 @@ from shared.domain.touchpoint import (
     Touchpoint,
 )
 from shared.providers._meta import API, API_VERSION, Part, Stamp, moment
+from shared.providers._meta_events import OurAccount
+from shared.providers._meta_message import LONG, Id, KnownId
 from shared.providers._meta_messaging import (
-    LONG,
     Change,
-    Id,
-    KnownId,
     MessagingProvider,
     MessagingSecret,
-    OurAccount,
     unknown_change,
 )
 from shared.providers._meta_sending import MessagingLimits

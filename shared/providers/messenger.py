@@ -27,13 +27,12 @@ from shared.domain.touchpoint import (
     Touchpoint,
 )
 from shared.providers._meta import API, Part, Stamp, moment, url_that_fits
+from shared.providers._meta_events import OurAccount
+from shared.providers._meta_message import LONG, Id
 from shared.providers._meta_messaging import (
-    LONG,
     Change,
-    Id,
     MessagingProvider,
     MessagingSecret,
-    OurAccount,
     unknown_change,
 )
 from shared.providers._meta_sending import MessagingLimits
