@@ -150,11 +150,17 @@ class FakeLedger:
             self.change(id_, deliveries=self._entries[id_].deliveries + 1)
             return False
         seen = observed.touchpoint
+        refused: dict[str, Medium] = {}
         for position, file in enumerate(observed.files):
             name = str(position)
+            if file.refused is not None:
+                refused[name] = Medium(state=MediumState.REFUSED, because=file.refused)
+                continue
             key = self.media_files.keep(id_, name, file.content, "application/octet-stream")
             seen = with_media(seen, {name: Medium(state=MediumState.STORED, object_key=key)})
-        self._entries[id_] = LedgerEntry(touchpoint=seen, state=TouchpointState.RECEIVED)
+        self._entries[id_] = LedgerEntry(
+            touchpoint=seen, state=TouchpointState.RECEIVED, media=refused
+        )
         self.raw[id_] = observed.raw
         self._announce(self._entries[id_])
         return True

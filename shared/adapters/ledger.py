@@ -35,7 +35,7 @@ from shared.adapters.ledger_items import (
 from shared.adapters.media_files import S3MediaFiles
 from shared.domain.call import goes_round, grown, is_known
 from shared.domain.errors import Contention
-from shared.domain.media import Media, attachments_of
+from shared.domain.media import Media, Medium, MediumState, attachments_of, medium_name
 from shared.domain.model import ProfileId, TouchpointId, derived_id, isoformat
 from shared.domain.override import Override
 from shared.domain.retention import RetentionPolicy, epoch
@@ -90,9 +90,9 @@ class DynamoLedger:
     def _record(self, observed: Observed) -> bool:
         if isinstance(observed.touchpoint.content, Call):
             return self._tell(observed)
-        stored = self._with_files_stored(observed)
-        touchpoint = stored.touchpoint
-        if self._begin(touchpoint, self._contents.kept(touchpoint, observed.raw)):
+        touchpoint = self._with_files_stored(observed)
+        kept = {**self._contents.kept(touchpoint, observed.raw), **_refused(observed)}
+        if self._begin(touchpoint, kept):
             return True
         self._update(touchpoint.touchpoint_id, add={"deliveries": 1})
         return False
@@ -187,23 +187,24 @@ class DynamoLedger:
             "values": {"round": entry.attempt},
         }
 
-    def _with_files_stored(self, observed: Observed) -> Observed:
+    def _with_files_stored(self, observed: Observed) -> Touchpoint:
         """Attachments in S3 before the ledger points to them; a redelivery writes the same object
         again.
         """
         if not observed.files:
-            return observed
+            return observed.touchpoint
         attachments = []
         for position, file in enumerate(observed.files):
+            if file.refused is not None:
+                attachments.append(file.attachment)
+                continue
             # Nobody has looked at it yet: `media_fetching` says what it is.
             key = self._files.keep(
                 observed.touchpoint.touchpoint_id, str(position), file.content, _UNKNOWN_TYPE
             )
             attachments.append(file.attachment.model_copy(update={"object_key": key}))
         content = observed.touchpoint.content.model_copy(update={"attachments": tuple(attachments)})
-        return observed._replace(
-            touchpoint=observed.touchpoint.model_copy(update={"content": content})
-        )
+        return observed.touchpoint.model_copy(update={"content": content})
 
     # Media
 
@@ -590,3 +591,15 @@ class DynamoLedger:
             received_at=item["received_at"],
             deliveries=item["deliveries"],
         )
+
+
+def _refused(observed: Observed) -> dict[str, object]:
+    """What became of the files that were not let in."""
+    media = {
+        medium_name(file.attachment, position): Medium(
+            state=MediumState.REFUSED, because=file.refused
+        )
+        for position, file in enumerate(observed.files)
+        if file.refused is not None
+    }
+    return {"media": media_as_json(media)} if media else {}

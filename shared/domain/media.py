@@ -36,14 +36,18 @@ class MediumState(StrEnum):
     """The provider does not let us have it: our access is wrong. Fetched once that is mended."""
 
 
+Refusal = Literal["size", "type", "place", "answer", "number", "content"]
+"""Why a file is not kept: it is too large · not of a type we keep · where it lies is not its
+provider's · the provider's answer makes no sense · more came than one message may bring · what
+should be its bytes is none.
+"""
+
+
 class Medium(Model):
     """What became of one attachment."""
 
     state: MediumState
-    because: Literal["size", "type", "place", "answer"] | None = None
-    """Refused: it is too large · not of a type we keep · where it lies is not its provider's · the
-    provider's answer makes no sense.
-    """
+    because: Refusal | None = None
     object_key: str | None = None
     content_type: str | None = Field(default=None, max_length=255)
     """By its content."""

@@ -51,6 +51,7 @@ from shared.domain.errors import (
     TooLarge,
     UnknownProvider,
 )
+from shared.domain.media import Refusal
 from shared.domain.touchpoint import Attachment, Endpoint, Stop, Touchpoint
 
 # What takes a webhook in sends nothing.
@@ -120,8 +121,13 @@ class Observed(NamedTuple):
 
 
 class File(NamedTuple):
+    """`refused` where its provider's rules keep it out already: then nothing of it is stored, and
+    whoever reads the message sees that it was there.
+    """
+
     attachment: Attachment
     content: bytes
+    refused: Refusal | None = None
 
 
 class OneTimeProof(NamedTuple):

@@ -2,7 +2,8 @@
  * for nothing and stores nothing until the visitor writes. The routes are in web_chat.py.
  *
  * What a person wrote is in localStorage before anything is sent, and stays there until we have
- * answered that we have it. What others wrote is only ever shown as text. */
+ * answered that we have it; their files are in IndexedDB meanwhile. What others wrote is only ever
+ * shown as text. */
 (function () {
   "use strict";
   if (window.passerelleChat) return;
@@ -14,11 +15,17 @@
   const KEY = "passerelle-chat";
   const SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
   const LONGEST_TEXT = 4096;
+  // Of one message. In base64 and with its words, all of it is less than the 6 MB of a request that a Lambda takes.
+  const FILES = { most: 3, each: 3e6, together: 4e6 };
+  const TYPES = ["image/jpeg", "image/png", "image/webp", "image/gif", "application/pdf"];
+  const PICTURE = { side: 1600, quality: 0.8 }; // Pixels of the longer side.
   const SHOWN = 100; // Messages kept to be shown.
   const FORGOTTEN_AFTER = 30 * DAY;
   const RENEWED_AFTER = DAY;
   const LAPSED_AFTER = 7 * DAY; // The token; whoever comes back then begins a session when they write.
-  const GIVES_UP_AFTER = 30 * SECOND; // One request, on a slow line.
+  const GIVES_UP_AFTER = 30 * SECOND; // One request, on a slow line; files have as long as the slowest line takes.
+  const SLOWEST = 5; // Bytes a millisecond.
+  const KEEPS_WITHIN = 5 * SECOND; // Some browsers' IndexedDB never answers.
   const RETRIES = { first: 2 * SECOND, most: MINUTE };
   const POLLS_OPEN = { first: 3 * SECOND, most: 30 * SECOND };
   const POLLS_CLOSED = { first: 30 * SECOND, most: 2 * MINUTE };
@@ -31,26 +38,36 @@
       open: "Chat with us", close: "Close", log: "Messages", label: "Your message", send: "Send", you: "You",
       hello: "Write to us. We answer here.", sending: "Sending…", sent: "Sent", refused: "Could not be sent.",
       waiting: "Not sent yet", offline: "Your message will be sent when you are online again.", unread: "new messages", tab: "opens in a new tab",
+      attach: "Add a picture or a PDF", remove: "Remove", preparing: "Preparing…", kinds: "Only pictures and PDF files can be sent.",
+      large: "Too large to be sent (3 MB at most):", many: "Three files at most can be sent at once.", lost: "A file was no longer there. Please choose it again.",
     },
     fr: {
       open: "Écrivez-nous", close: "Fermer", log: "Messages", label: "Votre message", send: "Envoyer", you: "Vous",
       hello: "Écrivez-nous. Nous vous répondons ici.", sending: "Envoi…", sent: "Envoyé", refused: "Envoi impossible.",
       waiting: "Pas encore envoyé", offline: "Votre message partira dès que vous serez de nouveau en ligne.", unread: "nouveaux messages", tab: "dans un nouvel onglet",
+      attach: "Joindre une photo ou un PDF", remove: "Retirer", preparing: "Préparation…", kinds: "Seuls les images et les fichiers PDF peuvent être envoyés.",
+      large: "Trop lourd pour être envoyé (3 Mo au plus) :", many: "Trois fichiers au plus à la fois.", lost: "Un fichier n’était plus là. Choisissez-le de nouveau.",
     },
     it: {
       open: "Ci scriva", close: "Chiudi", log: "Messaggi", label: "Il suo messaggio", send: "Invia", you: "Lei",
       hello: "Ci scriva. Le rispondiamo qui.", sending: "Invio…", sent: "Inviato", refused: "Invio non riuscito.",
       waiting: "Non ancora inviato", offline: "Il messaggio partirà appena sarà di nuovo online.", unread: "nuovi messaggi", tab: "in una nuova scheda",
+      attach: "Alleghi una foto o un PDF", remove: "Rimuovi", preparing: "Preparazione…", kinds: "Si possono inviare solo immagini e file PDF.",
+      large: "Troppo grande per l’invio (3 MB al massimo):", many: "Al massimo tre file alla volta.", lost: "Un file non c’era più. Lo scelga di nuovo.",
     },
     es: {
       open: "Escríbanos", close: "Cerrar", log: "Mensajes", label: "Su mensaje", send: "Enviar", you: "Usted",
       hello: "Escríbanos. Le respondemos aquí.", sending: "Enviando…", sent: "Enviado", refused: "No se pudo enviar.",
       waiting: "Aún no enviado", offline: "Su mensaje se enviará cuando vuelva a tener conexión.", unread: "mensajes nuevos", tab: "en una pestaña nueva",
+      attach: "Adjuntar una foto o un PDF", remove: "Quitar", preparing: "Preparando…", kinds: "Solo se pueden enviar imágenes y archivos PDF.",
+      large: "Demasiado grande para enviarlo (3 MB como máximo):", many: "Tres archivos como máximo a la vez.", lost: "Un archivo ya no estaba. Elíjalo de nuevo.",
     },
     sw: {
       open: "Ongea nasi", close: "Funga", log: "Ujumbe", label: "Ujumbe wako", send: "Tuma", you: "Wewe",
       hello: "Tuandikie. Tutakujibu hapa.", sending: "Inatumwa…", sent: "Imetumwa", refused: "Haikuweza kutumwa.",
       waiting: "Bado haijatumwa", offline: "Ujumbe wako utatumwa utakapokuwa mtandaoni tena.", unread: "ujumbe mpya", tab: "katika kichupo kipya",
+      attach: "Ongeza picha au PDF", remove: "Ondoa", preparing: "Inaandaliwa…", kinds: "Picha na faili za PDF pekee zinaweza kutumwa.",
+      large: "Ni kubwa mno kutumwa (isizidi MB 3):", many: "Faili tatu tu kwa wakati mmoja.", lost: "Faili moja haikuwepo tena. Tafadhali ichague tena.",
     },
   };
   const LANGUAGE = [GIVEN.language, document.documentElement.lang, navigator.language]
@@ -81,7 +98,11 @@
     .meta { font-size: .82em; color: #555a62; }
     .hello { margin-bottom: 1em; }
     a { text-decoration: underline; }
-    .files a { display: inline-block; padding: .65em 0; }
+    .files > * { display: inline-block; padding: .65em .5em .65em 0; overflow-wrap: anywhere; }
+    .chosen { list-style: none; padding: 0 .6em; }
+    .chosen li { display: flex; align-items: center; justify-content: space-between; }
+    .chosen span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+    .attach { padding: .5em; }
     .choices { display: flex; flex-wrap: wrap; gap: .5em; margin-top: .5em; }
     form { display: flex; gap: .5em; align-items: end; padding: .6em; border-top: 1px solid #d5d2cb; }
     textarea { flex: 1; min-width: 0; min-height: 44px; max-height: 9em; padding: .5em; border: 1px solid #5f646d; border-radius: .6em; resize: none; background: #fff; }
@@ -97,10 +118,10 @@
 
   const slot = () => (who.id ? `${KEY}:${who.id}` : KEY);
 
-  function read() {
-    let text = memory[slot()];
+  function read(name = slot()) {
+    let text = memory[name];
     try {
-      if (text === undefined) text = localStorage.getItem(slot());
+      if (text === undefined) text = localStorage.getItem(name);
     } catch (_) { /* Blocked. */ }
     let kept = null;
     try {
@@ -127,23 +148,69 @@
   }
 
   function erase(isErased) {
-    Object.keys(memory).filter(isErased).forEach((name) => delete memory[name]);
+    let names = Object.keys(memory);
     try {
-      Object.keys(localStorage).filter(isErased).forEach((name) => localStorage.removeItem(name));
+      names = names.concat(Object.keys(localStorage));
     } catch (_) { /* Blocked. */ }
+    for (const name of names.filter(isErased)) {
+      const { outbox } = read(name);
+      delete memory[name];
+      try {
+        localStorage.removeItem(name);
+      } catch (_) { /* Blocked. */ }
+      const goesOn = new Set(read().outbox.map((one) => one.id));
+      outbox.filter((one) => one.files && !goesOn.has(one.id)).forEach((one) => drop(one.id));
+    }
+  }
+
+  // The files of what is not sent yet, by the message's id. localStorage is too small for them; where IndexedDB is
+  // blocked or full they wait as long as the page is open, and whoever comes back is told to choose them again.
+
+  const held = new Map();
+
+  /** What `ask` asks of the store; undefined where the browser has none, or it does not answer. */
+  function store(ask) {
+    const asked = new Promise((resolve) => {
+      const opening = indexedDB.open(KEY);
+      opening.onerror = () => resolve();
+      opening.onupgradeneeded = () => opening.result.createObjectStore("files");
+      opening.onsuccess = () => {
+        const work = opening.result.transaction("files", "readwrite");
+        const request = ask(work.objectStore("files"));
+        work.oncomplete = () => resolve(request.result);
+        work.onabort = () => resolve(); // It is full.
+        opening.result.close(); // When that is done.
+      };
+    }).catch(() => {});
+    return Promise.race([asked, new Promise((resolve) => setTimeout(resolve, KEEPS_WITHIN))]);
+  }
+
+  function hold(id, files) {
+    held.set(id, files);
+    return store((kept) => kept.put(files, id));
+  }
+
+  async function heldFor(id) {
+    return held.get(id) || store((kept) => kept.get(id));
+  }
+
+  function drop(id) {
+    held.delete(id);
+    return store((kept) => kept.delete(id));
   }
 
   // The routes
 
   async function call(method, path, token, body) {
+    const text = body && JSON.stringify(body);
     const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), GIVES_UP_AFTER);
+    const timer = setTimeout(() => abort.abort(), patience((text || "").length));
     const headers = {};
     if (token) headers.authorization = `Bearer ${token}`;
     if (body) headers["content-type"] = "application/json";
     try {
       const answer = await fetch(BASE + path, {
-        method, headers, body: body && JSON.stringify(body), signal: abort.signal, cache: "no-store", credentials: "omit",
+        method, headers, body: text, signal: abort.signal, cache: "no-store", credentials: "omit",
       });
       // Something on the way may answer with a page of its own: then nothing was accepted.
       return { status: answer.status, body: (await answer.json().catch(() => null)) || {} };
@@ -153,6 +220,8 @@
       clearTimeout(timer);
     }
   }
+
+  const patience = (bytes) => GIVES_UP_AFTER + bytes / SLOWEST;
 
   /** A token, or "" while there is none to be had. */
   async function session() {
@@ -181,7 +250,7 @@
   async function alone(work) {
     let began = false;
     const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), GIVES_UP_AFTER);
+    const timer = setTimeout(() => abort.abort(), patience((read().outbox[0] || {}).bytes || 0));
     try {
       return await navigator.locks.request(KEY, { signal: abort.signal }, () => {
         began = true;
@@ -199,14 +268,17 @@
 
   let sending = false, failures = 0, retry = 0, refused = "";
 
-  function write(text, more) {
+  async function write(text, more, files = []) {
     const id = window.crypto && crypto.randomUUID
       ? crypto.randomUUID()
       : `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}${Math.random().toString(36).slice(2)}`;
     const at = new Date().toISOString();
+    const names = files.map(({ name }) => ({ name }));
+    const bytes = files.reduce((sum, one) => sum + one.content.length, 0);
+    if (bytes) await hold(id, files);
     change((kept) => {
-      kept.outbox.push(Object.assign({ id, text, sent_at: at }, more));
-      kept.log.push({ id, text, at, mine: true });
+      kept.outbox.push(Object.assign({ id, text, sent_at: at }, bytes && { files: names, bytes }, more));
+      kept.log.push({ id, text, at, mine: true, files: names });
       kept.active = Date.now();
     });
     flush();
@@ -238,10 +310,16 @@
     const token = first.token || (await session());
     if (!token || mine !== who) return false;
     change((kept) => kept.outbox.filter((one) => one.id === first.id).forEach((one) => (one.token = token)));
-    const { status, body } = await call("POST", "messages", token, Object.assign({}, first, { token: undefined }));
+    const files = first.files && (await heldFor(first.id));
+    // Without its files, the words go; where there are none, there is nothing to send.
+    const isLost = !!first.files && !files;
+    if (isLost) change((kept) => kept.log.filter((one) => one.id === first.id).forEach((one) => (one.lost = true)));
+    const isEmpty = isLost && !first.text;
+    const { status, body } = isEmpty ? {} : await call("POST", "messages", token, Object.assign({}, first, { token: undefined, bytes: undefined, files }));
     if (mine !== who) return false;
-    const isRefused = (status === 400 && body.accepted === false) || status === 413;
+    const isRefused = isEmpty || (status === 400 && body.accepted === false) || status === 413;
     if ((status === 200 && body.accepted && body.id === first.id) || isRefused) {
+      if (first.files) drop(first.id);
       change((kept) => {
         kept.outbox = kept.outbox.filter((one) => one.id !== first.id);
         kept.log.filter((one) => one.id === first.id).forEach((one) => (one.refused = isRefused));
@@ -366,12 +444,17 @@
   const news = make("span", { class: "apart", role: "status" });
   const log = make("div", { class: "log", role: "log", "aria-live": "polite", "aria-label": SAY.log, "aria-relevant": "additions", tabindex: "0" });
   const status = make("p", { class: "status", role: "status" });
+  const chosen = []; // What the next message brings: name, content_type, content in base64.
+  const tray = make("ul", { class: "chosen", "aria-live": "polite", hidden: "" });
+  const trouble = make("p", { class: "status", role: "alert" });
+  const picker = make("input", { type: "file", accept: TYPES.join(), multiple: "", hidden: "", change: () => { choose([...picker.files]); picker.value = ""; } });
+  const attach = make("button", { class: "attach", type: "button", "aria-label": SAY.attach, title: SAY.attach, click: () => picker.click() }, "📎");
   const field = make("textarea", { id: "text", rows: "1", maxlength: LONGEST_TEXT, dir: "auto", autocomplete: "off", enterkeyhint: "send" });
-  const form = make("form", { submit: (event) => { event.preventDefault(); say(); } },
+  const form = make("form", { submit: (event) => { event.preventDefault(); say(); } }, attach, picker,
     make("label", { for: "text", class: "apart" }, SAY.label), field, make("button", { class: "send", type: "submit" }, SAY.send));
   const panel = make("div", { class: "panel", role: "dialog", "aria-labelledby": "title", lang: LANGUAGE, hidden: "" },
     make("div", { class: "head" }, make("h2", { id: "title" }, TITLE), make("button", { class: "close", type: "button", "aria-label": SAY.close, click: () => close() }, "×")),
-    log, status, form);
+    log, status, trouble, tray, form);
 
   field.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -382,11 +465,72 @@
     if (event.key === "Escape") close();
   });
 
-  function say() {
+  async function say() {
+    await preparing;
     const text = field.value.trim();
-    if (!text) return;
-    field.value = "";
-    write(text);
+    const files = chosen.splice(0);
+    if (!text && !files.length) return;
+    field.value = trouble.textContent = "";
+    drawChosen();
+    write(text, undefined, files);
+  }
+
+  // What is chosen to be sent: a picture smaller, and as nothing but a picture (where it was taken is not in it any more)
+
+  let preparing = Promise.resolve();
+
+  function choose(files) {
+    trouble.textContent = SAY.preparing;
+    preparing = preparing.then(async () => {
+      const problems = [];
+      for (const file of files) problems.push(await prepare(file));
+      trouble.textContent = [...new Set(problems)].join(" ").trim();
+      drawChosen();
+    });
+  }
+
+  /** What is wrong with it, or "". */
+  async function prepare(file) {
+    const picture = file.type.startsWith("image/") ? await smaller(file).catch(() => null) : null;
+    const made = picture || file;
+    const content_type = made.type;
+    if (!TYPES.includes(content_type)) return SAY.kinds;
+    if (chosen.length === FILES.most) return SAY.many;
+    const size = chosen.reduce((sum, one) => sum + one.size, made.size);
+    if (!made.size || made.size > FILES.each || size > FILES.together) return `${SAY.large} ${file.name}.`;
+    const content = await inBase64(made);
+    const name = picture ? file.name.replace(/\.\w+$/, "") + ".jpg" : file.name;
+    chosen.push({ name, content_type, content, size: made.size });
+    return "";
+  }
+
+  /** Rejects where the browser cannot read it, as with a drawing (SVG): that is no picture here. */
+  async function smaller(file) {
+    const picture = await createImageBitmap(file);
+    const scale = Math.min(1, PICTURE.side / Math.max(picture.width, picture.height));
+    const canvas = make("canvas", { width: Math.ceil(picture.width * scale), height: Math.ceil(picture.height * scale) });
+    const pen = canvas.getContext("2d");
+    pen.fillStyle = "#fff"; // JPEG knows no transparency.
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    pen.drawImage(picture, 0, 0, canvas.width, canvas.height);
+    picture.close();
+    return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", PICTURE.quality));
+  }
+
+  function inBase64(blob) {
+    return new Promise((resolve, reject) => {
+      const reader = new FileReader();
+      reader.onload = () => resolve(reader.result.split(",")[1]);
+      reader.onerror = reject;
+      reader.readAsDataURL(blob);
+    });
+  }
+
+  function drawChosen() {
+    tray.textContent = "";
+    tray.hidden = !chosen.length;
+    tray.append(...chosen.map((one) => make("li", {}, make("span", { dir: "auto" }, one.name),
+      make("button", { type: "button", "aria-label": `${SAY.remove} ${one.name}`, click: () => { chosen.splice(chosen.indexOf(one), 1); drawChosen(); attach.focus(); } }, "×"))));
   }
 
   function open() {
@@ -428,7 +572,7 @@
         log.append(seen.element);
         added = true;
       }
-      const state = one.refused ? SAY.refused : !waiting.has(one.id) ? SAY.sent : failures ? SAY.waiting : SAY.sending;
+      const state = one.lost ? SAY.lost : one.refused ? SAY.refused : !waiting.has(one.id) ? SAY.sent : failures ? SAY.waiting : SAY.sending;
       const meta = [one.mine ? SAY.you : TITLE, clockTime(one.at), one.mine ? state : ""].filter(Boolean).join(" · ");
       // The same node with other words: a screen reader is told of what is added only.
       if (seen.meta.data !== meta) seen.meta.data = meta;
@@ -449,8 +593,9 @@
     const meta = document.createTextNode("");
     const element = make("div", { class: `message${one.mine ? " mine" : ""}` });
     if (one.text) element.append(make("p", { class: "text", dir: "auto" }, ...(one.mine ? [one.text] : withLinks(one.text))));
-    const files = (Array.isArray(one.files) ? one.files : []).filter((file) => file && isSafe(file.url));
-    if (files.length) element.append(make("p", { class: "files" }, ...files.map((file) => link(file.url, String(file.name || file.url)))));
+    const files = (Array.isArray(one.files) ? one.files : []).filter((file) => file && (one.mine || isSafe(file.url)));
+    if (files.length) element.append(make("p", { class: "files" }, ...files.map((file) =>
+      one.mine ? make("span", { dir: "auto" }, `📎 ${file.name}`) : link(file.url, String(file.name || file.url)))));
     const picks = (Array.isArray(one.choices) ? one.choices : []).filter((pick) => pick && pick.title);
     const choices = picks.length ? make("div", { class: "choices" }, ...picks.map((pick) =>
       make("button", { type: "button", dir: "auto", click: () => { pickOne(pick, one.id); } }, String(pick.title)))) : null;
@@ -483,7 +628,6 @@
     }
     const visitor = who.id ? null : read();
     who = { id, hash: String(hash || "") };
-    erase((name) => (name === KEY || name.startsWith(`${KEY}:`)) && name !== slot());
     clear();
     if (visitor && (visitor.token || visitor.outbox.length)) {
       // What they wrote before they signed in may still be answered in that session.
@@ -495,6 +639,8 @@
         kept.active = visitor.active;
       });
     }
+    // The files of what was taken over stay.
+    erase((name) => (name === KEY || name.startsWith(`${KEY}:`)) && name !== slot());
     begin();
   }
 
@@ -502,6 +648,11 @@
   function forget() {
     who = { id: "", hash: "" };
     erase((name) => name === KEY || name.startsWith(`${KEY}:`));
+    try {
+      indexedDB.deleteDatabase(KEY);
+    } catch (_) { /* There is none. */ }
+    chosen.length = 0;
+    drawChosen();
     clear();
     render();
   }

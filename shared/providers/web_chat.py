@@ -8,7 +8,9 @@
 - `POST messages` with `Authorization: Bearer <token>`: `{"id", "text", "sent_at"?}`. The widget
   chooses the id and repeats it when it tries again. Beside or instead of the text it may send the
   answer that was picked, `"choice": {"id"?, "title"}` with `"in_reply_to"` the message that offered
-  it, or a place, `{"latitude", "longitude", "name"?}`. Answers `{"accepted", "id"}`.
+  it, a place, `{"latitude", "longitude", "name"?}`, or up to three `files`, each `{"name",
+  "content_type", "content"}` with the content in base64 (RFC 4648, section 4) and at most 3 MB. A
+  file that is more, or cannot be read, is refused alone. Answers `{"accepted", "id"}`.
 - `GET messages` with the same header: what waits for the person, oldest first. Answers
   `{"messages": [{"id", "text", "sent_at", "in_reply_to", "choices"?, "files"?}]}`: choices are
   `{"id", "title"}`, files `{"url", "name", "content_type"}`. `?after=<id>`: only what is
@@ -25,18 +27,19 @@ import hmac
 import json
 import re
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from shared.domain.errors import MalformedPayload, Unauthentic
+from shared.domain.errors import MalformedPayload, TooLarge, Unauthentic
 from shared.domain.identity import Identifier, IdentifierType, Proof
+from shared.domain.media import Refusal
 from shared.domain.model import isoformat
 from shared.domain.touchpoint import (
     Attachment,
@@ -50,7 +53,10 @@ from shared.domain.touchpoint import (
 )
 from shared.providers.base import (
     JSON_TYPE,
+    MEGABYTE,
     Fetch,
+    File,
+    IfReadable,
     NothingToTransmit,
     Observed,
     Outcome,
@@ -77,6 +83,12 @@ AUDIENCE = "web_chat"
 SCRIPT_TYPE = "text/javascript; charset=utf-8"
 LIFETIME = timedelta(days=7)
 LONGEST_TEXT = 4096
+LARGEST_WITHOUT_FILES = 100_000
+MOST_FILES = 3
+LARGEST_FILE = 3 * MEGABYTE
+"""Together they are less: a Lambda takes 6 MB of request (largest_body)."""
+MOST_NAMED = 10
+"""Files of one message that are read or shown as refused; of the rest, nothing is told."""
 LONGEST_ON_THE_WAY = timedelta(hours=1)
 """How long ago a message may claim to be written. Promises count from then: who could claim last
 year would stand before everybody else, and one whose clock is slow would have answered in vain.
@@ -133,26 +145,39 @@ class Spot(Payload):
     name: str = Field(default="", max_length=1024)
 
 
+class SentFile(Payload):
+    name: str = Field(default="", max_length=1024)
+    content_type: str = Field(default="", max_length=255)
+    content: str
+
+
+def _named(value: object) -> object:
+    """Before each is looked at: a body has room for a hundred thousand of nothing."""
+    return value[:MOST_NAMED] if isinstance(value, list) else []
+
+
 class Sent(Payload):
     id: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$")]
     text: str = Field(default="", max_length=LONGEST_TEXT)
     sent_at: str = Field(default="", max_length=40)
     choice: Picked | None = None
     place: Spot | None = None
+    files: Annotated[list[IfReadable[SentFile]], BeforeValidator(_named)] = []
     in_reply_to: ProviderId | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if not self.text.strip() and self.choice is None and self.place is None:
-            raise ValueError("there is no text, no choice and no place")
+        if not (self.text.strip() or self.choice or self.place or self.files):
+            raise ValueError("there is no text, no choice, no place and no file")
         return self
 
-    def message(self) -> Message:
+    def message(self, files: Sequence[File]) -> Message:
         choice, place = self.choice, self.place
         return Message(
             text=self.text if self.text.strip() else (choice.title if choice else ""),
             choice=Choice(id=choice.id, title=choice.title) if choice else None,
             place=Place(**place.model_dump()) if place else None,
+            attachments=tuple(file.attachment for file in files),
             in_reply_to=self.in_reply_to,
         )
 
@@ -168,7 +193,14 @@ class Script(NamedTuple):
 class WebChat(Provider[WebChatSecret]):
     name = NAME
     secret_type = WebChatSecret
-    largest_body = 100_000
+    largest_body = 5_500_000
+
+    def check_size(self, request: WebhookRequest) -> None:
+        """Only who writes brings files; everything else is asked for before there is a token."""
+        writes = (request.method, request.path) == ("POST", "messages")
+        if not writes and len(request.body) > LARGEST_WITHOUT_FILES:
+            raise TooLarge(f"here {NAME} may send {LARGEST_WITHOUT_FILES} bytes at most")
+        super().check_size(request)
 
     def challenge(self, request: WebhookRequest, secret: WebChatSecret) -> WebhookResponse | None:
         """The widget itself; or open a session, or go on with one.
@@ -232,6 +264,7 @@ class WebChat(Provider[WebChatSecret]):
         if request.content_type != JSON_TYPE:
             raise MalformedPayload("the body is not declared as JSON")
         sent = read_model(Sent, read_json(request.body))
+        files = tuple(_files(sent.files))
         touchpoint = Touchpoint(
             provider=NAME,
             account=secret.account,
@@ -240,12 +273,12 @@ class WebChat(Provider[WebChatSecret]):
             direction=Direction.INBOUND,
             occurred_at=_written_at(sent.sent_at, received_at),
             received_at=received_at,
-            content=sent.message(),
+            content=sent.message(files),
             identifiers=_identifiers(claims),
             proof=Proof.SIGNED_USER if claims.sub is not None else None,
             endpoint=_endpoint(claims, secret),
         )
-        return [Observed(touchpoint, request.body)]
+        return [Observed(touchpoint, request.body, files)]
 
     def respond(self, outcome: Outcome, observed: list[Observed]) -> WebhookResponse:
         """The widget is told whether to try again: what nobody can read, it must not repeat."""
@@ -274,6 +307,45 @@ def _claims(request: WebhookRequest, secret: WebChatSecret) -> Claims:
     if claims.exp <= request.arrived_at.timestamp():
         raise Unauthentic("the token has expired")
     return claims
+
+
+def _files(sent: Sequence[SentFile | None]) -> Iterator[File]:
+    """What each is, `media_fetching` sees by its content; here only what keeps it out."""
+    for position, file in enumerate(sent):
+        if file is None:
+            yield File(Attachment(), b"", "content")
+            continue
+        content, refused = _content(file.content, position)
+        attachment = Attachment(
+            form="image" if file.content_type.startswith("image/") else "file",
+            name=_file_name(file.name),
+            content_type=file.content_type or "application/octet-stream",
+            size=None if refused else len(content),
+        )
+        yield File(attachment, content, refused)
+
+
+def _content(written: str, position: int) -> tuple[bytes, Refusal | None]:
+    """Nothing too long is decoded, and nothing but base64 as the RFC has it."""
+    if position >= MOST_FILES:
+        return b"", "number"
+    if len(written) > LARGEST_FILE * 4 // 3:
+        return b"", "size"
+    try:
+        content = b64decode(written, validate=True)
+    except ValueError:
+        return b"", "content"
+    return (content, None) if content else (b"", "content")
+
+
+_NOT_OF_A_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f]+")
+"""Controls, and what makes a name read otherwise than it ends."""
+
+
+def _file_name(stated: str) -> str:
+    """Without its folder, in what may stand in a name."""
+    last = re.split(r"[/\\]", stated)[-1]
+    return " ".join(_NOT_OF_A_NAME.sub(" ", last).split())[:255]
 
 
 def _token(claims: dict[str, Any], key: str) -> str:

@@ -179,6 +179,23 @@ class TestLedger:
         assert stored["ContentType"] == "application/octet-stream"
         assert stored["ContentDisposition"] == "attachment"
 
+    def test_a_file_that_was_not_let_in_is_shown_as_refused_and_not_stored(
+        self, stores: Stores
+    ) -> None:
+        refused, file = AttachedFile(name="film.pdf"), AttachedFile(name="facture.pdf")
+        seen = touchpoint(Message(text="voilà", attachments=(refused, file)))
+        files = (File(refused, b"", "size"), File(file, b"%PDF"))
+        stores.ledger.record([observed(seen)._replace(files=files)])
+        entry = stores.ledger.read(seen.touchpoint_id)
+        assert entry is not None and isinstance(entry.touchpoint.content, Message)
+        assert entry.media == {"0": Medium(state=MediumState.REFUSED, because="size")}
+        kept = [one.object_key for one in entry.touchpoint.content.attachments]
+        assert kept == [None, f"attachments/{seen.touchpoint_id}/1"]
+        looked_at = Medium(state=MediumState.STORED, object_key=kept[1])
+        event = MediaStored(touchpoint_id=seen.touchpoint_id, stored=1, refused=1)
+        media = {**entry.media, "1": looked_at}
+        assert stores.ledger.record_media(seen.touchpoint_id, entry.media, media, event)
+
     def test_what_became_of_files_is_kept_with_its_event(self, stores: Stores) -> None:
         file = AttachedFile(name="photo", provider_reference="1")
         seen = touchpoint(Message(text="voilà", attachments=(file, AttachedFile(name="run.exe"))))

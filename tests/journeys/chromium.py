@@ -209,6 +209,14 @@ class Page:
         self.call("Input.dispatchKeyEvent", **common, **pressed)
         self.call("Input.dispatchKeyEvent", **common, type="keyUp")
 
+    def picks(self, opens: Callable[[], None], *files: str) -> None:
+        """The files that a person picks in the window that `opens` opens."""
+        self.call("Page.setInterceptFileChooserDialog", enabled=True)
+        opens()
+        window = self.wait("Page.fileChooserOpened")
+        self.call("DOM.setFileInputFiles", files=files, backendNodeId=window["backendNodeId"])
+        self.call("Page.setInterceptFileChooserDialog", enabled=False)
+
     def type(self, text: str) -> None:
         self.call("Input.insertText", text=text)
 

@@ -4,19 +4,23 @@ network does, and what an agent answers is read there.
 
 import json
 from collections.abc import Iterator
-from time import monotonic
 from typing import Any
 
 import pytest
 
 from infra.local.cloud import LocalCloud
-from infra.npm import BUILD
-from tests.journeys import chromium
 from tests.journeys.agent import Agent
-from tests.journeys.chromium import Browser, Page
+from tests.journeys.chat import (
+    CHAT,
+    Visitor,
+    answers,
+    arrived,
+    found_by_axe,
+    looks_again,
+    waited_for,
+)
+from tests.journeys.chromium import Page
 
-AXE = BUILD / "axe-core" / "node_modules" / "axe-core" / "axe.min.js"
-CHAT = "document.querySelector('#passerelle-chat').shadowRoot"
 HOSTILE = "<img src=x onerror=\"document.title='broken'\"> <b>bold</b> javascript:alert(1)"
 
 
@@ -30,96 +34,6 @@ def cloud(template: dict[str, Any]) -> Iterator[LocalCloud]:
 @pytest.fixture(scope="module")
 def agent(cloud: LocalCloud) -> Agent:
     return Agent(cloud)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = chromium.installed()
-    if program is None:
-        pytest.skip("NOT PROVEN HERE: the chat needs a browser, and there is no Chromium")
-    with chromium.running(program) as started:
-        yield started
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A phone of a visitor who was never here. Nothing breaks in it, and the site's policy for
-    content forbids nothing that the chat does.
-    """
-    shown = browser.page()
-    shown.call(
-        "Emulation.setDeviceMetricsOverride",
-        width=360,
-        height=640,
-        deviceScaleFactor=2,
-        mobile=True,
-    )
-    yield shown
-    assert shown.complaints() == []
-    shown.close()
-
-
-class Visitor:
-    """Who looks at the shop and writes in its chat."""
-
-    def __init__(self, page: Page, cloud: LocalCloud, query: str = "language=en") -> None:
-        self.page, self.cloud = page, cloud
-        self.url = f"{cloud.url}/_local/chat?{query}"
-
-    def comes(self) -> None:
-        self.page.go(self.url)
-        self.page.until(CHAT)
-
-    def opens(self) -> None:
-        self.page.evaluate("passerelleChat.open()")
-
-    def writes(self, text: str) -> None:
-        self.page.evaluate(f"{CHAT}.querySelector('textarea').focus()")
-        self.page.type(text)
-        self.page.press("Enter")
-
-    def sees(self, text: str) -> None:
-        self.page.until(f"{CHAT}.querySelector('.panel').innerText.includes({json.dumps(text)})")
-
-    def read(self) -> str:
-        shown: str = self.page.evaluate(f"{CHAT}.querySelector('.log').innerText")
-        return shown
-
-    def kept(self) -> dict[str, Any]:
-        """What the browser keeps of it."""
-        text = self.page.evaluate("localStorage.getItem('passerelle-chat')")
-        kept: dict[str, Any] = json.loads(text) if text else {}
-        return kept
-
-
-@pytest.fixture
-def visitor(page: Page, cloud: LocalCloud) -> Visitor:
-    return Visitor(page, cloud)
-
-
-def arrived(cloud: LocalCloud, text: str) -> list[Any]:
-    """The stories of all touchpoints with these words."""
-    cloud.settle()
-    return [
-        story
-        for story in cloud.stories.read(cloud.stories.received())
-        if story.touchpoint.text == text
-    ]
-
-
-def answers(agent: Agent, cloud: LocalCloud, to: str, **said: Any) -> None:
-    (story,) = arrived(cloud, to)
-    path = f"/v1/tickets/{story.ticket.ticket_id}/replies"
-    status, promised = agent.send(
-        "POST", path, touchpoint_id=story.touchpoint.touchpoint_id, **said
-    )
-    assert status == 202, promised
-    cloud.settle()
-
-
-def looks_again(page: Page) -> None:
-    """As when the person comes back to the window: what waits is fetched at once."""
-    page.evaluate("dispatchEvent(new Event('focus'))")
 
 
 def test_what_a_visitor_writes_is_answered_in_the_same_place(
@@ -170,14 +84,6 @@ def test_an_answer_is_picked_by_its_button(
     assert (said.choice.id, said.choice.title) == ("am", "In the morning")
     assert said.in_reply_to is not None
     visitor.page.until(f"{CHAT}.querySelector('.choices').hidden")
-
-
-def waited_for(cloud: LocalCloud, text: str) -> list[Any]:
-    """`arrived`, once the browser has sent it: it tells nobody when."""
-    until = monotonic() + chromium.PATIENCE
-    while not (found := arrived(cloud, text)) and monotonic() < until:
-        pass
-    return found
 
 
 def test_what_is_written_offline_survives_the_page_and_arrives_once(
@@ -291,18 +197,6 @@ def test_everybody_can_use_it_in_their_language(
         ".filter((one) => one.offsetHeight < 44 || one.offsetWidth < 44).length"
     )
     assert small == 0
-
-
-def found_by_axe(page: Page) -> list[str]:
-    """What Deque's checker holds against the page, the inside of the chat included."""
-    if not AXE.exists():
-        pytest.skip("NOT PROVEN HERE: `python -m infra.npm axe-core` has not been run")
-    page.evaluate(f"{AXE.read_text('utf-8')}; 0")
-    found: list[str] = page.evaluate(
-        "axe.run(document).then((seen) => seen.violations.flatMap((one) =>"
-        " one.nodes.map((node) => `${one.id}: ${JSON.stringify(node.target)} ${one.help}`)))"
-    )
-    return found
 
 
 def test_a_slow_phone_loads_it_and_sends(visitor: Visitor, cloud: LocalCloud) -> None:

@@ -44,8 +44,9 @@ class MediumView(Model):
     name: str
     state: MediumState
     because: str | None = Field(
-        description="Refused: too large (`size`), not kept (`type`), lying elsewhere (`place`), or "
-        "an answer without sense (`answer`)."
+        description="Refused: too large (`size`), not kept (`type`), lying elsewhere (`place`), "
+        "an answer without sense (`answer`), one more than a message may bring (`number`), or no "
+        "bytes of a file (`content`)."
     )
     content_type: str | None = Field(description="By its content; null where nobody knows.")
     size: int | None

@@ -283,6 +283,26 @@ class TestWhatCameWithTheRequest:
         content = house.kept(seen).content
         assert isinstance(content, Message) and content.attachments[0].object_key is None
 
+    def test_stays_refused_where_its_provider_did_not_let_it_in(self, house: House) -> None:
+        one, other = Attachment(name="film.pdf"), Attachment(name="a.pdf")
+        seen = touchpoint(Message(attachments=(one, other)))
+        files = (File(one, b"", "size"), File(other, PDF))
+        house.world.ledger.record([Observed(seen, b"{}", files)])
+        refused, stored = house.fetch(seen)
+        assert refused == Medium(state=REFUSED, because="size")
+        assert house.files == {stored.object_key: (PDF, "application/pdf")}
+        assert house.world.happened(MediaStored) == [
+            MediaStored(touchpoint_id=seen.touchpoint_id, stored=1, refused=1)
+        ]
+
+    def test_is_not_even_looked_for_where_nothing_was_let_in(self, house: House) -> None:
+        file = Attachment(name="film.pdf")
+        seen = touchpoint(Message(attachments=(file,)))
+        house.world.ledger.record([Observed(seen, b"{}", (File(file, b"", "number"),))])
+        (received,) = house.world.happened(TouchpointReceived)
+        assert isinstance(received, TouchpointReceived) and not received.has_media
+        assert house.media_of(seen) == {"0": Medium(state=REFUSED, because="number")}
+
     def test_may_be_gone_already(self, house: House) -> None:
         seen = self.receive(house, PNG)
         house.files.clear()
