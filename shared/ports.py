@@ -275,8 +275,12 @@ class Haste(Protocol):
     def within(self, limit: timedelta, work: Callable[[], T]) -> T | None:
         """What `work` returned; None where it failed or took too long. It may then be done yet."""
 
-    def hand_over(self) -> bool:
-        """Have the request taken in once more, with nobody waiting. True; raises where it fails."""
+    def hand_over(self, request: WebhookRequest) -> bool:
+        """Have the request, which is proven, taken in once more, with nobody waiting. True; raises
+        where it fails.
+
+        It waits in a queue, so nothing that proves may stand in it.
+        """
 
 
 class StoredGraph(NamedTuple):

@@ -1,5 +1,6 @@
 """Lambda: any request below /webhooks/{provider}."""
 
+from functools import partial
 from typing import Any
 
 from functions.webhook_intake import request as gateway
@@ -20,7 +21,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         request = gateway.webhook_request(
             event, public_url=settings.public_url, account_secrets=settings.account_secrets
         )
-        hurried = provider.answer_within is not None and not gateway.is_unattended(event)
+        is_proven = gateway.is_proven(event)
+        hurried = provider.answer_within is not None and not is_proven
         intake = take_in(
             request,
             provider,
@@ -29,7 +31,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
             clock=wiring.clock(),
             fetch=wiring.fetch(),
             accounts=wiring.accounts(settings),
-            haste=wiring.haste(settings, gateway.unattended(event)) if hurried else None,
+            haste=wiring.haste(settings, partial(gateway.proven, event)) if hurried else None,
+            is_proven=is_proven,
         )
     except REFUSALS as error:
         return refused(error)

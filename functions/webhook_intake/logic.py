@@ -57,9 +57,11 @@ def take_in(
     fetch: Fetch,
     haste: Haste | None = None,
     accounts: Accounts = NOT_LISTED,
+    is_proven: bool = False,
 ) -> Intake:
     """Take in one webhook. `haste` is for a provider that waits for its answer; None where nobody
-    does, or where it tries again.
+    does, or where it tries again. `is_proven` is one that we have verified, and handed over without
+    what proves it.
 
     Raises MissingSecret, TooLarge or Unauthentic, and then nothing has changed. An error of the
     ledger rises too: without an answer, the provider sends the same again, and what was kept
@@ -69,7 +71,8 @@ def take_in(
     provider.check_size(request)
     if (challenge := provider.challenge(request, usable)) is not None:
         return Intake(challenge)
-    provider.verify(request, usable, fetch)
+    if not is_proven:
+        provider.verify(request, usable, fetch)
     if (endpoint := provider.mailbox(request, usable)) is not None:
         found = ledger.mailbox(endpoint, after=provider.mailbox_since(request))
         waiting = [entry.touchpoint for entry in found]
@@ -88,7 +91,7 @@ def take_in(
     keep = partial(_keep, reading, bare, answer, provider.name, ledger, now)
     if provider.answer_within is None or haste is None:
         return keep()
-    if (kept := _in_time(keep, answer, provider.answer_within, haste)) is not None:
+    if (kept := _in_time(keep, answer, provider.answer_within, haste, bare)) is not None:
         return kept
     return Intake(provider.respond(Outcome.NOT_KEPT, reading.observed), not_kept=1)
 
@@ -134,13 +137,17 @@ def _keep(
 
 
 def _in_time(
-    keep: Callable[[], Intake], answer: WebhookResponse, limit: timedelta, haste: Haste
+    keep: Callable[[], Intake],
+    answer: WebhookResponse,
+    limit: timedelta,
+    haste: Haste,
+    bare: WebhookRequest,
 ) -> Intake | None:
     """Kept if the store is quick enough, else handed over, which is durable too; None for neither.
     A store that comes late after all has kept it twice: one more delivery.
     """
     if (kept := haste.within(KEEPING * limit, keep)) is not None:
         return kept
-    if haste.within(HANDING_OVER * limit, haste.hand_over):
+    if haste.within(HANDING_OVER * limit, partial(haste.hand_over, bare)):
         return Intake(answer, handed_over=1)
     return None

@@ -4,22 +4,44 @@ from base64 import b64decode, b64encode
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from shared.domain.account import secret_name
 from shared.providers.base import WebhookRequest, WebhookResponse
 
-_UNATTENDED = "passerelle_unattended"
-"""Beside what the gateway says. Its callers write none of an event's own names."""
+_PROVEN = "passerelle_proven"
+"""Beside what the gateway says. Its callers write none of an event's own names, and nobody but the
+gateway and this function may invoke it: so who it is from needs no second proof.
+"""
 
 
-def unattended(event: Mapping[str, Any]) -> dict[str, Any]:
-    """The same event for a second time, when nobody waits for the answer."""
-    return {**event, _UNATTENDED: True}
+def proven(event: Mapping[str, Any], request: WebhookRequest) -> dict[str, Any]:
+    """The event for a second time, of the request that was verified and kept no proof
+    (`Provider.without_proof`): nobody waits for its answer, and it may lie in a queue.
+
+    It is written anew of what `webhook_request` reads, for the gateway says the path four times.
+    """
+    context = event["requestContext"]
+    parts = urlsplit(request.url)
+    path = "/".join(one for one in (request.slug, request.path.strip("/")) if one)
+    return {
+        "rawPath": parts.path,
+        "rawQueryString": parts.query,
+        "headers": dict(request.headers),
+        "requestContext": {
+            "domainName": context.get("domainName", ""),
+            "http": {"method": request.method},
+            "timeEpoch": context["timeEpoch"],
+        },
+        "pathParameters": {"provider": event["pathParameters"]["provider"], "path": path},
+        "body": event.get("body", ""),
+        "isBase64Encoded": event.get("isBase64Encoded", False),
+        _PROVEN: True,
+    }
 
 
-def is_unattended(event: Mapping[str, Any]) -> bool:
-    return bool(event.get(_UNATTENDED))
+def is_proven(event: Mapping[str, Any]) -> bool:
+    return event.get(_PROVEN) is True
 
 
 def webhook_request(

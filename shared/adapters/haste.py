@@ -14,6 +14,7 @@ from datetime import timedelta
 from threading import Thread
 from typing import Any, TypeVar
 
+from shared.providers.base import WebhookRequest
 from shared.runtime.observability import logger
 
 T = TypeVar("T")
@@ -40,18 +41,20 @@ def started(work: Callable[[], T]) -> Future[T]:
 
 
 class LambdaHaste:
-    """`function_arn` is invoked with `event` by `hand_over`; `start` puts work under way."""
+    """`hand_over` invokes `function_arn` with what `event_of` makes of a request; `start` puts work
+    under way.
+    """
 
     def __init__(
         self,
         client: Any,
         function_arn: str,
-        event: Mapping[str, Any],
+        event_of: Callable[[WebhookRequest], Mapping[str, Any]],
         start: Started[Any] = started,
     ) -> None:
         self._client = client
         self._function_arn = function_arn
-        self._event = event
+        self._event_of = event_of
         self._start = start
 
     def within(self, limit: timedelta, work: Callable[[], T]) -> T | None:
@@ -63,10 +66,10 @@ class LambdaHaste:
             logger().warning("not_done_in_time", extra={"error": type(error).__name__})
             return None
 
-    def hand_over(self) -> bool:
+    def hand_over(self, request: WebhookRequest) -> bool:
         self._client.invoke(
             FunctionName=self._function_arn,
             InvocationType="Event",
-            Payload=json.dumps(self._event).encode(),
+            Payload=json.dumps(self._event_of(request)).encode(),
         )
         return True

@@ -17,6 +17,8 @@ from shared.adapters.clock import SystemClock
 # An adapter is imported where it is wired, and a port is a name for the type checker alone, so that
 # a function pays only for what it uses.
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shared.domain.account import Accounts
     from shared.domain.matching import Similarity
     from shared.policies.reader import Policies
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
         WebhookReceivers,
         Webhooks,
     )
-    from shared.providers.base import Fetch
+    from shared.providers.base import Fetch, WebhookRequest
     from shared.runtime.settings import (
         AiClassificationSettings,
         AiUsesSettings,
@@ -176,12 +178,14 @@ def media_files(settings: LedgerSettings) -> MediaFiles:
     return S3MediaFiles(lambda: client("s3"), settings.raw_bucket)
 
 
-def haste(settings: WebhookIntakeSettings, event: Mapping[str, Any]) -> Haste:
-    """For one event of the gateway. Its client is made before there is hurry."""
+def haste(
+    settings: WebhookIntakeSettings, event_of: Callable[[WebhookRequest], Mapping[str, Any]]
+) -> Haste:
+    """Its client is made before there is hurry."""
     from shared.adapters.haste import LambdaHaste
 
     hurried = client("lambda", attempts=1, read_timeout=HURRIED_SECONDS)
-    return LambdaHaste(hurried, settings.intake_function_arn, event)
+    return LambdaHaste(hurried, settings.intake_function_arn, event_of)
 
 
 @cache

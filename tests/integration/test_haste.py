@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import ContextVar
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -12,10 +12,19 @@ import pytest
 from botocore.stub import Stubber
 
 from shared.adapters.haste import LambdaHaste, started
+from shared.providers.base import WebhookRequest
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:passerelle-webhook_intake"
-EVENT = {"rawPath": "/webhooks/africas_talking_ussd/s", "body": "text=é"}
 AT_ONCE = timedelta(0)
+REQUEST = WebhookRequest(
+    method="POST",
+    url="https://passerelle.example/webhooks/africas_talking_ussd/-",
+    path="-",
+    headers={},
+    query=(),
+    body=b"text=1",
+    arrived_at=datetime(2026, 11, 22, tzinfo=UTC),
+)
 who: ContextVar[str] = ContextVar("who")
 
 
@@ -30,7 +39,7 @@ class Waiting:
 
 
 def haste(start: Any, client: Any = None) -> LambdaHaste:
-    return LambdaHaste(client, ARN, EVENT, start)
+    return LambdaHaste(client, ARN, lambda request: {"path": request.path}, start)
 
 
 class TestWithin:
@@ -67,9 +76,9 @@ def test_handing_over_invokes_the_function_without_waiting_for_it() -> None:
     expected = {
         "FunctionName": ARN,
         "InvocationType": "Event",
-        "Payload": json.dumps(EVENT).encode(),
+        "Payload": json.dumps({"path": REQUEST.path}).encode(),
     }
     with Stubber(client) as stubber:
         stubber.add_response("invoke", {"StatusCode": 202}, expected)
-        assert haste(started, client).hand_over() is True
+        assert haste(started, client).hand_over(REQUEST) is True
         stubber.assert_no_pending_responses()

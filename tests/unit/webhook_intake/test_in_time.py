@@ -1,5 +1,6 @@
 """Whoever dials is answered within a second, and is promised only what is durable."""
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -7,14 +8,17 @@ from typing import Any, TypeVar
 import pytest
 
 from functions.webhook_intake.logic import HANDING_OVER, KEEPING, Intake, take_in
-from functions.webhook_intake.request import is_unattended, unattended
+from functions.webhook_intake.request import is_proven, proven, webhook_request
+from shared.domain.errors import Unauthentic
 from shared.domain.touchpoint import TouchpointState
 from shared.providers.base import Observed, WebhookRequest, find_provider, provider_names
 from tests.fakes import FakeLedger, World
 from tests.unit.providers.fixtures import SECRETS, cases, fetch
+from tests.unit.webhook_intake.test_request import GATEWAY, gateway_event
 
 T = TypeVar("T")
 USSD = "africas_talking_ussd"
+(SECRET,) = SECRETS[USSD]["path_secrets"]
 CASES = {case.name: case for case in cases() if case.provider == USSD}
 PROMISES = CASES["answered"].request
 SCREEN = CASES["option_chosen"].request
@@ -29,7 +33,7 @@ class FakeHaste:
     def __init__(self, *, slow: bool = False, deaf: bool = False) -> None:
         self.slow, self.deaf = slow, deaf
         self.limits: list[timedelta] = []
-        self.handed_over = 0
+        self.handed_over: list[WebhookRequest] = []
         self.pending: list[Callable[[], object]] = []
 
     def within(self, limit: timedelta, work: Callable[[], T]) -> T | None:
@@ -43,8 +47,8 @@ class FakeHaste:
         except ConnectionError:
             return None
 
-    def hand_over(self) -> bool:
-        self.handed_over += 1
+    def hand_over(self, request: WebhookRequest) -> bool:
+        self.handed_over.append(request)
         return True
 
     def late(self) -> None:
@@ -71,6 +75,8 @@ def intake(
     request: WebhookRequest,
     haste: FakeHaste | None,
     ledger: FakeLedger | None = None,
+    *,
+    is_proven: bool = False,
 ) -> Intake:
     return take_in(
         request,
@@ -80,6 +86,7 @@ def intake(
         clock=world.clock,
         fetch=fetch,
         haste=haste,
+        is_proven=is_proven,
     )
 
 
@@ -94,7 +101,7 @@ class TestTheStoreIsQuick:
         assert taken.response.body == "END Thank you. We will tell you by SMS."
         (kept,) = world.ledger
         assert kept.text == "Order status: 4411"
-        assert (taken.received, taken.handed_over, haste.handed_over) == (1, 0, 0)
+        assert (taken.received, taken.handed_over, haste.handed_over) == (1, 0, [])
 
     def test_all_that_may_take_time_takes_less_than_a_second(self, world: World) -> None:
         haste = FakeHaste(slow=True)
@@ -128,10 +135,10 @@ class TestTheStoreIsNot:
         taken = intake(world, CASES[name].request, haste, ledger)
         assert taken.response.body == CASES[name].content["answer"]["body"]
         assert (taken.received, taken.handed_over, taken.not_kept) == (0, 1, 0)
-        assert haste.handed_over == 1
+        (handed_over,) = haste.handed_over
         assert len(world.ledger) == 0
         # Lambda invokes the function again, and nobody waits.
-        assert intake(world, CASES[name].request, None).received == 1
+        assert intake(world, handed_over, None, is_proven=True).received == 1
         assert len(world.ledger) == 1
         assert world.ledger.balance().holds
 
@@ -176,16 +183,60 @@ class TestTheStoreComesLate:
         assert world.ledger.balance().holds
 
 
+def dialled(slug: str) -> dict[str, Any]:
+    """The gateway's event, with the secret in each of the places where the gateway writes it."""
+    path = "/".join(one for one in (slug, SECRET) if one)
+    raw = f"/webhooks/{USSD}/{path}"
+    return gateway_event(
+        PROMISES.body,
+        rawPath=raw,
+        routeKey="POST /webhooks/{provider}/{path+}",
+        headers={"host": GATEWAY, "content-type": "application/x-www-form-urlencoded"},
+        requestContext={
+            "domainName": GATEWAY,
+            "http": {"method": "POST", "path": raw},
+            "timeEpoch": 1_795_348_800_123,
+        },
+        pathParameters={"provider": USSD, "path": path},
+    )
+
+
 class TestNobodyWaits:
     def test_a_failure_rises_so_that_lambda_tries_again(self, world: World) -> None:
         with pytest.raises(ConnectionError):
             intake(world, PROMISES, None, DeadLedger())
 
-    def test_the_second_time_is_told_from_the_first(self) -> None:
-        event = {"rawPath": f"/webhooks/{USSD}", "headers": {}}
-        assert not is_unattended(event)
-        assert is_unattended(unattended(event))
-        assert unattended(event)["rawPath"] == event["rawPath"]
+    @pytest.mark.parametrize("slug", ["", "milano"])
+    def test_what_lies_in_the_queue_holds_no_secret_and_is_believed(
+        self, world: World, slug: str
+    ) -> None:
+        event = dialled(slug)
+        first = webhook_request(event, public_url="", account_secrets=(f"{USSD}/milano",))
+        haste = FakeHaste(slow=True)
+        intake(world, first, haste)
+        (bare,) = haste.handed_over
+        waiting = proven(event, bare)
+        assert SECRET not in json.dumps(waiting)
+        assert json.loads(json.dumps(waiting)) == waiting
+        again = webhook_request(waiting, public_url="", account_secrets=(f"{USSD}/milano",))
+        assert (again.slug, again.body, again.arrived_at) == (slug, first.body, first.arrived_at)
+        assert again.headers == first.headers
+        assert again.url == first.url.replace(SECRET, "-")
+        assert is_proven(waiting)
+        assert intake(world, again, None, is_proven=True).received == 1
+        assert intake(world, first, None).duplicate == 1
+
+    def test_nobody_outside_can_say_that_it_is_proven(self, world: World) -> None:
+        """Whatever a caller writes stands in a header, the query, the path or the body."""
+        event = dialled("")
+        event["headers"] |= {"passerelle_proven": "true"}
+        event["rawQueryString"] = "passerelle_proven=true"
+        event["pathParameters"]["path"] = event["rawPath"] = "passerelle_proven"
+        event["body"] = "passerelle_proven=true&" + event["body"]
+        assert not is_proven(event)
+        with pytest.raises(Unauthentic):
+            intake(world, webhook_request(event, public_url=""), None)
+        assert len(world.ledger) == 0
 
 
 def test_only_who_hangs_up_is_answered_in_haste() -> None:
