@@ -10,12 +10,13 @@ import re
 import zlib
 from base64 import b64decode
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
+    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -68,13 +69,19 @@ LARGEST_SPREAD = 10 * MEGABYTE
 batch of two kilobytes, packed, would else unpack to a gigabyte of touchpoints.
 """
 
+FASTEST_CLOCK = timedelta(days=3_650)
+"""How far ahead a clock may be and still tell how long ago something was."""
+
 ORDER_EVENTS: dict[str, Literal["placed", "cancelled", "refunded"]] = {
     "order completed": "placed",
+    "completed order": "placed",
     "order updated": "placed",
     "order cancelled": "cancelled",
     "order refunded": "refunded",
 }
-"""The e-commerce events that are a version of an order. An update tells no status of its own."""
+"""The e-commerce events that are a version of an order, one by its name in the first version of
+that specification too. An update tells no status of its own.
+"""
 
 
 class WriteKey(BaseModel):
@@ -105,6 +112,23 @@ Bag = dict[str, JsonValue]
 
 CALLS = ("track", "identify", "page", "screen", "group", "alias")
 
+SHORT_PATHS = {
+    **{one[0]: one for one in CALLS},
+    "b": "batch",
+    "import": "batch",
+}
+"""What browsers and phones call: analytics.js names a call by its first letter, and its batch, like
+those of Kotlin, Swift and React Native, `b`; older mobile libraries send theirs to `import`.
+"""
+
+CHANNELS = {
+    "mobile": Channel.APP,
+    "web": Channel.WEB,
+    "browser": Channel.WEB,
+    "server": Channel.WEB,
+}
+"""By what a call says of itself, which RudderStack's libraries do."""
+
 
 class Call(Payload):
     """The fields all calls have in common, and those of each."""
@@ -116,6 +140,7 @@ class Call(Payload):
     previous_id: Annotated[Id | None, Field(alias="previousId")] = None
     timestamp: JsonValue = None
     original_timestamp: Annotated[JsonValue, Field(alias="originalTimestamp")] = None
+    sent_at: Annotated[JsonValue, Field(alias="sentAt")] = None
     channel: JsonValue = None
     context: IfReadable[Bag] = None
     traits: IfReadable[Bag] = None
@@ -127,7 +152,9 @@ class Call(Payload):
 
 class Product(Payload):
     sku: IfReadable[Id] = None
-    product_id: IfReadable[Id] = None
+    product_id: Annotated[
+        IfReadable[Id], Field(validation_alias=AliasChoices("product_id", "productId", "id"))
+    ] = None
     name: IfReadable[Text] = None
     price: JsonValue = None
     quantity: IfReadable[Annotated[float, Field(strict=False)]] = None
@@ -138,7 +165,9 @@ class Product(Payload):
 
 
 class OrderProperties(Payload):
-    order_id: Annotated[Id, Field(min_length=1)]
+    order_id: Annotated[
+        Id, Field(min_length=1, validation_alias=AliasChoices("order_id", "orderId"))
+    ]
     total: JsonValue = None
     revenue: JsonValue = None
     currency: IfReadable[Annotated[str, Field(pattern=r"^[A-Za-z]{3}$")]] = None
@@ -239,7 +268,8 @@ def _plain_body(request: WebhookRequest) -> bytes:
 
 def _parts(request: WebhookRequest) -> list[Part]:
     body = _plain_body(request)
-    kind = request.path.removeprefix("v1/")
+    called = request.path.removeprefix("v1/")
+    kind = SHORT_PATHS.get(called, called)
     is_batch = kind == "batch"
     if not is_batch and kind not in CALLS:
         raise MalformedPayload("the tracking API has no such path")
@@ -260,6 +290,9 @@ def _parts(request: WebhookRequest) -> list[Part]:
         if len(calls) * len(json.dumps(common)) > LARGEST_SPREAD:
             raise MalformedPayload("context: too large for so many calls")
         calls = [_with_context(call, common) for call in calls]
+    if isinstance(document.get("sentAt"), str):
+        sent: Bag = {"sentAt": str(document["sentAt"])[:40]}
+        calls = [sent | one if isinstance(one, dict) else one for one in calls]
     return [Part(call, raw) for call, raw in zip(calls, _slices(body.decode()), strict=True)]
 
 
@@ -332,7 +365,7 @@ def _digest(raw: bytes) -> str:
 
 
 def _understood(call: Call, raw: bytes, source: WriteKey, received_at: datetime) -> Touchpoint:
-    occurred_at = believable(_moment(call.timestamp or call.original_timestamp), received_at)
+    occurred_at = _occurred_at(call, received_at)
     return Touchpoint(
         provider=Segment.name,
         account=source.source,
@@ -347,6 +380,19 @@ def _understood(call: Call, raw: bytes, source: WriteKey, received_at: datetime)
         name=_person_name(_person_traits(call)),
         language=_language(call),
     )
+
+
+def _occurred_at(call: Call, received_at: datetime) -> datetime:
+    """By our clock, where the sender's is ahead: nothing is sent after it arrived. What was sent
+    long before may as well have waited in a phone without a network, so that is left as it is told.
+
+    https://segment.com/docs/connections/spec/common/#timestamp-overview
+    """
+    told = _moment(call.timestamp) or _moment(call.original_timestamp)
+    sent = _moment(call.sent_at)
+    if told and sent and received_at < sent < received_at + FASTEST_CLOCK:
+        told = received_at - (sent - believable(told, sent))
+    return believable(told, received_at)
 
 
 _MOMENT = TypeAdapter(datetime)
@@ -365,9 +411,12 @@ def _moment(value: JsonValue) -> datetime | None:
 
 def _channel(call: Call) -> Channel:
     """The mobile libraries state their device or app; the others come from a site or its server."""
+    if call.type == "screen":
+        return Channel.APP
+    stated = CHANNELS.get(call.channel) if isinstance(call.channel, str) else None
     context = call.context or {}
-    mobile = call.type == "screen" or call.channel == "mobile" or {"app", "device"} & set(context)
-    return Channel.APP if mobile else Channel.WEB
+    mobile = context.get("app") or context.get("device")
+    return stated or (Channel.APP if mobile else Channel.WEB)
 
 
 def _content(call: Call, occurred_at: datetime) -> Content:
@@ -407,7 +456,7 @@ def _page_url(call: Call) -> str | None:
 
 def _order(call: Call, occurred_at: datetime) -> Order | None:
     """The version of an order this event tells, or None: then it stays the event it is."""
-    status = ORDER_EVENTS.get((call.event or "").lower())
+    status = ORDER_EVENTS.get((call.event or "").lower().replace("_", " "))
     if status is None:
         return None
     try:
@@ -476,7 +525,10 @@ def _language(call: Call) -> str | None:
 def _person_name(traits: Bag) -> str | None:
     name = traits.get("name")
     if not isinstance(name, str):
-        parts = (traits.get("firstName"), traits.get("lastName"))
+        parts = (
+            traits.get("firstName") or traits.get("first_name"),
+            traits.get("lastName") or traits.get("last_name"),
+        )
         name = " ".join(part for part in parts if isinstance(part, str))
     return name.strip()[:200] or None
 
@@ -517,9 +569,11 @@ def _email(value: JsonValue) -> str | None:
 
 
 def _phone(value: JsonValue) -> str | None:
-    if not isinstance(value, str) or not re.fullmatch(r"\+?[\d\s().\-/]{5,30}", value.strip()):
+    """Some write it as a number."""
+    phone = as_text(value)
+    if not isinstance(phone, str) or not re.fullmatch(r"\+?[\d\s().\-/]{5,30}", phone.strip()):
         return None
-    return value.strip()
+    return phone.strip()
 
 
 PROVIDER = Segment()

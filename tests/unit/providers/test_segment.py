@@ -3,6 +3,7 @@
 import gzip
 import json
 from base64 import b64encode
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -202,6 +203,9 @@ def test_the_same_user_of_two_sources_is_two_identifiers() -> None:
         ({"channel": "mobile"}, Channel.APP),
         ({"context": {"device": {"type": "ios"}}}, Channel.APP),
         ({"context": {"page": {"path": "/"}}}, Channel.WEB),
+        ({"context": {"app": None, "device": {}}}, Channel.WEB),
+        ({"channel": "web", "context": {"app": {"name": "a library"}}}, Channel.WEB),
+        ({"channel": ["web"], "context": {"app": {"name": "Boutique"}}}, Channel.APP),
     ],
 )
 def test_the_channel_follows_from_the_context(fields: dict[str, Any], channel: Channel) -> None:
@@ -210,7 +214,13 @@ def test_the_channel_follows_from_the_context(fields: dict[str, Any], channel: C
 
 @pytest.mark.parametrize(
     ("event", "status"),
-    [("Order Completed", "placed"), ("Order Updated", "placed"), ("order cancelled", "cancelled")],
+    [
+        ("Order Completed", "placed"),
+        ("Completed Order", "placed"),
+        ("order_completed", "placed"),
+        ("Order Updated", "placed"),
+        ("order cancelled", "cancelled"),
+    ],
 )
 def test_an_order_event_is_a_version_of_an_order(event: str, status: str) -> None:
     properties = {"order_id": 7, "revenue": 0.1 + 0.2, "currency": "eur"}
@@ -314,6 +324,50 @@ def test_only_a_trusted_key_may_say_whose_phone_and_mail_it_is() -> None:
     (told,) = parse(request(batch(claim, writeKey="of-a-server")))
     assert [one.type for one in told.touchpoint.identifiers] == ["web_user", "email", "phone"]
     assert told.touchpoint.proof is Proof.TRUSTED_KEY
+
+
+def test_a_phone_may_be_a_number() -> None:
+    call = {"type": "identify", "userId": "u-1", "messageId": "m-1", "traits": {"phone": 447700900}}
+    seen = only(request(batch(call, writeKey="of-a-server"))).touchpoint
+    assert [one.value for one in seen.identifiers] == ["u-1", "447700900"]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("v1/t", "tracked_event"),
+        ("v1/i", "identification"),
+        ("v1/p", "page_view"),
+        ("v1/s", "page_view"),
+        ("v1/g", "unsupported"),
+        ("v1/a", "identification"),
+        ("t", "tracked_event"),
+        ("v1/b", "tracked_event"),
+        ("v1/import", "tracked_event"),
+    ],
+)
+def test_a_browser_and_a_phone_call_by_shorter_names(path: str, kind: str) -> None:
+    call = track(previousId="u0", writeKey="new")
+    body = batch(call) if path in {"v1/b", "v1/import"} else json.dumps(call).encode()
+    assert only(request(body, path)).touchpoint.content.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("sent", "told", "happened"),
+    [
+        (timedelta(days=1), timedelta(hours=23), timedelta(hours=-1)),
+        (timedelta(days=1), timedelta(days=2), timedelta(0)),
+        (timedelta(days=-1), timedelta(days=-2), timedelta(days=-2)),
+        (timedelta(days=360_000), timedelta(days=-700_000), timedelta(0)),
+    ],
+    ids=["ahead", "ahead of when it was sent", "waited for a network", "of another age"],
+)
+def test_a_clock_that_is_ahead_is_put_right_by_when_it_was_sent(
+    sent: timedelta, told: timedelta, happened: timedelta
+) -> None:
+    call = track(timestamp=(NOON + told).isoformat())
+    seen = only(request(batch(call, sentAt=(NOON + sent).isoformat()))).touchpoint
+    assert seen.occurred_at == NOON + happened
 
 
 @pytest.mark.parametrize(
