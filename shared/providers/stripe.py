@@ -13,7 +13,7 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue, StringConstraints
+from pydantic import AliasChoices, BeforeValidator, Field, JsonValue, StringConstraints
 
 from shared.domain.errors import Unauthentic
 from shared.domain.identity import Identifier, IdentifierType, email_identifier
@@ -53,11 +53,13 @@ TOLERANCE = timedelta(minutes=5)
 ZERO_DECIMAL = frozenset(
     {
         *("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF"),
-        *("UGX", "VND", "VUV", "XAF", "XOF", "XPF"),
+        *("VND", "VUV", "XAF", "XOF", "XPF"),
     }
 )
 THREE_DECIMAL = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
-"""Amounts are told in the smallest unit. https://docs.stripe.com/currencies"""
+"""Amounts are told in the smallest unit. Shillings of Uganda and crowns of Iceland have none any
+more and are told in hundredths all the same. https://docs.stripe.com/currencies#special-cases
+"""
 
 SUBSCRIPTION_STATUSES: Mapping[str, Literal["proposed", "active", "suspended", "ended"]] = {
     "incomplete": "proposed",
@@ -72,8 +74,12 @@ SUBSCRIPTION_STATUSES: Mapping[str, Literal["proposed", "active", "suspended", "
 
 FACTS: Mapping[str, str] = {
     "charge.succeeded": "charge_succeeded",
+    "charge.pending": "charge_pending",
+    "charge.captured": "charge_captured",
+    "charge.expired": "charge_expired",
     "charge.failed": "charge_failed",
     "charge.refunded": "charge_refunded",
+    "charge.refund.updated": "refund_updated",
     "charge.dispute.created": "dispute_opened",
     "charge.dispute.updated": "dispute_updated",
     "charge.dispute.closed": "dispute_closed",
@@ -85,6 +91,10 @@ FACTS: Mapping[str, str] = {
     "checkout.session.expired": "checkout_abandoned",
     "invoice.created": "invoice_created",
     "invoice.finalized": "invoice_issued",
+    "invoice.sent": "invoice_sent",
+    "invoice.will_be_due": "invoice_due_soon",
+    "invoice.overdue": "invoice_overdue",
+    "invoice.overpaid": "invoice_overpaid",
     "invoice.paid": "invoice_paid",
     "invoice.payment_succeeded": "invoice_payment_succeeded",
     "invoice.payment_failed": "invoice_payment_failed",
@@ -95,16 +105,32 @@ FACTS: Mapping[str, str] = {
     "payment_intent.created": "payment_begun",
     "payment_intent.processing": "payment_processing",
     "payment_intent.requires_action": "payment_action_required",
+    "payment_intent.amount_capturable_updated": "payment_authorized",
+    "payment_intent.partially_funded": "payment_partially_funded",
     "payment_intent.succeeded": "payment_succeeded",
     "payment_intent.payment_failed": "payment_failed",
     "payment_intent.canceled": "payment_cancelled",
     "refund.created": "refund_begun",
     "refund.updated": "refund_updated",
     "refund.failed": "refund_failed",
+    "credit_note.created": "credit_note_issued",
+    "credit_note.voided": "credit_note_voided",
+    "quote.finalized": "quote_issued",
+    "quote.accepted": "quote_accepted",
+    "quote.canceled": "quote_cancelled",
+    "radar.early_fraud_warning.created": "fraud_warning",
+    "review.opened": "payment_review_opened",
+    "review.closed": "payment_review_closed",
+    "customer.source.expiring": "payment_source_expires_soon",
     "customer.subscription.trial_will_end": "trial_ends_soon",
 }
 """What an event is called here. Beside these, `customer.subscription.*` are versions of a contract
-and `customer.*` say who somebody is; any other is kept as Unsupported.
+and `customer.*` say who somebody is; any other is kept as Unsupported, with whoever it names.
+"""
+
+OF_A_PERSON = frozenset({"customer", "order"})
+"""Objects whose own mail address, phone and name are the customer's. An account has them too: they
+are the merchant's.
 """
 
 
@@ -122,7 +148,8 @@ Cents = Annotated[int, Field(gt=-(10**15), lt=10**15)]
 
 class StripeSecret(Secret):
     """`signing_secrets`: the endpoint's `whsec_…`; while one is rolled, both. `account`: how this
-    Stripe account is called here, where an event names none (one that is not of Connect).
+    Stripe account is called here, where an event names none (one of neither Connect nor an
+    organization).
     """
 
     signing_secrets: list[Annotated[str, StringConstraints(min_length=8)]] = Field(min_length=1)
@@ -141,6 +168,10 @@ class Failure(Payload):
     code: IfReadable[Annotated[Text, Field(max_length=200)]] = None
     decline_code: IfReadable[Annotated[Text, Field(max_length=200)]] = None
 
+    @property
+    def codes(self) -> tuple[str | None, str | None]:
+        return self.decline_code, self.code
+
 
 class Recovery(Payload):
     url: IfReadable[Annotated[Text, Field(max_length=4096)]] = None
@@ -151,7 +182,10 @@ class AfterExpiration(Payload):
 
 
 class Price(Payload):
+    """A plan of before 2018 has a name."""
+
     nickname: IfReadable[Annotated[Text, Field(max_length=200)]] = None
+    name: IfReadable[Annotated[Text, Field(max_length=200)]] = None
     product: Reference = None
     id: IfReadable[Annotated[Text, Field(max_length=255)]] = None
 
@@ -161,6 +195,7 @@ class SubscriptionItem(Payload):
 
     price: IfReadable[Price] = None
     plan: IfReadable[Price] = None
+    current_period_end: IfReadable[Seconds] = None
 
 
 class SubscriptionItems(Payload):
@@ -173,6 +208,8 @@ class Object(Payload):
     id: IfReadable[ProviderId] = None
     object: IfReadable[Annotated[str, Field(max_length=60)]] = None
     customer: Reference = None
+    payment_intent: Reference = None
+    charge: Reference = None
     amount: IfReadable[Cents] = None
     amount_total: IfReadable[Cents] = None
     amount_due: IfReadable[Cents] = None
@@ -181,6 +218,10 @@ class Object(Payload):
     number: IfReadable[Annotated[Text, Field(max_length=255)]] = None
     reason: IfReadable[Annotated[Text, Field(max_length=255)]] = None
     status: IfReadable[Annotated[Text, Field(max_length=60)]] = None
+    payment_status: IfReadable[Annotated[Text, Field(max_length=60)]] = None
+    fraud_type: IfReadable[Annotated[Text, Field(max_length=60)]] = None
+    cancellation_reason: IfReadable[Annotated[Text, Field(max_length=200)]] = None
+    failure_reason: IfReadable[Annotated[Text, Field(max_length=200)]] = None
     failure_code: IfReadable[Annotated[Text, Field(max_length=200)]] = None
     last_payment_error: IfReadable[Failure] = None
     hosted_invoice_url: IfReadable[Annotated[Text, Field(max_length=4096)]] = None
@@ -189,6 +230,8 @@ class Object(Payload):
     items: IfReadable[SubscriptionItems] = None
     plan: IfReadable[Price] = None
     cancel_at: IfReadable[Seconds] = None
+    cancel_at_period_end: IfReadable[bool] = None
+    current_period_end: IfReadable[Seconds] = None
     ended_at: IfReadable[Seconds] = None
     # Who it is
     email: IfReadable[Written] = None
@@ -200,11 +243,21 @@ class Object(Payload):
     customer_name: IfReadable[Annotated[Text, Field(max_length=1024)]] = None
     customer_details: IfReadable[Details] = None
     billing_details: IfReadable[Details] = None
+    owner: IfReadable[Details] = None
     preferred_locales: IfReadable[list[Annotated[str, Field(max_length=35)]]] = None
+    locale: IfReadable[Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z0-9]{2,3})?$")]] = None
+    """In which language a checkout was shown; `auto` says nothing."""
 
     @property
     def stated(self) -> Details:
-        return self.customer_details or self.billing_details or Details()
+        return self.customer_details or self.billing_details or self.owner or Details()
+
+    @property
+    def own(self) -> Details:
+        """What stands on the object itself, where that is a person's."""
+        if self.object not in OF_A_PERSON:
+            return Details()
+        return Details(email=self.email, phone=self.phone, name=self.name)
 
     @property
     def payer(self) -> str | None:
@@ -212,14 +265,25 @@ class Object(Payload):
 
     @property
     def full_name(self) -> str | None:
-        own = self.name if self.object == "customer" else None
-        return (self.stated.name or self.customer_name or own or "")[:200] or None
+        return (self.stated.name or self.customer_name or self.own.name or "")[:200] or None
+
+    @property
+    def language(self) -> str | None:
+        return next(iter(self.preferred_locales or ()), None) or self.locale
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """Of a subscription. With 2025's versions its period stands with what was subscribed."""
+        periods = [one.current_period_end for one in self.items.data if one] if self.items else []
+        end = self.current_period_end or next(filter(None, periods), None)
+        at_period_end = end if self.cancel_at_period_end else None
+        return _moment(self.ended_at or self.cancel_at or at_period_end)
 
     def identifiers(self, account: str) -> tuple[Identifier, ...]:
         """Stripe's own number is proven by whose account it is; what was typed there is stated."""
-        who = self.stated
-        mails = (who.email, self.customer_email, self.receipt_email, self.email)
-        phones = (who.phone, self.customer_phone, self.phone)
+        who, own = self.stated, self.own
+        mails = (who.email, self.customer_email, self.receipt_email, own.email)
+        phones = (who.phone, self.customer_phone, own.phone)
         known = (
             (IdentifierType.CUSTOMER_NUMBER, "", self.client_reference_id),
             (IdentifierType.PAYER, account, self.payer),
@@ -242,8 +306,28 @@ class Event(Payload):
     id: ProviderId
     type: str = Field(pattern=r"^[a-z0-9_.\[\]]{1,100}$")
     created: IfReadable[Seconds | str] = None
-    account: IfReadable[Annotated[Text, Field(max_length=100)]] = None
+    account: Annotated[
+        IfReadable[Annotated[Text, Field(max_length=100)]],
+        Field(validation_alias=AliasChoices("account", "user_id")),
+    ] = None
+    """Of Connect. https://docs.stripe.com/changelog/2017-05-25/events-connect-specify-originating-account"""
+    context: IfReadable[Annotated[Text, Field(max_length=100)]] = None
+    """Of an organization's accounts.
+    https://docs.stripe.com/changelog/basil/2025-04-30/additional-context-organization-events
+    """
     data: IfReadable[Data] = None
+
+    @property
+    def about(self) -> Object | None:
+        """Of what kind it is, the event's type tells where the object itself does not."""
+        told = self.data.object if self.data else None
+        if not told:
+            return None
+        if self.type.startswith("customer.subscription."):
+            kind = "subscription"
+        else:
+            kind = self.type.rpartition(".")[0]
+        return read_model(Object, {"object": kind} | told)
 
 
 class Stripe(Provider[StripeSecret]):
@@ -271,10 +355,9 @@ class Stripe(Provider[StripeSecret]):
         self, request: WebhookRequest, secret: StripeSecret, received_at: datetime
     ) -> list[Observed]:
         event = read_model(Event, read_json(request.body))
-        account = event.account or secret.account
+        account = event.account or event.context or secret.account
         occurred_at = believable(_moment(event.created), received_at)
-        told = event.data.object if event.data and _is_read(event) else None
-        about = read_model(Object, told) if told else None
+        about = event.about
         touchpoint = Touchpoint(
             provider=NAME,
             account=account,
@@ -286,13 +369,9 @@ class Stripe(Provider[StripeSecret]):
             content=_content(event, about, occurred_at),
             identifiers=about.identifiers(account) if about else (),
             name=about.full_name if about else None,
-            language=next(iter(about.preferred_locales or ()), None) if about else None,
+            language=about.language if about else None,
         )
         return [Observed(touchpoint, request.body)]
-
-
-def _is_read(event: Event) -> bool:
-    return event.type in FACTS or event.type.startswith("customer.")
 
 
 def _content(event: Event, about: Object | None, at: datetime) -> Content:
@@ -301,13 +380,15 @@ def _content(event: Event, about: Object | None, at: datetime) -> Content:
     if event.type in FACTS:
         return TrackedEvent(name=FACTS[event.type], properties=_facts(about))
     status = SUBSCRIPTION_STATUSES.get(about.status or "")
+    if event.type == "customer.subscription.deleted":
+        status = "ended"
     if about.object == "subscription" and status and about.id:
         return Contract(
             number=about.id,
             status=status,
             version_at=at,
             product=_product(about),
-            ends_at=_moment(about.ended_at or about.cancel_at),
+            ends_at=about.ends_at,
         )
     if event.type in {"customer.created", "customer.updated"}:
         return Identification()
@@ -320,14 +401,17 @@ def _facts(about: Object) -> dict[str, JsonValue]:
     amount = next((one for one in amounts if one is not None), None)
     failure = about.last_payment_error or Failure()
     recovery = about.after_expiration.recovery if about.after_expiration else None
+    why = (about.reason, about.failure_reason, about.failure_code, about.cancellation_reason)
     facts = {
         "reference": about.id,
+        "payment": about.payment_intent or about.charge,
         "number": about.number,
         "amount": _amount(amount, currency),
         "refunded": _amount(about.amount_refunded or None, currency),
         "currency": currency,
         "status": about.status,
-        "reason": about.reason or about.failure_code or failure.decline_code or failure.code,
+        "payment_status": about.payment_status,
+        "reason": next(filter(None, (*why, about.fraud_type, *failure.codes)), None),
         "invoice_url": about.hosted_invoice_url,
         "recovery_url": recovery.url if recovery else None,
     }
@@ -345,7 +429,9 @@ def _amount(cents: int | None, currency: str | None) -> str | None:
 def _product(about: Object) -> str | None:
     items = about.items.data if about.items else []
     prices = [*(one.price or one.plan for one in items if one), about.plan]
-    names = (name for one in prices if one for name in (one.nickname, one.product, one.id))
+    names = (
+        name for one in prices if one for name in (one.nickname, one.name, one.product, one.id)
+    )
     return next(filter(None, names), None)
 
 

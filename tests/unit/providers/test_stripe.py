@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import Unauthentic
-from shared.domain.touchpoint import Touchpoint, TrackedEvent
+from shared.domain.touchpoint import Contract, Touchpoint, TrackedEvent
 from shared.providers.base import WebhookRequest
 from shared.providers.stripe import PROVIDER
 from tests.unit.providers.fixtures import cases
@@ -98,7 +98,14 @@ def test_the_signature_of_a_test_scheme_does_not_count() -> None:
 
 @pytest.mark.parametrize(
     ("currency", "cents", "shown"),
-    [("eur", 1099, "10.99"), ("xof", 1500, "1500"), ("tnd", 1500, "1.500"), ("usd", -5, "-0.05")],
+    [
+        ("eur", 1099, "10.99"),
+        ("xof", 1500, "1500"),
+        ("tnd", 1500, "1.500"),
+        ("usd", -5, "-0.05"),
+        ("ugx", 500, "5.00"),
+        ("isk", 500, "5.00"),
+    ],
 )
 def test_amounts_are_told_in_whole_units(currency: str, cents: int, shown: str) -> None:
     one = read("charge.failed", {"object": "charge", "amount": cents, "currency": currency})
@@ -114,3 +121,73 @@ def test_a_subscription_in_a_state_we_do_not_know_is_kept() -> None:
 def test_a_subscription_without_a_price_is_still_a_contract() -> None:
     about = {"id": "sub_1", "object": "subscription", "status": "active"}
     assert read("customer.subscription.updated", about).content.kind == "contract"
+
+
+def test_what_was_deleted_has_ended_whatever_its_state_says() -> None:
+    about = {"id": "sub_1", "object": "subscription", "status": "active"}
+    content = read("customer.subscription.deleted", about).content
+    assert isinstance(content, Contract)
+    assert content.status == "ended"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"cancel_at": STAMP, "current_period_end": 1},
+        {"cancel_at_period_end": True, "current_period_end": STAMP},
+        {"cancel_at_period_end": True, "items": {"data": [{"current_period_end": STAMP}]}},
+    ],
+    ids=["on a day", "with its period", "with the period of its item"],
+)
+def test_a_subscription_that_was_cancelled_tells_when_it_ends(told: dict[str, Any]) -> None:
+    about = {"id": "sub_1", "object": "subscription", "status": "active"}
+    content = read("customer.subscription.updated", about | told).content
+    assert isinstance(content, Contract)
+    assert content.ends_at == NOON
+    renewed = about | told | {"cancel_at": None, "cancel_at_period_end": False}
+    content = read("customer.subscription.updated", renewed).content
+    assert isinstance(content, Contract)
+    assert content.ends_at is None
+
+
+@pytest.mark.parametrize(
+    ("type_", "kind"),
+    [("customer.subscription.updated", "contract"), ("customer.created", "identification")],
+)
+def test_what_an_object_is_its_event_tells_too(type_: str, kind: str) -> None:
+    one = read(type_, {"id": "x_1", "status": "active", "email": "lea@example.com"})
+    assert one.content.kind == kind
+
+
+def test_the_address_of_a_merchant_is_no_customers() -> None:
+    about = {"id": "acct_1", "object": "account", "email": "owner@example.com", "name": "Owner"}
+    one = read("account.updated", about)
+    assert (one.content.kind, one.identifiers, one.name) == ("unsupported", (), None)
+
+
+def test_an_event_we_do_not_know_still_names_its_customer() -> None:
+    about = {"id": "seti_1", "object": "setup_intent", "customer": "cus_1"}
+    one = read("setup_intent.succeeded", about)
+    assert one.content.kind == "unsupported"
+    assert [(known.scope, known.value) for known in one.identifiers] == [("stripe", "cus_1")]
+
+
+@pytest.mark.parametrize(
+    ("told", "account"),
+    [
+        ({}, "stripe"),
+        ({"account": "acct_1"}, "acct_1"),
+        ({"user_id": "acct_2"}, "acct_2"),
+        ({"context": "acct_3"}, "acct_3"),
+        ({"account": "acct_1", "context": "acct_4/acct_1"}, "acct_1"),
+        ({"account": None, "context": None}, "stripe"),
+    ],
+)
+def test_an_event_says_whose_account_it_is(told: dict[str, Any], account: str) -> None:
+    assert read("charge.failed", {"id": "ch_1", "object": "charge"}, **told).account == account
+
+
+@pytest.mark.parametrize(("locale", "language"), [("fr", "fr"), ("pt-BR", "pt-BR"), ("auto", None)])
+def test_a_checkout_says_in_which_language_it_was_shown(locale: str, language: str | None) -> None:
+    about = {"id": "cs_1", "object": "checkout.session", "locale": locale}
+    assert read("checkout.session.completed", about).language == language
