@@ -12,7 +12,7 @@ import pytest
 
 from shared.domain.errors import MalformedPayload, Unauthentic
 from shared.domain.records import Record, merged, record_of
-from shared.domain.touchpoint import Touchpoint
+from shared.domain.touchpoint import Order, Touchpoint
 from shared.providers.base import WebhookRequest
 from shared.providers.shopify import PROVIDER
 from tests.unit.providers.hostile import FIXTURES, NOON
@@ -109,3 +109,53 @@ def test_an_order_of_nobody_is_known_by_its_number() -> None:
     assert [(known.type, known.scope) for known in one.identifiers] == [
         ("order_number", "ours.myshopify.com")
     ]
+
+
+def test_a_guest_is_called_as_whoever_pays() -> None:
+    guest = {**ORDER, "customer": None, "billing_address": {"name": " Mo Abu ", "first_name": ""}}
+    (one,) = read(guest)
+    assert one.name == "Mo Abu"
+    (nobody,) = read({**guest, "billing_address": []})
+    assert nobody.name is None
+
+
+@pytest.mark.parametrize(
+    ("parcels", "status"),
+    [
+        ([("success", "delivered"), ("success", "in_transit")], "shipped"),
+        ([("success", "delivered"), ("success", None)], "shipped"),
+        ([("success", "delivered"), ("cancelled", None)], "delivered"),
+        ([("cancelled", None)], "shipped"),
+    ],
+)
+def test_an_order_has_arrived_once_every_parcel_has(
+    parcels: list[tuple[str, str | None]], status: str
+) -> None:
+    sent = [{"status": one, "shipment_status": where} for one, where in parcels]
+    (order,) = read({**ORDER, "fulfillment_status": "fulfilled", "fulfillments": sent})
+    assert isinstance(order.content, Order)
+    assert order.content.status == status
+
+
+@pytest.mark.parametrize("body", [[], {"customer": "none", "order_id": "many"}, "word"])
+def test_a_topic_we_do_not_know_is_kept_whatever_its_body_is(body: Any) -> None:
+    (one,) = read(body, "planets/create")
+    assert (one.content.kind, one.identifiers, one.occurred_at) == ("unsupported", (), NOON)
+
+
+def test_a_subscription_in_a_state_we_do_not_know_is_kept() -> None:
+    (one,) = read({"id": 1, "customer_id": 2, "status": "dreaming"}, "subscription_contracts/pause")
+    assert one.content.kind == "unsupported"
+    assert [known.value for known in one.identifiers] == ["2"]
+
+
+def test_who_accepted_no_marketing_has_forbidden_none() -> None:
+    """In older versions of the API `false` stands for whoever was never asked."""
+    seen = read({"id": 1, "accepts_marketing": False}, "customers/create")
+    assert [one.content.kind for one in seen] == ["identification"]
+
+
+def test_a_refund_happened_when_it_was_made_whatever_came_after() -> None:
+    times = {"created_at": "2026-11-20T10:00:00Z", "updated_at": "2026-11-21T10:00:00Z"}
+    (one,) = read({"id": 1, "order_id": 2} | times, "refunds/create")
+    assert one.occurred_at.isoformat() == "2026-11-20T10:00:00+00:00"
