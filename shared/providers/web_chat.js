@@ -29,6 +29,7 @@
   const RETRIES = { first: 2 * SECOND, most: MINUTE };
   const POLLS_OPEN = { first: 3 * SECOND, most: 30 * SECOND };
   const POLLS_CLOSED = { first: 30 * SECOND, most: 2 * MINUTE };
+  const LINKS_LAST = 30 * MINUTE; // The addresses of files that lie with us end after an hour.
   const SLOWER = 1.3; // Each poll that brought nothing.
   // How long after the last word a page asks on. The next page, or whoever looks again, asks anyway.
   const ASKS_ON = { hidden: HOUR, closed: DAY };
@@ -341,22 +342,26 @@
 
   // Fetching: often while somebody looks, seldom otherwise, never before they wrote
 
-  let polling = 0, wait = 0, fetching = false;
+  let polling = 0, wait = 0, fetching = false, linked = 0;
 
   async function poll() {
     if (fetching || !read().token) return;
     fetching = true;
     const mine = who;
     let found = 0;
+    // All of them once in a while, where there are files: each is then told with a new address.
+    const areFiles = read().log.some((one) => filesOf(one).length && !one.mine);
+    const isWhole = areFiles && Date.now() - linked > LINKS_LAST;
+    if (isWhole || !areFiles) linked = Date.now();
     try {
       await session();
       for (const name of mine === who ? ["token", "before"] : []) {
         const { [name]: token, since } = read();
         if (!token) continue;
-        const query = since[name] ? `?since=${encodeURIComponent(since[name])}` : "";
+        const query = since[name] && !isWhole ? `?since=${encodeURIComponent(since[name])}` : "";
         const { status, body } = await call("GET", `messages${query}`, token);
         if (mine !== who) break;
-        if (status === 200) found += take(Array.isArray(body.messages) ? body.messages : [], name);
+        if (status === 200) found += take(Array.isArray(body.messages) ? body.messages : [], name, isWhole);
         if (status === 401) change((kept) => (kept[name] = kept[name] === token ? "" : kept[name]));
       }
     } finally {
@@ -368,8 +373,10 @@
   }
 
   /** How many of them are new. */
-  function take(messages, name) {
+  function take(messages, name, isWhole) {
     const known = new Set(read().log.map((one) => one.id));
+    const again = messages.filter((one) => isWhole && one && one.files && known.has(one.id));
+    if (again.length) change((kept) => again.forEach((one) => kept.log.filter(({ id }) => id === one.id).forEach((old) => (old.files = one.files))));
     const fresh = messages.filter((one) => one && typeof one.id === "string" && !known.has(one.id));
     if (!fresh.length) return 0;
     change((kept) => {
@@ -496,11 +503,11 @@
     const content_type = made.type;
     if (!TYPES.includes(content_type)) return SAY.kinds;
     if (chosen.length === FILES.most) return SAY.many;
-    const size = chosen.reduce((sum, one) => sum + one.size, made.size);
+    const size = chosen.reduce((sum, one) => sum + one.content.length * 0.75, made.size);
     if (!made.size || made.size > FILES.each || size > FILES.together) return `${SAY.large} ${file.name}.`;
     const content = await inBase64(made);
     const name = picture ? file.name.replace(/\.\w+$/, "") + ".jpg" : file.name;
-    chosen.push({ name, content_type, content, size: made.size });
+    chosen.push({ name, content_type, content });
     return "";
   }
 
@@ -576,6 +583,7 @@
       const meta = [one.mine ? SAY.you : TITLE, clockTime(one.at), one.mine ? state : ""].filter(Boolean).join(" · ");
       // The same node with other words: a screen reader is told of what is added only.
       if (seen.meta.data !== meta) seen.meta.data = meta;
+      filesOf(one).forEach(({ url }, number) => seen.files[number] && url && seen.files[number].setAttribute("href", url));
       // An answer can be picked while nothing was said since.
       if (seen.choices) seen.choices.hidden = place !== kept.log.length - 1;
     });
@@ -589,19 +597,22 @@
     if (isAtEnd || (added && kept.log[kept.log.length - 1].mine)) log.scrollTop = log.scrollHeight;
   }
 
+  /** What can be shown of them: ours have an address, the visitor's own only a name. */
+  const filesOf = ({ files, mine }) => (Array.isArray(files) ? files : []).filter((file) => file && (mine || isSafe(file.url)));
+
   function drawn(one) {
     const meta = document.createTextNode("");
     const element = make("div", { class: `message${one.mine ? " mine" : ""}` });
     if (one.text) element.append(make("p", { class: "text", dir: "auto" }, ...(one.mine ? [one.text] : withLinks(one.text))));
-    const files = (Array.isArray(one.files) ? one.files : []).filter((file) => file && (one.mine || isSafe(file.url)));
-    if (files.length) element.append(make("p", { class: "files" }, ...files.map((file) =>
-      one.mine ? make("span", { dir: "auto" }, `📎 ${file.name}`) : link(file.url, String(file.name || file.url)))));
+    const files = filesOf(one).map((file) =>
+      one.mine ? make("span", { dir: "auto" }, `📎 ${file.name}`) : link(file.url, String(file.name || file.url)));
+    if (files.length) element.append(make("p", { class: "files" }, ...files));
     const picks = (Array.isArray(one.choices) ? one.choices : []).filter((pick) => pick && pick.title);
     const choices = picks.length ? make("div", { class: "choices" }, ...picks.map((pick) =>
       make("button", { type: "button", dir: "auto", click: () => { pickOne(pick, one.id); } }, String(pick.title)))) : null;
     if (choices) element.append(choices);
     element.append(make("p", { class: "meta" }, meta));
-    return { element, meta, choices };
+    return { element, meta, choices, files };
   }
 
   function pickOne(pick, inReplyTo) {

@@ -21,6 +21,17 @@ from tests.journeys.chromium import Page
 
 TRAY = f"[...{CHAT}.querySelectorAll('.chosen span')].map((one) => one.textContent)"
 NOTHING_WAITS = "!JSON.parse(localStorage.getItem('passerelle-chat')).outbox.length"
+SIGNED_ANEW = """{
+    const real = fetch;
+    window.told = 0;
+    window.fetch = async (url, asked) => {
+        const answer = await real(url, asked);
+        const text = (await answer.text()).replaceAll("plan.pdf", "plan.pdf?signed=anew");
+        window.told += asked.method === "GET";
+        return new Response(text, { status: answer.status });
+    };
+}"""
+"""What the server does for files that lie with us: each time they have another address."""
 IN_DATABASE = """new Promise((resolve) => {
     const opening = indexedDB.open('passerelle-chat');
     opening.onupgradeneeded = () => opening.result.createObjectStore('files');
@@ -186,6 +197,23 @@ def test_what_is_chosen_offline_survives_the_page_and_arrives_once(
     assert page.evaluate(IN_DATABASE) == 0
 
 
+def test_another_tab_sends_what_this_one_cannot(
+    visitor: Visitor, agent: Agent, cloud: LocalCloud, files: dict[str, str]
+) -> None:
+    text = "From the other tab, order 4609"
+    visitor.comes()
+    visitor.opens()
+    visitor.page.block("*/webhooks/web_chat/sessions*", "*/webhooks/web_chat/messages*")
+    picks(visitor.page, files["bill.pdf"])
+    visitor.page.until(f"{TRAY}.length === 1")
+    visitor.writes(text)
+    visitor.sees("Not sent yet")
+    Visitor(visitor.page.beside(), cloud).comes()
+    visitor.page.until(NOTHING_WAITS)
+    (story,) = arrived(cloud, text)
+    assert [one["state"] for one in media_of(story, agent)] == ["stored"]
+
+
 def test_where_the_browser_lost_the_file_the_words_arrive_and_it_says_so(
     visitor: Visitor, agent: Agent, cloud: LocalCloud, files: dict[str, str]
 ) -> None:
@@ -338,3 +366,28 @@ def test_a_file_of_an_agent_is_a_link_and_never_shown_by_itself(
     assert links == [[url, "noopener noreferrer", "_blank"]]
     shown = "img, object, embed, iframe, svg, b"
     assert visitor.page.evaluate(f"{CHAT}.querySelectorAll('{shown}').length") == 0
+
+
+def test_a_link_that_would_have_ended_is_told_anew(
+    visitor: Visitor, agent: Agent, cloud: LocalCloud
+) -> None:
+    """Addresses of files that lie with us last an hour. Half an hour later another one is asked
+    for, as soon as somebody looks.
+    """
+    asked = "Do you have a plan of the shop, for order 4608?"
+    visitor.comes()
+    visitor.opens()
+    visitor.writes(asked)
+    visitor.sees("Sent")
+    url = "https://files.boutique.example/plan.pdf"
+    answers(agent, cloud, asked, text="Here.", files=[{"url": url, "name": "The plan"}])
+    visitor.sees("The plan")
+    page = visitor.page
+    page.evaluate(SIGNED_ANEW)
+    href = f"{CHAT}.querySelector('.log a').getAttribute('href')"
+    page.evaluate("Date.now = () => +new Date() + 29 * 60_000; dispatchEvent(new Event('focus'))")
+    page.until("window.told > 0")
+    assert page.evaluate(href) == url
+    page.evaluate("Date.now = () => +new Date() + 61 * 60_000; dispatchEvent(new Event('focus'))")
+    page.until(f"{href} === '{url}?signed=anew'")
+    assert visitor.read().count("The plan") == 1
