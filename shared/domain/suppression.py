@@ -42,6 +42,9 @@ _TOLD = {
     SuppressionKind.PROVIDER_BLOCK: "the provider blocks messages to this address",
 }
 
+BY_PROVIDER = "provider:"
+"""How the `by` of a statement begins that a provider told."""
+
 RELEASED_BY_WORD = (SuppressionKind.OPT_OUT, SuppressionKind.PROVIDER_BLOCK)
 """What a person lifts from their own endpoint, by the word that opts in."""
 
@@ -125,7 +128,7 @@ def told_by_provider(
         kind=kind,
         classes=stop.classes,
         reason=_TOLD[kind],
-        by=f"provider:{endpoint.provider}",
+        by=f"{BY_PROVIDER}{endpoint.provider}",
         at=at,
         touchpoint_id=touchpoint_id,
     )
@@ -143,7 +146,7 @@ def lifted_by_provider(
     release = Release(
         kind=kind,
         reason="the person takes messages at the provider again",
-        by=f"provider:{endpoint.provider}",
+        by=f"{BY_PROVIDER}{endpoint.provider}",
         at=at,
         touchpoint_id=touchpoint_id,
     )
@@ -202,6 +205,10 @@ class SuppressionRecord(Model):
 
     suppressions: dict[SuppressionKind, Suppression] = {}
     releases: dict[SuppressionKind, Release] = {}
+    provider_releases: dict[SuppressionKind, Release] = {}
+    """What providers lifted: only what one of them had stopped. Who said STOP in words has not
+    taken that back by what they set there.
+    """
     notices: dict[Literal["subscription", "help"], Notice] = {}
     confirmed_at: tuple[Instant, ...] = ()
     """The latest confirmations that became due, oldest first."""
@@ -212,27 +219,39 @@ class SuppressionRecord(Model):
 
     def stops(self, kind: SuppressionKind) -> bool:
         """At the same instant the suppression counts, so that a doubt never sends."""
-        if kind not in self.suppressions:
-            return False
-        return kind not in self.releases or self.suppressions[kind].at >= self.releases[kind].at
+        suppression = self.suppressions.get(kind)
+        return suppression is not None and self._lifting(suppression) is None
 
     def release_of(self, kind: SuppressionKind) -> Release | None:
         """What lifted it, where that is what stands."""
-        return None if self.stops(kind) else self.releases.get(kind)
+        suppression = self.suppressions.get(kind)
+        return self.releases.get(kind) if suppression is None else self._lifting(suppression)
+
+    def _lifting(self, suppression: Suppression) -> Release | None:
+        releases = [self.releases.get(suppression.kind)]
+        if suppression.by.startswith(BY_PROVIDER):
+            releases.append(self.provider_releases.get(suppression.kind))
+        later = [one for one in releases if one is not None and one.at > suppression.at]
+        return max(later, key=_precedence, default=None)
 
     def told(self, *statements: Suppression | Release) -> Self:
         """With these statements, unless a later one of their sort is known."""
-        suppressions, releases = dict(self.suppressions), dict(self.releases)
+        suppressions = dict(self.suppressions)
+        releases, at_provider = dict(self.releases), dict(self.provider_releases)
         for one in statements:
             if isinstance(one, Suppression):
                 suppressions[one.kind] = _later(one, suppressions.get(one.kind))
-            else:
-                releases[one.kind] = _later(one, releases.get(one.kind))
+                continue
+            where = at_provider if one.by.startswith(BY_PROVIDER) else releases
+            where[one.kind] = _later(one, where.get(one.kind))
         # In a fixed order, so that the same statements make the same record.
         return self.model_copy(
             update={
                 "suppressions": {k: suppressions[k] for k in SuppressionKind if k in suppressions},
                 "releases": {k: releases[k] for k in SuppressionKind if k in releases},
+                "provider_releases": {
+                    k: at_provider[k] for k in SuppressionKind if k in at_provider
+                },
             }
         )
 
@@ -258,7 +277,8 @@ class SuppressionRecord(Model):
 
     def _standing(self, kind: SuppressionKind) -> bool | None:
         """None where nobody ever spoke of it."""
-        return self.stops(kind) or (False if kind in self.releases else None)
+        spoken_of = kind in self.releases or kind in self.provider_releases
+        return self.stops(kind) or (False if spoken_of else None)
 
     def wants_help(self, notice: Notice) -> bool:
         """Whether this call for help is new, and the last one long enough ago."""

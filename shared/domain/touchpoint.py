@@ -435,6 +435,8 @@ class ConsentStatement(Model):
     wording: str | None = Field(default=None, max_length=500)
     """What the person agreed to, or the version of it: the proof."""
     expires_at: Instant | None = None
+    lifts: Stop | None = None
+    """What no longer holds for the endpoint: the person takes there again what they had stopped."""
 
 
 class Review(Model):

@@ -31,8 +31,9 @@ STATUSES: Mapping[str, Literal["sent", "delivered", "read", "failed"]] = {
     "failed": "failed",
 }
 
+NO_OFFERS = Stop(kind="opt_out", classes="marketing")
 STOPS: Mapping[str, Stop] = {
-    "131050": Stop(kind="opt_out", classes="marketing"),  # they want no marketing of ours
+    "131050": NO_OFFERS,  # they want no marketing of ours
     "131026": Stop(kind="bounce"),  # not on WhatsApp, or their WhatsApp cannot take it
 }
 """https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes
@@ -129,7 +130,10 @@ def status_of(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
 
 
 def preference_of(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
-    """Stopping withdraws the consent to offers; what we owe them may still be sent."""
+    """Stopping withdraws the consent to offers; what we owe them may still be sent.
+
+    Where they want offers again, what a refused one had stopped holds no longer.
+    """
     preference = read_model(Preference, original)
     state = PREFERENCES.get(preference.value)
     content: Content
@@ -139,6 +143,7 @@ def preference_of(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
             channel=Channel.WHATSAPP,
             state=state,
             wording=preference.detail or None,
+            lifts=NO_OFFERS if state == "granted" else None,
         )
     else:
         content = Unsupported(what="a preference of an unknown kind")

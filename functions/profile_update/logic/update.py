@@ -22,6 +22,7 @@ from shared.domain.profile import Profile, Trait
 from shared.domain.records import Standing, merged, record_of, that_fits
 from shared.domain.segment import SegmentPolicy
 from shared.domain.touchpoint import (
+    ConsentStatement,
     DeliveryStatus,
     DeliveryWatermark,
     Identification,
@@ -95,6 +96,7 @@ def update_profile(
         )
     if isinstance(touchpoint.content, TrackedEvent):
         heed(touchpoint, touchpoint.content.stop, consents)
+    if isinstance(touchpoint.content, TrackedEvent | ConsentStatement):
         reopen(touchpoint, touchpoint.content.lifts, consents)
     if entry.profile_id is not None:
         return _already_tied(entry, profiles)

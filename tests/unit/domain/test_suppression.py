@@ -1,4 +1,5 @@
 from datetime import timedelta
+from itertools import permutations
 from random import Random
 from typing import Literal
 
@@ -55,7 +56,7 @@ statements = st.one_of(
         kind=kinds,
         classes=st.sampled_from(["all", "marketing"]),
         reason=st.sampled_from(["one reason", "another"]),
-        by=st.just("agent:1"),
+        by=st.sampled_from(["agent:1", "provider:twilio"]),
         at=moments,
         touchpoint_id=st.none(),
     ),
@@ -63,7 +64,7 @@ statements = st.one_of(
         Release,
         kind=kinds,
         reason=st.just("asked for it"),
-        by=st.sampled_from(["agent:1", "word:start"]),
+        by=st.sampled_from(["agent:1", "word:start", "provider:twilio"]),
         at=moments,
         touchpoint_id=st.none(),
     ),
@@ -217,6 +218,24 @@ def test_what_a_provider_lifts_is_what_it_had_stopped(
     record = SuppressionRecord().told(lifted, told)
     assert record.active == ()
     assert record.release_of(SuppressionKind(kind)) == lifted
+
+
+def test_what_a_word_stopped_no_provider_lifts() -> None:
+    """They want offers again in the provider's own settings, and still have our STOP."""
+    stop = Stop(kind="opt_out", classes="marketing")
+    hour = timedelta(hours=1)
+    _, told = told_by_provider(endpoint(), stop, NOON + hour, TouchpointId("t"))
+    _, lifted = lifted_by_provider(endpoint(), stop, NOON + 2 * hour, TouchpointId("u"))
+    by_word: Suppression | Release = suppression(hours=0)
+    for said in permutations((by_word, lifted)):
+        record = SuppressionRecord().told(*said)
+        assert record.active == (by_word,)
+        assert record.release_of(SuppressionKind.OPT_OUT) is None
+    started = release(hours=1)
+    for all_said in permutations((by_word, lifted, started)):
+        assert SuppressionRecord().told(*all_said).active == ()
+    assert SuppressionRecord().told(told, lifted).active == ()
+    assert SuppressionRecord().told(lifted).differs(SuppressionRecord())
 
 
 def test_who_says_stop_and_start_in_turns_is_answered_a_few_times_a_day() -> None:

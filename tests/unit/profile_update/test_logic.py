@@ -903,6 +903,25 @@ class TestWhatIsKeptBeforeTheTie:
         (stop,) = world.consents.record(endpoint_subject(told.endpoint)).active
         assert (stop.kind, stop.classes) == ("opt_out", "marketing")
 
+    def test_who_wants_offers_again_lifts_what_the_provider_had_stopped(self, world: World) -> None:
+        """An offer was refused since they want none; in WhatsApp itself they resume them."""
+        no_offers = Stop(kind="opt_out", classes="marketing")
+        refused = self.told(no_offers)
+        again = known_by(
+            content=ConsentStatement(purpose="marketing", state="granted", lifts=no_offers),
+            direction=Direction.PASSIVE,
+            occurred_at=NOON + timedelta(minutes=1),
+            key="preference:2",
+        )
+        assert refused.endpoint is not None and refused.endpoint == again.endpoint
+        subject = endpoint_subject(refused.endpoint)
+        update(world, refused)
+        assert len(world.consents.record(subject).active) == 1
+        for _ in range(2):
+            update(world, again)
+        assert world.consents.record(subject).active == ()
+        assert len(world.happened(EndpointReleased)) == 1
+
     def blocks(self, *, again: bool = False, **overrides: Any) -> Touchpoint:
         """The person blocks our bot where it lives, or takes its messages again."""
         block = Stop(kind="provider_block")
