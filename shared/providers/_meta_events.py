@@ -35,7 +35,7 @@ from shared.domain.touchpoint import (
     Unsupported,
 )
 from shared.providers._meta import Part, Stamp, compact, content_key, instant, moment
-from shared.providers._meta_message import LONG, Heard, Id, Mid, Referred
+from shared.providers._meta_message import LONG, Heard, Id, Label, Mid, Referred
 from shared.providers.base import read_model
 
 OFFERS = "marketing"
@@ -109,8 +109,8 @@ class AccountLinking(Part):
 
 
 class WantedProduct(Part):
-    id: Id = ""
-    retailer_id: Id = ""
+    id: Label = ""
+    retailer_id: Label = ""
     name: str = Field(default="", max_length=1024)
     quantity: float = Field(default=1, gt=0, allow_inf_nan=False)
     unit_price: float | None = Field(default=None, ge=0, lt=1e15, allow_inf_nan=False)
@@ -221,6 +221,10 @@ class Happening(NamedTuple):
     key: str
     is_held: bool
 
+    @property
+    def is_from_us(self) -> bool:
+        return self.event.sender.id == self.account.id
+
     def touchpoint(
         self,
         event_id: str | None,
@@ -240,14 +244,14 @@ class Happening(NamedTuple):
             at or self.at,
             content,
             direction,
-            self.event.recipient.id if by_us else self.event.sender.id,
+            self.event.recipient.id if by_us or self.is_from_us else self.event.sender.id,
             automation=Automation.ECHO if by_us else None,
         )
 
 
 def _message(happening: Happening, part: Any) -> list[Touchpoint]:
     heard = read_model(Heard, part)
-    by_us = heard.is_echo or happening.event.sender.id == happening.account.id
+    by_us = heard.is_echo or happening.is_from_us
     content = heard.content()
     key = heard.mid
     if isinstance(content, MessageDeletion):
@@ -272,16 +276,16 @@ def _reaction(happening: Happening, part: Any) -> list[Touchpoint]:
     emoji = "" if sign.action == "unreact" else sign.emoji or sign.reaction or "?"
     when = happening.event.timestamp
     key = None if when is None else f"{sign.mid}:{sign.action[:20]}:{when}"[:512]
-    by_us = happening.event.sender.id == happening.account.id
-    return [happening.touchpoint(key, Reaction(message_id=sign.mid, emoji=emoji), by_us=by_us)]
+    content = Reaction(message_id=sign.mid, emoji=emoji)
+    return [happening.touchpoint(key, content, by_us=happening.is_from_us)]
 
 
 def _edit(happening: Happening, part: Any) -> list[Touchpoint]:
     edited = read_model(Edited, part)
     version = edited.num_edit or happening.key
     content = MessageEdit(message_id=edited.mid, text=edited.text)
-    by_us = happening.event.sender.id == happening.account.id
-    return [happening.touchpoint(f"{edited.mid}:edit:{version[:64]}", content, by_us=by_us)]
+    key = f"{edited.mid}:edit:{version[:64]}"
+    return [happening.touchpoint(key, content, by_us=happening.is_from_us)]
 
 
 def _receipt(

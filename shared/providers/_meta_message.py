@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AliasChoices, BeforeValidator, Field, StringConstraints
 
 from shared.domain.touchpoint import (
     Attachment,
@@ -68,25 +68,32 @@ def _fields_or_none(value: object) -> object:
     return value if isinstance(value, dict) else {}
 
 
+def _any_text(value: object) -> str:
+    """No message is lost for what only stands beside it."""
+    return str(value)[:200] if isinstance(value, int | str) else ""
+
+
 KnownId = Annotated[str, BeforeValidator(_id)]
 Id = Annotated[str, BeforeValidator(_id_or_none)]
 Mid = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,400}$")]
 """Of a message."""
+Label = Annotated[str, BeforeValidator(_any_text)]
+"""What something is called: an advertisement by Meta, a product by whoever sells it."""
 
 
 class AdContext(Part):
     ad_title: str = ""
-    post_id: Id = ""
+    post_id: Label = ""
 
 
 class AdProduct(Part):
-    id: Id = ""
+    id: Label = ""
 
 
 class Referred(Part):
     ref: str = Field(default="", max_length=LONG)
     source: str = ""
-    ad_id: Id = ""
+    ad_id: Label = ""
     referer_uri: str = ""
     ads_context_data: AdContext = AdContext()
     product: AdProduct = AdProduct()
@@ -102,7 +109,7 @@ class Referred(Part):
 
 
 class Story(Part):
-    id: Id = ""
+    id: Label = ""
     url: str = Field(default="", max_length=8192)
 
 
@@ -121,8 +128,8 @@ class Coordinates(Part):
 
 
 class ShownProduct(Part):
-    id: Id = ""
-    retailer_id: Id = ""
+    id: Label = ""
+    retailer_id: Label = ""
     title: str = ""
 
 
@@ -130,19 +137,35 @@ class ShownProducts(Part):
     elements: list[ShownProduct] = []
 
 
-class Enclosure(Part):
+class TemplateCard(Part):
+    title: str = ""
+
+
+class TemplateCards(Part):
+    elements: list[TemplateCard] = []
+
+
+class Enclosure(TemplateCards):
+    """Of a template of ours the cards stand in `elements`, on Instagram in `generic`."""
+
     url: str = Field(default="", max_length=8192)
     title: str = ""
     text: str = Field(default="", max_length=LONG)
-    sticker_id: Id = ""
+    sticker_id: Label = ""
     coordinates: Coordinates | None = None
     product: ShownProducts = ShownProducts()
+    generic: TemplateCards = TemplateCards()
+
+    @property
+    def heading(self) -> str:
+        cards = (*self.elements, *self.generic.elements)
+        return self.title or next((card.title for card in cards), "")
 
 
 class Enclosed(Part):
     type: str = ""
     title: str = ""
-    url: str = Field(default="", max_length=8192)
+    url: str = Field(default="", max_length=8192, validation_alias=AliasChoices("url", "URL"))
     payload: Annotated[Enclosure, BeforeValidator(_fields_or_none)] = Enclosure()
 
     @property
@@ -157,7 +180,7 @@ class Enclosed(Part):
     def attachment(self) -> Attachment:
         form = "sticker" if self.payload.sticker_id else FORMS.get(self.type, "file")
         says_little = self.type not in PLAIN or not self.lies_at
-        title = self.payload.title or self.title or (self.type if says_little else "")
+        title = self.payload.heading or self.title or (self.type if says_little else "")
         return Attachment(
             form=form,
             name=title[:255],

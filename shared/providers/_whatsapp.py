@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from math import isfinite
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from shared.domain.errors import MalformedPayload
 from shared.domain.touchpoint import (
@@ -27,7 +27,7 @@ from shared.domain.touchpoint import (
     TrackedEvent,
     Unsupported,
 )
-from shared.providers._meta import Part, Stamp, url_that_fits
+from shared.providers._meta import Part, Stamp, compact, url_that_fits
 from shared.providers.base import ProviderId, read_model
 
 Form = Literal["file", "image", "audio", "voice", "video", "sticker"]
@@ -80,17 +80,27 @@ class Envelope(Part):
     type: str = Field(default="unknown", pattern=r"^[a-z0-9_]{1,60}$")
     sender: str = Field(default="", alias="from", max_length=200)
     from_user_id: str = Field(default="", max_length=200)
+    from_parent_user_id: str = Field(default="", max_length=200)
     to: str = Field(default="", max_length=200)
     to_user_id: str = Field(default="", max_length=200)
+    to_parent_user_id: str = Field(default="", max_length=200)
     group_id: str | None = None
     context: Context = Context()
     referral: Clicked | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_type(cls, value: Any) -> Any:
+        """An answer about calls names no type: the part that it has tells it."""
+        if not isinstance(value, dict) or value.get("type") is not None:
+            return value
+        return value | {"type": next((kind for kind in KINDS if kind in value), "unknown")}
 
 
 class Spoken(Part):
     """The part of a message that holds what it says."""
 
-    def said(self) -> Message | Reaction | None:
+    def said(self) -> Message | Reaction | TrackedEvent | None:
         """None for a variant that we do not know."""
         raise NotImplementedError
 
@@ -117,20 +127,45 @@ class Picked(Part):
     title: str = Field(default="", max_length=1024)
 
 
+def _as_text(value: object) -> object:
+    """Some who pass webhooks on have read it already."""
+    return compact(value).decode() if isinstance(value, dict | list) else value
+
+
 class FormAnswer(Part):
     """A flow, filled in: the answers as JSON text."""
 
-    response_json: str = Field(max_length=LONG)
+    response_json: Annotated[str, BeforeValidator(_as_text)] = Field(max_length=LONG)
+
+
+class Permission(Part):
+    """Whether we may call them.
+
+    https://developers.facebook.com/documentation/business-messaging/whatsapp/calling/user-call-permissions
+    """
+
+    response: str = Field(default="", max_length=60)
+    is_permanent: bool = False
+
+    def event(self) -> TrackedEvent:
+        told: dict[str, JsonValue] = {
+            "response": self.response,
+            "is_permanent": self.is_permanent,
+        }
+        return TrackedEvent(name="whatsapp_call_permission", properties=told)
 
 
 class Interactive(Spoken):
     button_reply: Picked | None = None
     list_reply: Picked | None = None
     nfm_reply: FormAnswer | None = None
+    call_permission_reply: Permission | None = None
 
-    def said(self) -> Message | None:
+    def said(self) -> Message | TrackedEvent | None:
         if picked := self.button_reply or self.list_reply:
             return Message(text=picked.title, choice=Choice(id=picked.id, title=picked.title))
+        if self.call_permission_reply is not None:
+            return self.call_permission_reply.event()
         return Message(text=self.nfm_reply.response_json) if self.nfm_reply else None
 
 
@@ -179,6 +214,12 @@ class Location(Spoken):
 
 class CardName(Part):
     formatted_name: str = Field(default="", max_length=1024)
+    first_name: str = ""
+    last_name: str = ""
+
+    @property
+    def full(self) -> str:
+        return self.formatted_name or f"{self.first_name} {self.last_name}".strip()[:1024]
 
 
 class CardPhone(Part):
@@ -213,7 +254,7 @@ class Cards(Spoken):
     def said(self) -> Message:
         cards = (
             ContactCard(
-                name=card.name.formatted_name,
+                name=card.name.full,
                 phones=tuple(one.phone or one.wa_id for one in card.phones),
                 emails=tuple(one.email for one in card.emails),
             )
@@ -317,13 +358,14 @@ def said(envelope: Envelope, original: Mapping[str, Any]) -> Said:
             return MessageDeletion(message_id=revoked.original_message_id)
         case kind if kind in EVENTS:
             return TrackedEvent(name=f"whatsapp_{kind}")
-        case kind if kind not in KINDS or (kind not in original and "errors" in original):
-            # Of a medium that WhatsApp could not fetch nothing comes but the error.
+        case kind if kind not in KINDS or kind not in original:
+            # Of a medium that WhatsApp could not fetch nothing comes but the error, and of what
+            # WhatsApp itself could not put into words not even that.
             return _unsupported(kind, original)
     content = _spoken(envelope.type, original)
     if content is None:
         return Unsupported(what=f"message of type {envelope.type}, of an unknown variant")
-    if isinstance(content, Reaction):
+    if not isinstance(content, Message):
         return content
     return content.model_copy(
         update={
@@ -334,7 +376,7 @@ def said(envelope: Envelope, original: Mapping[str, Any]) -> Said:
     )
 
 
-def _spoken(kind: str, original: Mapping[str, Any]) -> Message | Reaction | None:
+def _spoken(kind: str, original: Mapping[str, Any]) -> Message | Reaction | TrackedEvent | None:
     model = KINDS[kind]
     part = read_model(model, original if model is Cards else original.get(kind))
     if isinstance(part, Media):

@@ -24,6 +24,7 @@ from shared.domain.touchpoint import (
 )
 from shared.providers._meta import Part, Piece, Stamp, compact, content_key, moment
 from shared.providers._whatsapp import Cards, Envelope, said
+from shared.providers._whatsapp_calls import call_of, call_status_of
 from shared.providers._whatsapp_people import (
     NAME,
     PHONE,
@@ -88,6 +89,7 @@ class Value(Said):
     user_preferences: list[dict[str, Any]] = []
     user_id_update: list[dict[str, Any]] = []
     history: list[History] = []
+    calls: list[dict[str, Any]] = []
 
 
 def pieces_of(entry: Entry, scope: str, change: Change, received_at: datetime) -> Iterator[Piece]:
@@ -108,31 +110,16 @@ def pieces_of(entry: Entry, scope: str, change: Change, received_at: datetime) -
         received_at,
         value.metadata.display_phone_number,
     )
-    is_old = change.field == "history"
-    parts: list[tuple[str, list[dict[str, Any]], Reader]] = [
-        ("messages", value.messages, _past if is_old else _inbound),
-        ("message_echoes", value.message_echoes, _echo),
-        ("statuses", value.statuses, status_of),
-        ("user_preferences", value.user_preferences, preference_of),
-        ("user_id_update", value.user_id_update, updated_user_id),
-    ]
+    here = {**PARTS, **ELSEWHERE.get(change.field, {})}
     found = [
-        Piece(
-            _raw(waba, change, {name: [one]}),
-            partial(_read, read, number, one),
-        )
-        for name, originals, read in parts
-        for one in originals
-    ]
-    overheard: list[tuple[str, list[dict[str, Any]], Reader]] = [
-        ("messages", value.standby.messages, _past),
-        ("message_echoes", value.standby.message_echoes, _echo),
-        ("statuses", value.standby.statuses, status_of),
+        Piece(_raw(waba, change, {name: [one]}), partial(_read, read, number, one))
+        for name, read in here.items()
+        for one in getattr(value, name)
     ]
     found += [
         Piece(_raw(waba, change, {"standby": {name: [one]}}), partial(_read, read, number, one))
-        for name, originals, read in overheard
-        for one in originals
+        for name, read in OVERHEARD.items()
+        for one in getattr(value.standby, name)
     ]
     found += [
         Piece(
@@ -147,7 +134,15 @@ def pieces_of(entry: Entry, scope: str, change: Change, received_at: datetime) -
 
 
 FIELDS = frozenset(
-    {"messages", "smb_message_echoes", "user_preferences", "user_id_update", "history", "standby"}
+    {
+        "messages",
+        "smb_message_echoes",
+        "user_preferences",
+        "user_id_update",
+        "history",
+        "standby",
+        "calls",
+    }
 )
 """The rest is about our account and its templates, or, as `smb_app_state_sync`, a private address
 book.
@@ -169,7 +164,7 @@ def _inbound(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
     if not any(names) and len(number.contacts) == 1:
         # Where the message itself does not say so, the only contact is its sender.
         names = (number.contacts[0].wa_id, number.contacts[0].user_id)
-    person = number.person(*names, shown)
+    person = number.person(*names, shown, parent_user_id=envelope.from_parent_user_id)
     if not person.address:
         raise MalformedPayload("from: neither a phone nor a user id")
     content = said(envelope, original)
@@ -189,7 +184,10 @@ def _inbound(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
 def _echo(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
     """What a colleague wrote in the WhatsApp Business app on the same number."""
     envelope = read_model(Envelope, original)
-    return _ours(number, envelope, original, number.person(envelope.to, envelope.to_user_id))
+    person = number.person(
+        envelope.to, envelope.to_user_id, parent_user_id=envelope.to_parent_user_id
+    )
+    return _ours(number, envelope, original, person)
 
 
 def _past(number: OurNumber, original: dict[str, Any], with_whom: str = "") -> Touchpoint:
@@ -239,6 +237,29 @@ def _event_id(envelope: Envelope, content: Content) -> str:
     if getattr(content, "message_id", None) != envelope.id:
         return envelope.id
     return f"{envelope.id}:{envelope.type}:{envelope.timestamp}"
+
+
+PARTS: Mapping[str, Reader] = {
+    "messages": _inbound,
+    "message_echoes": _echo,
+    "statuses": status_of,
+    "user_preferences": preference_of,
+    "user_id_update": updated_user_id,
+    "calls": call_of,
+}
+"""How each part of a value is read."""
+ELSEWHERE: Mapping[str, Mapping[str, Reader]] = {
+    "history": {"messages": _past},
+    "smb_message_echoes": {"messages": _echo},
+    "calls": {"statuses": call_status_of},
+}
+"""How it is read in a change of another field."""
+OVERHEARD: Mapping[str, Reader] = {
+    "messages": _past,
+    "message_echoes": _echo,
+    "statuses": status_of,
+}
+"""How it is read while Meta's own agent holds the conversation."""
 
 
 def _unknown(entry: Entry, change: Change, received_at: datetime) -> Piece:

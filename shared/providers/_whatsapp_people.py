@@ -32,7 +32,14 @@ USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9.]{1,140}")
 
 
 class Profile(Part):
+    """Who has a username may have no name that we are told."""
+
     name: str = ""
+    username: str = ""
+
+    @property
+    def shown(self) -> str | None:
+        return (self.name or self.username)[:200] or None
 
 
 class Contact(Part):
@@ -93,13 +100,13 @@ class OurNumber(NamedTuple):
     def name(self, person: Person) -> str | None:
         """An only contact counts even if its wa_id is written otherwise (Brazil, Mexico)."""
         if len(self.contacts) == 1:
-            return self.contacts[0].profile.name[:200] or None
+            return self.contacts[0].profile.shown
         names = (
-            contact.profile.name[:200]
+            contact.profile.shown
             for contact in self.contacts
             if {contact.wa_id, contact.user_id} & {person.phone, person.user_id} - {""}
         )
-        return next(names, None) or None
+        return next(names, None)
 
     def touchpoint(
         self,
@@ -184,7 +191,7 @@ def changed_names(number: OurNumber, envelope: Envelope, original: dict[str, Any
         system.customer,
         system.previous_user_id,
         envelope.from_user_id,
-        parent_user_id=system.previous_parent_user_id,
+        parent_user_id=system.previous_parent_user_id or envelope.from_parent_user_id,
     )
     new = number.person(
         system.wa_id,

@@ -58,6 +58,7 @@ class Preference(Part):
 
     wa_id: str = Field(default="", max_length=64)
     user_id: str = Field(default="", max_length=200)
+    parent_user_id: str = Field(default="", max_length=200)
     category: str = ""
     value: str = ""
     detail: str = Field(default="", max_length=500)
@@ -85,6 +86,7 @@ class Status(Part):
     timestamp: Stamp = None
     recipient_id: str = Field(default="", max_length=200)
     recipient_user_id: str = Field(default="", max_length=200)
+    recipient_parent_user_id: str = Field(default="", max_length=200)
     recipient_type: str = ""
     recipient_participant_id: str = Field(default="", max_length=64)
     recipient_participant_user_id: str = Field(default="", max_length=200)
@@ -124,7 +126,11 @@ def status_of(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
         Direction.PASSIVE,
         number.person(status.recipient_participant_id, status.recipient_participant_user_id)
         if is_group
-        else number.person(status.recipient_id, status.recipient_user_id),
+        else number.person(
+            status.recipient_id,
+            status.recipient_user_id,
+            parent_user_id=status.recipient_parent_user_id,
+        ),
         answerable=not is_group,
     )
 
@@ -152,5 +158,7 @@ def preference_of(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
         moment(preference.timestamp, number.received_at),
         content,
         Direction.PASSIVE,
-        number.person(preference.wa_id, preference.user_id),
+        number.person(
+            preference.wa_id, preference.user_id, parent_user_id=preference.parent_user_id
+        ),
     )

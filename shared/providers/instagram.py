@@ -8,7 +8,7 @@ and, through a Facebook Page, .../business-messaging/instagram-messaging/feature
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from shared.domain.errors import RefusalReason
 from shared.domain.identity import IdentifierType
@@ -97,7 +97,7 @@ class Medium(Part):
 
 
 class Comment(Part):
-    id: KnownId
+    id: KnownId = Field(validation_alias=AliasChoices("id", "comment_id"))
     sender: Author = Field(default=Author(), alias="from")
     text: str = Field(default="", max_length=LONG)
     parent_id: Id = ""

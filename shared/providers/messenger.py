@@ -79,10 +79,15 @@ SAID: Mapping[str, Literal["said", "edited", "taken back"]] = {
     "delete": "taken back",
 }
 """What somebody did with their words, by the verb of a change of the feed."""
+WRITTEN = frozenset({"feed", "mention", "ratings"})
+"""The fields in which words are told; of ratings it is what is said under a recommendation."""
 WORDS = frozenset({"comment", "post", "status", "photo", "video", "share"})
 """The items of the feed that hold words; the rest, such as a reaction or a like, is counted by
 Meta.
 """
+
+LINKED: Mapping[str, Literal["image", "video"]] = {"photo": "image", "video": "video"}
+"""What the link of a post is, by the item of the feed; of any other it is a page somewhere."""
 
 RATINGS: Mapping[str, float] = {"positive": 1, "negative": 0}
 """A recommendation is for or against; until 2018 it was one to five stars."""
@@ -110,6 +115,8 @@ class FeedChange(Part):
     photo: str = Field(default="", max_length=8192)
     photos: list[str] = Field(default=[], max_length=200)
     video: str = Field(default="", max_length=8192)
+    link: str = Field(default="", max_length=8192)
+    """Where the photo or the video of a post lies, or what a post leads to."""
 
     @property
     def author(self) -> Author:
@@ -119,10 +126,11 @@ class FeedChange(Part):
 
     @property
     def attachments(self) -> tuple[Attachment, ...]:
-        pictures = dict.fromkeys(one for one in (self.photo, *self.photos) if one)
-        images = [Attachment(form="image", provider_reference=one) for one in pictures]
-        videos = [Attachment(form="video", provider_reference=self.video)] if self.video else []
-        return (*images, *videos)
+        pictures = {one: LINKED["photo"] for one in (self.photo, *self.photos) if one}
+        videos = {self.video: LINKED["video"]} if self.video else {}
+        linked = {self.link: LINKED.get(self.item, "file")} if self.link else {}
+        files = linked | pictures | videos
+        return tuple(Attachment(form=form, provider_reference=at) for at, form in files.items())
 
     @property
     def key(self) -> str:
@@ -166,15 +174,19 @@ class Messenger(MessagingProvider[MessagingSecret]):
         written in private, so there is no way back.
         """
         known: Touchpoint | None = None
-        if change.field in {"feed", "mention"}:
-            known = _written(account, read_model(FeedChange, change.value), at, key)
-        elif change.field == "ratings":
-            known = _rated(account, read_model(Rating, change.value), at)
+        if change.field in WRITTEN:
+            known = _written(account, change, at, key)
+        if change.field == "ratings" and known is None:
+            known = _rated(account, read_model(Rating, change.value), at, key)
         return [known or unknown_change(account, change, at, key)]
 
 
-def _written(account: OurAccount, change: FeedChange, at: Stamp, key: str) -> Touchpoint | None:
-    """None for what holds nobody's words. Meta may leave out whose they are."""
+def _written(account: OurAccount, told: Change, at: Stamp, key: str) -> Touchpoint | None:
+    """None for what holds nobody's words. Meta may leave out whose they are.
+
+    Of a mention it may leave out the words: that somebody spoke of us, and where, is told.
+    """
+    change = read_model(FeedChange, told.value)
     done = SAID.get(change.verb)
     author = change.author
     if done is None or change.item not in WORDS or not change.key:
@@ -183,7 +195,7 @@ def _written(account: OurAccount, change: FeedChange, at: Stamp, key: str) -> To
     event_id = change.key
     content: Content
     if done == "said":
-        if not (change.message or change.attachments):
+        if not (change.message or change.attachments or told.field == "mention"):
             return None
         link = change.post.get("permalink_url")
         content = Message(
@@ -197,7 +209,9 @@ def _written(account: OurAccount, change: FeedChange, at: Stamp, key: str) -> To
             ),
         )
     elif done == "edited":
-        content = MessageEdit(message_id=change.key, text=change.message)
+        content = MessageEdit(
+            message_id=change.key, text=change.message, attachments=change.attachments
+        )
         event_id = f"{change.key}:edit:{key[:16]}"
     else:
         content = MessageDeletion(message_id=change.key)
@@ -216,21 +230,23 @@ def _written(account: OurAccount, change: FeedChange, at: Stamp, key: str) -> To
     )
 
 
-def _rated(account: OurAccount, rating: Rating, at: Stamp) -> Touchpoint | None:
-    """A recommendation with its words. None for what is none."""
-    key = rating.open_graph_story_id
+def _rated(account: OurAccount, rating: Rating, at: Stamp, key: str) -> Touchpoint | None:
+    """A recommendation with its words; written anew it is said again. None for what is none."""
+    done = SAID.get(rating.verb)
+    story = rating.open_graph_story_id
     mark = RATINGS.get(rating.recommendation_type.lower(), rating.rating)
-    if rating.verb != "add" or rating.comment_id or not key or mark is None:
+    if done not in {"said", "edited"} or rating.comment_id or not story or mark is None:
         return None
     stated = at if rating.created_time is None else rating.created_time
     return account.touchpoint(
-        key,
+        story if done == "said" else f"{story}:edit:{key[:16]}",
         moment(stated, account.received_at),
         Review(
             rating=mark,
             best=1 if rating.recommendation_type else 5,
             text=rating.review_text,
-            url=f"https://www.facebook.com/{key}",
+            review_id=story,
+            url=f"https://www.facebook.com/{story}",
         ),
         Direction.INBOUND,
         rating.reviewer_id,

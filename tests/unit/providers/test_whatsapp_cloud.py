@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import reduce
+from itertools import permutations
 from typing import Any
 
 import httpx
@@ -10,11 +12,13 @@ import pytest
 from pywa.client import WhatsApp
 from pywa.errors import InvalidParameter
 
+from shared.domain.call import grown
 from shared.domain.errors import MalformedPayload, SendRefused
 from shared.domain.identity import IdentifierType, Proof
 from shared.domain.sending import OutboundFile, TemplateUse
 from shared.domain.touchpoint import (
     Attachment,
+    Call,
     Channel,
     Choice,
     Direction,
@@ -484,3 +488,19 @@ def test_the_token_goes_to_no_other_host() -> None:
 @pytest.mark.parametrize("reference", [None, "", "../me", "1?fields=x", "https://evil.example"])
 def test_a_reference_that_is_no_id_is_not_asked_for(reference: str | None) -> None:
     assert PROVIDER.media(Attachment(provider_reference=reference), SECRET) is None
+
+
+def test_a_call_nobody_picked_up_is_missed_and_one_we_made_is_spoken() -> None:
+    """In whatever order its parts come."""
+    told = [one.touchpoint for one in PROVIDER.parse(CASES["calls"].request, SECRET, NOW)]
+    theirs = [one for one in told if one.direction is Direction.INBOUND]
+    ours = [one for one in told if one.direction is Direction.OUTBOUND]
+    assert len({one.touchpoint_id for one in theirs}) == 1
+    for parts in permutations(theirs):
+        missed = reduce(grown, parts)
+        assert isinstance(missed.content, Call) and missed.content.is_missed
+        assert missed.needs_understanding and missed.endpoint is not None
+    for parts in permutations(ours):
+        spoken = reduce(grown, parts)
+        assert isinstance(spoken.content, Call) and not spoken.content.is_missed
+        assert spoken.content.duration == 120 and not spoken.needs_understanding

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pywa.client import WhatsApp
 from pywa.types.callback import CallbackButton, CallbackSelection
+from pywa.types.calls import CallConnect, CallDirection, CallTerminate
 from pywa.types.flows import FlowCompletion
 from pywa.types.message import DeletedMessage, EditedMessage, Message
 from pywa.types.message_status import MessageStatus
@@ -21,7 +22,7 @@ PROVIDER = find_provider("whatsapp_cloud")
 SECRET = PROVIDER.read_secret(SECRETS["whatsapp_cloud"])
 NOT_THEIRS = {"system", "unsupported", "hologram"}
 """They read only some of these."""
-TOO_ODD = {"nulls_and_numbers", "medium_not_fetched"}
+TOO_ODD = {"nulls_and_numbers", "medium_not_fetched", "call_permission", "form_read_already"}
 """They cannot read these at all."""
 CASES = [
     one
@@ -217,3 +218,27 @@ def test_a_preference_is_the_same_to_pywa(
         assert bool(their) is (our.content.state == "granted")
     else:
         assert their.value == "UNKNOWN"
+
+
+CALLS = [
+    pytest.param(case, update, kind, id=f"{case.name}-{number}")
+    for case in CASES
+    for number, update in enumerate(single(case, "calls", "calls"))
+    for call in update["entry"][0]["changes"][0]["value"]["calls"]
+    if (kind := {"connect": CallConnect, "terminate": CallTerminate}.get(call.get("event")))
+]
+
+
+@pytest.mark.parametrize(("case", "update", "kind"), CALLS)
+def test_a_call_is_the_same_to_pywa(
+    theirs: WhatsApp, case: Case, update: dict[str, Any], kind: Any
+) -> None:
+    their, our = read_both(theirs, kind, update, case)
+    assert isinstance(our.content, ours.Call)
+    assert our.content.call_id == our.provider_event_id == their.id
+    is_inbound = their.direction is CallDirection.USER_INITIATED
+    assert (our.direction is ours.Direction.INBOUND) is is_inbound
+    if isinstance(their, CallTerminate):
+        assert our.content.answered_at == their.start_time
+        assert our.content.ended_at == (their.end_time or their.timestamp)
+        assert our.content.duration == their.duration
