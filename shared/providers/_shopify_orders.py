@@ -100,10 +100,12 @@ class Refund(Payload):
 
 
 class OrderBody(Addressed):
-    """`name` is the number people know: `#1001`."""
+    """`name` is the number people know: `#1001`. A subscription may leave it out."""
 
     id: Number
-    name: Text = Field(min_length=1, max_length=100)
+    name: Text = Field(
+        min_length=1, max_length=100, validation_alias=AliasChoices("name", "order_number")
+    )
     total_price: IfReadable[Amount] = None
     currency: IfReadable[Currency] = None
     financial_status: IfReadable[Text] = None

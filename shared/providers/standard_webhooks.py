@@ -80,6 +80,10 @@ from shared.providers.base import (
 
 TOLERANCE = timedelta(minutes=5)
 """Both ways, as the official libraries have it."""
+HEADERS = ("webhook", "svix")
+"""What the three headers begin with. Svix, whose scheme the standard is, and whoever sends through
+it (Clerk, Resend), calls them after itself: https://docs.svix.com/receiving/verifying-payloads/how-manual
+"""
 SHORTEST_KEY = 24
 """Bytes, by the specification."""
 
@@ -540,7 +544,7 @@ class StandardWebhooks(Provider[StandardWebhooksSecret]):
     largest_body = MEGABYTE
 
     def verify(self, request: WebhookRequest, secret: StandardWebhooksSecret, fetch: Fetch) -> None:
-        stamp = request.header("webhook-timestamp")
+        stamp = _header(request, "timestamp")
         if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 11):
             raise Unauthentic("webhook-timestamp is missing or no number")
         if abs(request.arrived_at.timestamp() - int(stamp)) > TOLERANCE.total_seconds():
@@ -552,7 +556,7 @@ class StandardWebhooks(Provider[StandardWebhooksSecret]):
         self, request: WebhookRequest, secret: StandardWebhooksSecret, received_at: datetime
     ) -> list[Observed]:
         event = read_model(Event, read_json(request.body))
-        message_id = request.header("webhook-id")
+        message_id = _header(request, "id")
         if not 0 < len(message_id) <= 512 or not message_id.isprintable():
             raise MalformedPayload("webhook-id: 1 to 512 characters are expected")
         source = _source(request, secret)
@@ -581,9 +585,15 @@ class StandardWebhooks(Provider[StandardWebhooksSecret]):
         return [Observed(touchpoint, request.body)]
 
 
+def _header(request: WebhookRequest, name: str) -> str:
+    """All three by one beginning: the first that signed it, so that none is mixed with another."""
+    begins = next((one for one in HEADERS if request.header(f"{one}-signature")), HEADERS[0])
+    return request.header(f"{begins}-{name}")
+
+
 def _sent_at(request: WebhookRequest) -> datetime | None:
     """The time that is signed with it: what others call their own stands where they like."""
-    stamp = request.header("webhook-timestamp")
+    stamp = _header(request, "timestamp")
     return datetime.fromtimestamp(int(stamp), UTC) if stamp.isdigit() and len(stamp) < 12 else None
 
 
@@ -612,12 +622,11 @@ def _signer(request: WebhookRequest, secret: StandardWebhooksSecret) -> Source |
 
     The path is not signed, but where it names a source, then only that source's secrets count.
     """
-    stamp = request.header("webhook-timestamp")
-    told = as_bytes(f"{request.header('webhook-id')}.{stamp}.")
+    told = as_bytes(f"{_header(request, 'id')}.{_header(request, 'timestamp')}.")
     given = [
         signature
         for version, _, signature in (
-            one.partition(",") for one in request.header("webhook-signature").split()
+            one.partition(",") for one in _header(request, "signature").split()
         )
         if version == "v1"  # other versions are another scheme's, or of a day to come
     ]

@@ -6,6 +6,7 @@ https://www.typeform.com/developers/webhooks/secure-your-webhooks/ (2026-11).
 """
 
 import hmac
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -56,15 +57,24 @@ an opinion and five stars for a rating. The payload does not tell how many steps
 
 HIDDEN_IDENTIFIERS: Mapping[str, IdentifierType] = {
     "customer_number": IdentifierType.CUSTOMER_NUMBER,
+    "customer_id": IdentifierType.CUSTOMER_NUMBER,
     "user_id": IdentifierType.WEB_USER,
     "email": IdentifierType.EMAIL,
     "phone": IdentifierType.PHONE,
+    "phone_number": IdentifierType.PHONE,
     "order_number": IdentifierType.ORDER_NUMBER,
+    "order_id": IdentifierType.ORDER_NUMBER,
     "loyalty_card": IdentifierType.LOYALTY_CARD,
 }
-"""Hidden fields of these names say who answers. They stand in the address of the form, where
-anybody can change them, so they are stated and prove nothing.
+"""Hidden fields of these names say who answers, however they are written: `customerId` is one of
+them. They stand in the address of the form, where anybody can change them, so they are stated and
+prove nothing.
 """
+
+
+def _plain(name: str) -> str:
+    """A hidden field's name without what people write differently."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 class TypeformSecret(Secret):
@@ -86,12 +96,49 @@ class Question(Payload):
     type: IfReadable[Annotated[str, Field(max_length=60)]] = None
 
 
+class Choice(Payload):
+    label: IfReadable[Annotated[Text, Field(max_length=2000)]] = None
+    other: IfReadable[Annotated[Text, Field(max_length=2000)]] = None
+
+
+class Choices(Payload):
+    labels: Annotated[
+        list[IfReadable[Annotated[Text, Field(max_length=2000)]]], BeforeValidator(as_list)
+    ] = []
+    other: IfReadable[Annotated[Text, Field(max_length=2000)]] = None
+
+
+class Payment(Payload):
+    amount: IfReadable[Annotated[Text, Field(max_length=60)]] = None
+
+
 class Answer(Payload):
-    field: Question
+    field: Question = Question()
     text: IfReadable[Annotated[Text, Field(max_length=65_536)]] = None
     email: IfReadable[Annotated[str, Field(max_length=320)]] = None
     phone_number: IfReadable[Annotated[Text, Field(max_length=64)]] = None
     number: IfReadable[int | float] = None
+    boolean: IfReadable[bool] = None
+    date: IfReadable[Annotated[str, Field(max_length=40)]] = None
+    url: IfReadable[Annotated[str, Field(max_length=2048)]] = None
+    file_url: IfReadable[Annotated[str, Field(max_length=2048)]] = None
+    choice: IfReadable[Choice] = None
+    choices: IfReadable[Choices] = None
+    payment: IfReadable[Payment] = None
+
+    @property
+    def fact(self) -> JsonValue:
+        """What was picked, set or handed in; None for words and for addresses, which stand
+        elsewhere.
+        """
+        for told in (self.number, self.boolean, self.date, self.url, self.file_url):
+            if told is not None:
+                return told
+        if self.choice:
+            return self.choice.label or self.choice.other
+        if self.choices:
+            return [one for one in (*self.choices.labels, self.choices.other) if one] or None
+        return self.payment.amount if self.payment else None
 
 
 class Response(Payload):
@@ -109,10 +156,24 @@ class Response(Payload):
         """The person's own: the long answers, or the short ones where there are no long ones."""
         return "\n".join(self.texts("long_text") or self.texts("short_text"))
 
+    @property
+    def facts(self) -> dict[str, JsonValue]:
+        """What was answered without words, by the question's reference."""
+        told = [(one.field.ref or one.field.id, one.fact) for one in self.answers if one]
+        return {question: fact for question, fact in told if question and fact is not None}
+
     def stated(self, name: str) -> str:
         """A hidden field, or an empty string."""
-        value = (self.hidden or {}).get(name)
-        return value.strip() if isinstance(value, str) and len(value) <= 320 else ""
+        values = (
+            value for key, value in (self.hidden or {}).items() if _plain(key) == _plain(name)
+        )
+        texts = (one.strip() for one in values if isinstance(one, str) and len(one) <= 320)
+        return next(filter(None, texts), "")
+
+    @property
+    def name(self) -> str | None:
+        parts = f"{self.stated('first_name')} {self.stated('last_name')}".strip()
+        return (self.stated("name") or parts)[:200] or None
 
 
 class Body(Payload):
@@ -157,18 +218,18 @@ def _contents(body: Body, secret: TypeformSecret) -> list[tuple[str, Content]]:
     """One for each score, the words with the first; without a score one for the whole form."""
     response = body.form_response
     if body.event_type == "form_response_partial":
-        return [(body.event_id, TrackedEvent(name="form_abandoned"))]
+        return [(body.event_id, TrackedEvent(name="form_abandoned", properties=response.facts))]
     if body.event_type != "form_response":
         return [(body.event_id, Unsupported(what=f"event of type {body.event_type}"))]
     answers = filter(None, response.answers)
     scores = [one for answer in answers if (one := _score(answer, secret)) is not None]
     if not scores and not response.words:
-        return [(body.event_id, TrackedEvent(name="form_submitted"))]
+        return [(body.event_id, TrackedEvent(name="form_submitted", properties=response.facts))]
     if not scores:
         return [(body.event_id, Message(text=response.words))]
     return [
         (
-            f"{body.event_id}:{one.question.id}" if position else body.event_id,
+            f"{body.event_id}:{one.question.id or position}" if position else body.event_id,
             SurveyAnswer(
                 survey=response.form_id,
                 metric=one.metric,
@@ -207,7 +268,7 @@ def _touchpoint(body: Body, event_id: str, content: Content, received_at: dateti
         received_at=received_at,
         content=content,
         identifiers=_identifiers(response),
-        name=response.stated("name")[:200] or None,
+        name=response.name,
         language=response.stated("language")[:35] or None,
     )
 

@@ -159,3 +159,10 @@ def test_a_refund_happened_when_it_was_made_whatever_came_after() -> None:
     times = {"created_at": "2026-11-20T10:00:00Z", "updated_at": "2026-11-21T10:00:00Z"}
     (one,) = read({"id": 1, "order_id": 2} | times, "refunds/create")
     assert one.occurred_at.isoformat() == "2026-11-20T10:00:00+00:00"
+
+
+def test_of_an_order_that_comes_without_its_name_the_number_is_told() -> None:
+    """`include_fields` of a subscription leaves out what is not named."""
+    (one,) = read({"id": 7, "order_number": 1001, "updated_at": "2026-11-20T10:00:00Z"})
+    assert isinstance(one.content, Order)
+    assert (one.content.number, one.content.total) == ("1001", None)

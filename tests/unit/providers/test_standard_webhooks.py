@@ -194,6 +194,28 @@ def test_each_header_is_needed_and_signed(header: str) -> None:
             verify(replace(sent, headers=headers))
 
 
+def by_svix(sent: WebhookRequest) -> WebhookRequest:
+    named = {name.replace("webhook-", "svix-"): value for name, value in sent.headers.items()}
+    return replace(sent, headers=named)
+
+
+def test_what_svix_calls_after_itself_is_the_same() -> None:
+    sent = by_library(event())
+    verify(by_svix(sent))
+    (plain,) = PROVIDER.parse(sent, SECRET, NOON)
+    (named,) = PROVIDER.parse(by_svix(sent), SECRET, NOON)
+    assert plain.touchpoint == named.touchpoint
+
+
+@pytest.mark.parametrize("header", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+def test_no_header_of_one_name_stands_in_for_one_of_the_other(header: str) -> None:
+    sent = by_library(event())
+    other = header.replace("webhook-", "svix-")
+    mixed = {name: value for name, value in sent.headers.items() if name != header}
+    with pytest.raises(Unauthentic):
+        verify(replace(sent, headers=mixed | {other: sent.headers[header]}))
+
+
 @pytest.mark.parametrize("source", ["form", "unknown", "till/x", "TILL"])
 def test_a_source_cannot_speak_for_another(source: str) -> None:
     with pytest.raises(Unauthentic):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.touchpoint import SurveyAnswer, Touchpoint
+from shared.domain.touchpoint import SurveyAnswer, Touchpoint, TrackedEvent
 from shared.providers.base import WebhookRequest
 from shared.providers.typeform import PROVIDER
 from tests.unit.providers.hostile import NOON
@@ -78,3 +78,66 @@ def test_a_hidden_field_that_is_no_text_or_too_long_says_nothing() -> None:
 def test_nothing_stated_in_a_form_proves_who_somebody_is() -> None:
     (one,) = read(hidden={"customer_number": "C-1"})
     assert one.proof is None
+
+
+@pytest.mark.parametrize(
+    ("hidden", "kind"),
+    [
+        ({"customerId": "C-1"}, "customer_number"),
+        ({"Customer-Number": "C-1"}, "customer_number"),
+        ({"EMAIL": "lea@example.com"}, "email"),
+        ({"phone_number": "+33612345678"}, "phone"),
+        ({"phone": " ", "Phone": "+33612345678"}, "phone"),
+        ({"orderID": "4711"}, "order_number"),
+    ],
+)
+def test_a_hidden_field_is_known_however_it_is_written(hidden: dict[str, str], kind: str) -> None:
+    (one,) = read(hidden=hidden)
+    assert [known.type for known in one.identifiers] == [kind]
+
+
+@pytest.mark.parametrize(
+    ("hidden", "name"),
+    [
+        ({"name": "Léa D.", "first_name": "Léa"}, "Léa D."),
+        ({"firstName": "Léa", "lastName": "Dupont"}, "Léa Dupont"),
+        ({"last_name": "Dupont"}, "Dupont"),
+    ],
+)
+def test_a_name_may_come_in_parts(hidden: dict[str, str], name: str) -> None:
+    (one,) = read(hidden=hidden)
+    assert one.name == name
+
+
+def test_an_answer_without_its_question_still_says_who_it_is() -> None:
+    (one,) = read(
+        {"type": "email", "email": "lea@example.com"}, {"type": "boolean", "boolean": True}
+    )
+    assert [known.value for known in one.identifiers] == ["lea@example.com"]
+    assert one.content == TrackedEvent(name="form_submitted")
+
+
+def test_two_scores_whose_questions_have_no_id_are_two() -> None:
+    first, second = read(scored(4, id=""), scored(5, id=""))
+    assert first.provider_event_id != second.provider_event_id
+
+
+def test_what_was_picked_and_handed_in_is_told_by_its_question() -> None:
+    (one,) = read(
+        {"choice": {"label": "Blue"}, "field": {"id": "1", "ref": "colour"}},
+        {"choice": {"other": "Beige"}, "field": {"id": "2"}},
+        {"choices": {"labels": ["A", None], "other": "B"}, "field": {"id": "3"}},
+        {"choices": {"labels": None}, "field": {"id": "4"}},
+        {"boolean": False, "field": {"id": "5"}},
+        {"file_url": "https://api.typeform.com/forms/F1/a.pdf", "field": {"id": "6"}},
+        {"payment": {"amount": "10.00", "last4": "4242"}, "field": {"id": "7"}},
+    )
+    assert isinstance(one.content, TrackedEvent)
+    assert one.content.properties == {
+        "colour": "Blue",
+        "2": "Beige",
+        "3": ["A", "B"],
+        "5": False,
+        "6": "https://api.typeform.com/forms/F1/a.pdf",
+        "7": "10.00",
+    }
