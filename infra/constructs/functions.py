@@ -66,7 +66,11 @@ class FunctionShape(NamedTuple):
     grants: tuple[Grant, ...]
     packages: tuple[str, ...] = ()
     """What it imports beside `BASE_PACKAGES`; each brings its own dependencies along."""
-    memory_mb: int = 512
+    memory_mb: int = 256
+    """Buys a share of a processor as well. Waiting for AWS and for providers is paid by the MB, so
+    only what somebody waits for, or what computes, has more. After its first call each function
+    holds 50 to 72 MB (`ru_maxrss`, the models of `ai_classification` among them).
+    """
     asynchronous: bool = False
     """Whether an event is handed to it without anybody waiting: then its failures go to a queue."""
     wakes: str = ""
@@ -84,6 +88,7 @@ FUNCTIONS = {
     "webhook_intake": FunctionShape(
         WebhookIntakeSettings,
         timeout_seconds=15,
+        memory_mb=512,
         packages=(
             "charset-normalizer",
             "cryptography",
@@ -123,6 +128,7 @@ FUNCTIONS = {
     "ai_classification": FunctionShape(
         AiClassificationSettings,
         timeout_seconds=30,
+        memory_mb=512,
         packages=("fasttext-predict", "phonenumbers", "python-stdnum", "PyYAML", "tzdata"),
         grants=(
             *READ_TOUCHPOINT,
@@ -237,6 +243,7 @@ FUNCTIONS = {
     "agent_api": FunctionShape(
         AgentApiSettings,
         timeout_seconds=20,
+        memory_mb=512,
         packages=("idna", "phonenumbers", "PyYAML", "tzdata"),
         grants=(
             *READ_TOUCHPOINT,
@@ -271,6 +278,7 @@ FUNCTIONS = {
     "preference_page": FunctionShape(
         PreferencePageSettings,
         timeout_seconds=15,
+        memory_mb=512,
         packages=("Jinja2", "PyYAML", "tzdata"),
         grants=(
             Grant("touchpoints", (UPDATE,)),
