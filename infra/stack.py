@@ -7,6 +7,7 @@ from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra.constructs import journey, together
 from infra.constructs.alarms import Alarms
 from infra.constructs.code import complete, source_only
 from infra.constructs.dead_letters import DeadLetters
@@ -14,7 +15,7 @@ from infra.constructs.erasure import ERASURE, EXPORT, PrivacyMachine
 from infra.constructs.event_bus import Bus, Rules, StreamPublishing
 from infra.constructs.functions import FUNCTIONS, FunctionShape, JourneyFunction, environment_of
 from infra.constructs.http_api import Agents, HttpApi
-from infra.constructs.journey import STEPS, TouchpointJourney
+from infra.constructs.journey import TouchpointJourney
 from infra.constructs.options import Options
 from infra.constructs.secrets import DrawnSecret, ProviderSecrets
 from infra.constructs.storage import RawBucket, Tables
@@ -96,12 +97,33 @@ class PasserelleStack(Stack):
         )
         values = self._values(prefix)
         self.functions = self._make_functions(values=values, resources=self._resources())
+        touchpoints = self.tables.by_name["touchpoints"]
         self.journey = TouchpointJourney(
             self,
             "journey",
             machine_name=f"{prefix}-touchpoint_journey",
-            steps={name: self.functions[name].function for name in STEPS},
-            touchpoints=self.tables.by_name["touchpoints"],
+            definition=journey.definition(
+                functions={
+                    name: self.functions[name].function.function_arn for name in journey.STEPS
+                },
+                touchpoints_table=touchpoints.table_name,
+                partition=self.partition,
+            ),
+            steps=[self.functions[name].function for name in journey.STEPS],
+            touchpoints=touchpoints,
+            log_retention=self.log_retention,
+        )
+        self.together = TouchpointJourney(
+            self,
+            "together",
+            machine_name=f"{prefix}-touchpoints_together",
+            definition=together.definition(
+                profile_update=self.functions["profile_update"].function.function_arn,
+                touchpoints_table=touchpoints.table_name,
+                partition=self.partition,
+            ),
+            steps=[self.functions["profile_update"].function],
+            touchpoints=touchpoints,
             log_retention=self.log_retention,
         )
         machines = {
@@ -133,6 +155,7 @@ class PasserelleStack(Stack):
             "rules",
             bus=self.bus.bus,
             touchpoint_journey=self.journey.machine,
+            touchpoints_together=self.together.machine,
             follow_up_scheduling=self.functions["follow_up_scheduling"].function,
             follow_up_delivery=self.functions["follow_up_delivery"].function,
             media_fetching=self.functions["media_fetching"].function,
@@ -167,6 +190,7 @@ class PasserelleStack(Stack):
             intake_log=self.functions["webhook_intake"].log_group,
             dead_letters=self.dead_letters.by_name,
             journey=self.journey.machine,
+            together=self.together.machine,
             privacy=machines,
             api_id=self.http.api.api_id,
         )

@@ -4,13 +4,14 @@ Every fact a fake was told stands in its `events`, in order. A `World` holds one
 know each other as the tables do.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
+from shared.adapters.ledger_items import received_together
 from shared.domain.breaker import BreakerState
 from shared.domain.call import goes_round, grown, is_known
 from shared.domain.classification import Classification
@@ -35,6 +36,7 @@ from shared.domain.model import (
 )
 from shared.domain.override import Override
 from shared.domain.ticket import Ticket
+from shared.domain.together import told_together
 from shared.domain.touchpoint import (
     DELIVERY_RANK,
     Call,
@@ -140,9 +142,16 @@ class FakeLedger:
         return iter([entry.touchpoint for entry in self._entries.values()])
 
     def record(self, observed: Sequence[Observed]) -> list[bool]:
-        return [self._record(one) for one in observed]
+        groups = told_together([one.touchpoint for one in observed])
+        silent = {one.touchpoint_id for group in groups for one in group}
+        recorded = [self._record(one, silent) for one in observed]
+        for group in groups:
+            event = received_together(group)
+            if event not in self.events:
+                self.events.append(event)
+        return recorded
 
-    def _record(self, observed: Observed) -> bool:
+    def _record(self, observed: Observed, silent: Collection[TouchpointId]) -> bool:
         id_ = observed.touchpoint.touchpoint_id
         if id_ in self._entries and isinstance(observed.touchpoint.content, Call):
             return self._grow(self._entries[id_], observed)
@@ -162,7 +171,8 @@ class FakeLedger:
             touchpoint=seen, state=TouchpointState.RECEIVED, media=refused
         )
         self.raw[id_] = observed.raw
-        self._announce(self._entries[id_])
+        if id_ not in silent:
+            self._announce(self._entries[id_])
         return True
 
     def _grow(self, entry: LedgerEntry, observed: Observed) -> bool:

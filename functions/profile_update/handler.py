@@ -1,9 +1,11 @@
 """Lambda: the journey's first step."""
 
+from functools import partial
 from typing import Any
 
+from functions.profile_update.logic.together import update_together
 from functions.profile_update.logic.update import update_profile
-from shared.domain.journey import JourneyState
+from shared.domain.journey import JourneyState, TogetherState
 from shared.policies.reader import read_policies
 from shared.runtime import wiring
 from shared.runtime.observability import observed
@@ -14,8 +16,8 @@ from shared.runtime.settings import ProfileUpdateSettings
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     settings = ProfileUpdateSettings.read()
     policies = read_policies()
-    step = update_profile(
-        JourneyState.model_validate(event),
+    update = partial(
+        update_profile,
         ledger=wiring.ledger(settings),
         profiles=wiring.profiles(settings),
         consents=wiring.consents(settings),
@@ -24,4 +26,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         segments=policies.segments,
         accounts=policies.accounts,
     )
+    if "touchpoint_ids" in event:
+        return {"tied": update_together(TogetherState.model_validate(event), update)}
+    step = update(JourneyState.model_validate(event))
     return step.model_dump(mode="json", exclude_none=True)

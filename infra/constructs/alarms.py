@@ -46,6 +46,7 @@ class Alarms(Construct):
         intake_log: logs.ILogGroup,
         dead_letters: Mapping[str, sqs.IQueue],
         journey: sfn.IStateMachine,
+        together: sfn.IStateMachine,
         privacy: Mapping[str, sfn.IStateMachine],
         api_id: str,
     ) -> None:
@@ -58,7 +59,8 @@ class Alarms(Construct):
             *(_dead_letter(name, queue) for name, queue in dead_letters.items()),
             *(_errors(name, function) for name, function in functions.items()),
             *(_throttles(name, function) for name, function in functions.items()),
-            *_journey(journey),
+            *_journey("journeys", journey),
+            *_journey("together", together),
             *(_privacy(name, machine) for name, machine in privacy.items()),
             Watch(
                 "touchpoints-quarantined",
@@ -208,13 +210,13 @@ def _throttles(name: str, function: lambda_.IFunction) -> Watch:
     )
 
 
-def _journey(journey: sfn.IStateMachine) -> list[Watch]:
+def _journey(name: str, journey: sfn.IStateMachine) -> list[Watch]:
     first_step = (
         "Read GET /v1/touchpoints?state=failed: the step and the error stand there; then `redrive`."
     )
     return [
-        Watch("journeys-failed", journey.metric_failed(period=MINUTES), 1, first_step),
-        Watch("journeys-timed-out", journey.metric_timed_out(period=MINUTES), 1, first_step),
+        Watch(f"{name}-failed", journey.metric_failed(period=MINUTES), 1, first_step),
+        Watch(f"{name}-timed-out", journey.metric_timed_out(period=MINUTES), 1, first_step),
     ]
 
 

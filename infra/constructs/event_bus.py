@@ -33,6 +33,7 @@ from shared.events.catalogue import (
     TicketChanged,
     TouchpointClassified,
     TouchpointReceived,
+    TouchpointsReceived,
     WebhookReplayRequested,
 )
 from shared.events.envelope import SOURCE, Event
@@ -122,6 +123,7 @@ class Rules(Construct):
         *,
         bus: events.IEventBus,
         touchpoint_journey: sfn.IStateMachine,
+        touchpoints_together: sfn.IStateMachine,
         follow_up_scheduling: lambda_.IFunction,
         follow_up_delivery: lambda_.IFunction,
         media_fetching: lambda_.IFunction,
@@ -141,16 +143,17 @@ class Rules(Construct):
             "retry_attempts": 185,
             "max_event_age": Duration.hours(24),
         }
-        for name, begins in (
-            ("received_starts_journey", TouchpointReceived),
-            ("override_starts_journey", ClassificationOverridden),
-            ("release_starts_journey", OverrideReleased),
+        for name, begins, machine in (
+            ("received_starts_journey", TouchpointReceived, touchpoint_journey),
+            ("together_start_their_journey", TouchpointsReceived, touchpoints_together),
+            ("override_starts_journey", ClassificationOverridden, touchpoint_journey),
+            ("release_starts_journey", OverrideReleased, touchpoint_journey),
         ):
             self._rule(
                 name,
                 begins.event_pattern(),
                 targets.SfnStateMachine(
-                    touchpoint_journey,
+                    machine,
                     input=events.RuleTargetInput.from_event_path("$.detail.data"),
                     **delivery,
                 ),

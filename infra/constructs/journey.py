@@ -4,7 +4,7 @@ It is written as the Amazon States Language it becomes, in JSONPath. Each step's
 under the step's own name, so the state at the end is a `JourneyState`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from aws_cdk import Duration, RemovalPolicy, Stack
@@ -45,8 +45,9 @@ RETRY: list[dict[str, Any]] = [
     },
 ]
 
+REFUSED = "DynamoDB.ConditionalCheckFailedException"
 WRITE_RETRY = [
-    {"ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"], "MaxAttempts": 0},
+    {"ErrorEquals": [REFUSED], "MaxAttempts": 0},
     RETRY[-1],
 ]
 
@@ -109,10 +110,9 @@ def definition(
             },
         ),
     }
-    update_item = f"arn:{partition}:states:::dynamodb:updateItem"
     record_outcome = {
         "Type": "Task",
-        "Resource": update_item,
+        "Resource": update_item(partition),
         "Parameters": {
             "TableName": touchpoints_table,
             "Key": {"touchpoint_id": {"S.$": "$.touchpoint_id"}},
@@ -137,7 +137,7 @@ def definition(
         "Retry": WRITE_RETRY,
         "Catch": [
             {
-                "ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"],
+                "ErrorEquals": [REFUSED],
                 "ResultPath": None,
                 "Next": "finished",
             },
@@ -145,9 +145,36 @@ def definition(
         ],
         "Next": "finished",
     }
-    record_failure = {
+    marks = {
+        f"{name}_failed": {
+            "Type": "Pass",
+            "Result": name,
+            "ResultPath": "$.failed_step",
+            "Next": "record_failure",
+        }
+        for name in (*steps, "record_outcome")
+    }
+    return {
+        "Comment": "The way of a touchpoint",
+        "QueryLanguage": "JSONPath",
+        "StartAt": "profile_update",
+        "States": {
+            **steps,
+            **wants,
+            "record_outcome": record_outcome,
+            "finished": {"Type": "Succeed"},
+            **marks,
+            "record_failure": record_failure(touchpoints_table, partition, then="failed"),
+            "failed": {"Type": "Fail", "Error": "StepFailed"},
+        },
+    }
+
+
+def record_failure(touchpoints_table: str, partition: str, *, then: str) -> dict[str, Any]:
+    """A state that records on a touchpoint which step of its journey gave up."""
+    return {
         "Type": "Task",
-        "Resource": update_item,
+        "Resource": update_item(partition),
         "Parameters": {
             "TableName": touchpoints_table,
             "Key": {"touchpoint_id": {"S.$": "$.touchpoint_id"}},
@@ -171,31 +198,12 @@ def definition(
         },
         "ResultPath": None,
         "Retry": WRITE_RETRY,
-        "Next": "failed",
+        "Next": then,
     }
-    marks = {
-        f"{name}_failed": {
-            "Type": "Pass",
-            "Result": name,
-            "ResultPath": "$.failed_step",
-            "Next": "record_failure",
-        }
-        for name in (*steps, "record_outcome")
-    }
-    return {
-        "Comment": "The way of a touchpoint",
-        "QueryLanguage": "JSONPath",
-        "StartAt": "profile_update",
-        "States": {
-            **steps,
-            **wants,
-            "record_outcome": record_outcome,
-            "finished": {"Type": "Succeed"},
-            **marks,
-            "record_failure": record_failure,
-            "failed": {"Type": "Fail", "Error": "StepFailed"},
-        },
-    }
+
+
+def update_item(partition: str) -> str:
+    return f"arn:{partition}:states:::dynamodb:updateItem"
 
 
 def _step(name: str, functions: Mapping[str, str], *, then: str, **more: Any) -> dict[str, Any]:
@@ -236,17 +244,16 @@ class TouchpointJourney(Construct):
         construct_id: str,
         *,
         machine_name: str,
-        steps: Mapping[str, lambda_.IFunction],
+        definition: Mapping[str, Any],
+        steps: Collection[lambda_.IFunction],
         touchpoints: dynamodb.ITable,
         log_retention: logs.RetentionDays,
     ) -> None:
         super().__init__(scope, construct_id)
-        stack = Stack.of(self)
-        functions = {name: steps[name].function_arn for name in STEPS}
         role = iam.Role(self, "role", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
         role.add_to_policy(
             iam.PolicyStatement(
-                actions=["lambda:InvokeFunction"], resources=list(functions.values())
+                actions=["lambda:InvokeFunction"], resources=[one.function_arn for one in steps]
             )
         )
         role.add_to_policy(
@@ -258,13 +265,7 @@ class TouchpointJourney(Construct):
             state_machine_name=machine_name,
             state_machine_type=sfn.StateMachineType.EXPRESS,
             definition_body=sfn.DefinitionBody.from_string(
-                stack.to_json_string(
-                    definition(
-                        functions=functions,
-                        touchpoints_table=touchpoints.table_name,
-                        partition=stack.partition,
-                    )
-                )
+                Stack.of(self).to_json_string(definition)
             ),
             role=role,
             timeout=Duration.minutes(5),

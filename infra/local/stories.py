@@ -70,10 +70,12 @@ class Stories:
 
     def received(self) -> list[str]:
         """Ids of the touchpoints that came in, the oldest first, each once."""
+        told = [(one["detail-type"], one["detail"]["data"]) for one in list(self._cloud.events)]
         ids = [
-            event["detail"]["data"]["touchpoint_id"]
-            for event in list(self._cloud.events)
-            if event["detail-type"] == "TouchpointReceived"
+            touchpoint_id
+            for type_, data in told
+            if type_ in {"TouchpointReceived", "TouchpointsReceived"}
+            for touchpoint_id in data.get("touchpoint_ids") or [data["touchpoint_id"]]
         ]
         return list(dict.fromkeys(ids))
 

@@ -9,10 +9,10 @@ so far, and `grown` is the latest round of its journey that a part began.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,6 +26,7 @@ from shared.adapters.ledger_items import (
     holds_touchpoint,
     media_as_json,
     received,
+    received_together,
     request_as_json,
     request_from_json,
     same_parts,
@@ -39,6 +40,7 @@ from shared.domain.media import Media, Medium, MediumState, attachments_of, medi
 from shared.domain.model import ProfileId, TouchpointId, derived_id, isoformat
 from shared.domain.override import Override
 from shared.domain.retention import RetentionPolicy, epoch
+from shared.domain.together import told_together
 from shared.domain.touchpoint import (
     DELIVERY_RANK,
     Call,
@@ -58,6 +60,10 @@ if TYPE_CHECKING:
 _CONCURRENT_WRITES = 16
 _PARTS_AT_ONCE = 40
 """Of one call; each of them that is written makes one more attempt of each of the others."""
+_TOLD_FOR = timedelta(days=1)
+"""How long it is known that touchpoints were told of together; told again, their journeys find that
+they ended.
+"""
 _UNKNOWN_TYPE = "application/octet-stream"
 _MAILBOX_SHOWS = 100
 _IN_TROUBLE = {TouchpointState.FAILED, TouchpointState.QUARANTINED}
@@ -84,27 +90,48 @@ class DynamoLedger:
     def record(self, observed: Sequence[Observed]) -> list[bool]:
         if len(observed) == 1:
             return [self._record(observed[0])]
+        groups = told_together([one.touchpoint for one in observed])
+        silent = frozenset(one.touchpoint_id for group in groups for one in group)
         with ThreadPoolExecutor(max_workers=_CONCURRENT_WRITES) as pool:
-            return list(pool.map(self._record, observed))
+            recorded = list(pool.map(lambda one: self._record(one, silent), observed))
+        for group in groups:
+            self._tell_of(group)
+        return recorded
 
-    def _record(self, observed: Observed) -> bool:
+    def _record(self, observed: Observed, silent: Collection[TouchpointId] = frozenset()) -> bool:
+        """With its event, unless it is `silent`."""
         if isinstance(observed.touchpoint.content, Call):
             return self._tell(observed)
         touchpoint = self._with_files_stored(observed)
         kept = {**self._contents.kept(touchpoint, observed.raw), **_refused(observed)}
+        if touchpoint.touchpoint_id not in silent:
+            kept["event"] = received(touchpoint).carried()
         if self._begin(touchpoint, kept):
             return True
         self._update(touchpoint.touchpoint_id, add={"deliveries": 1})
         return False
 
+    def _tell_of(self, group: Sequence[Touchpoint]) -> None:
+        """The event of touchpoints that have none of their own, in an item that is no touchpoint.
+
+        It comes last: where a write before it fails, or it does, the provider sends the request
+        again, and it is written then. What nobody sends again is in flight for `redrive` to find.
+        """
+        key = derived_id("touchpoints", *(one.touchpoint_id for one in group))
+        values = {
+            "event": received_together(group).carried(),
+            "expires_at": epoch(group[0].received_at + _TOLD_FOR),
+        }
+        with suppress(Contention), dynamo.contention():
+            self._update(TouchpointId(key), set_=values, condition="attribute_not_exists(#event)")
+
     def _begin(self, touchpoint: Touchpoint, kept: Mapping[str, object]) -> bool:
-        """Write it with its event; False where it is there already."""
+        """Write it with what is kept of it; False where it is there already."""
         values = {
             "state": TouchpointState.RECEIVED,
             "received_at": isoformat(touchpoint.received_at),
             "deliveries": 1,
             "expires_at": expiry(touchpoint, self._retention),
-            "event": received(touchpoint).carried(),
             **kept,
         }
         # An update, since a delivery status may have made the item already; `state` says that a
@@ -135,7 +162,9 @@ class DynamoLedger:
         part = observed.touchpoint
         item = self._item(part.touchpoint_id)
         if not holds_touchpoint(item):
-            if self._begin(part, self._contents.kept_call(part, observed.raw)):
+            event = received(part).carried()
+            kept = self._contents.kept_call(part, observed.raw)
+            if self._begin(part, {**kept, "event": event}):
                 return True
             raise Contention("another part of the call came first")
         known = self._contents.touchpoint(item)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
@@ -27,7 +27,7 @@ from shared.domain.touchpoint import (
     Touchpoint,
     TouchpointState,
 )
-from shared.events.catalogue import TouchpointReceived
+from shared.events.catalogue import TouchpointReceived, TouchpointsReceived
 from shared.ports import LedgerEntry
 
 # Whoever reads a touchpoint needs no provider.
@@ -150,6 +150,15 @@ def received(touchpoint: Touchpoint, *, attempt: int = 1) -> TouchpointReceived:
         kind=touchpoint.content.kind,
         attempt=attempt,
         has_media=has_media(touchpoint),
+    )
+
+
+def received_together(touchpoints: Sequence[Touchpoint]) -> TouchpointsReceived:
+    return TouchpointsReceived(
+        touchpoint_ids=tuple(one.touchpoint_id for one in touchpoints),
+        provider=touchpoints[0].provider,
+        channels=tuple(sorted({one.channel for one in touchpoints})),
+        kinds=tuple(sorted({one.content.kind for one in touchpoints})),
     )
 
 

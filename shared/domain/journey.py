@@ -101,6 +101,18 @@ class JourneyState(Model):
         return self.attempt is not None and self.attempt < attempt
 
 
+class TogetherState(Model):
+    """Touchpoints that were told of together: each begins its first round, and no other."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    touchpoint_ids: tuple[TouchpointId, ...]
+
+    @property
+    def journeys(self) -> tuple[JourneyState, ...]:
+        return tuple(JourneyState(touchpoint_id=one, attempt=1) for one in self.touchpoint_ids)
+
+
 class SchedulingRequest(Model):
     """Schedule what the policy promises on a ticket after `when` happened."""
 

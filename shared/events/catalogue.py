@@ -24,6 +24,18 @@ class TouchpointReceived(Event):
     """Whether files came along; `media_fetching` sees to them."""
 
 
+class TouchpointsReceived(Event):
+    """Touchpoints of one request that nobody has to think about are durable in the ledger, each for
+    the first time. They have no TouchpointReceived of their own.
+    """
+
+    touchpoint_ids: tuple[TouchpointId, ...]
+    provider: str
+    channels: tuple[str, ...]
+    kinds: tuple[str, ...]
+    """Of all of them, each once."""
+
+
 class MediaReceived(Event):
     """A touchpoint that was known already brought a file: a call's recording is ready."""
 

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import boto3
@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 from moto.awslambda_simple.models import LambdaSimpleBackend
 
+from infra.constructs import together
 from infra.constructs.journey import CLASSIFIED, FAILED, HOPELESS, RETRY, STEPS, carried, definition
 from shared.domain import errors
 from shared.domain.journey import JourneyState
@@ -55,6 +56,7 @@ class Journey(NamedTuple):
     """Runs one touchpoint through the state machine and tells what the steps were given."""
 
     run: Callable[..., tuple[str, dict[str, Any]]]
+    run_together: Callable[..., tuple[str, list[dict[str, Any]]]]
     heard: dict[str, dict[str, Any]]
 
 
@@ -92,6 +94,18 @@ def journey(monkeypatch: pytest.MonkeyPatch) -> Iterator[Journey]:
         )
         machine = _machine()
 
+        def run_together(
+            answer: dict[str, Any] | Refused, known: Sequence[dict[str, Any]]
+        ) -> tuple[str, list[dict[str, Any]]]:
+            answers["profile_update"] = answer
+            for item in known:
+                table.put_item(TableName=TABLE, Item=item)
+            ids = [one["touchpoint_id"] for one in known]
+            asked = {"touchpoint_ids": [one["S"] for one in ids]}
+            status = _execute(_machine_of_many(), asked)
+            keys = [{"touchpoint_id": one} for one in ids]
+            return status, [table.get_item(TableName=TABLE, Key=one)["Item"] for one in keys]
+
         def run(
             given: Mapping[str, dict[str, Any] | Refused], *, attempt: str = ""
         ) -> tuple[str, dict[str, Any]]:
@@ -104,26 +118,44 @@ def journey(monkeypatch: pytest.MonkeyPatch) -> Iterator[Journey]:
             key = {"touchpoint_id": {"S": TOUCHPOINT_ID}}
             return status, table.get_item(TableName=TABLE, Key=key)["Item"]
 
-        yield Journey(run, heard)
+        yield Journey(run, run_together, heard)
+
+
+FUNCTIONS = {name: f"arn:aws:lambda:{REGION}:123456789012:function:{name}" for name in STEPS}
+
+
+def _machine_of_many() -> str:
+    return _made(
+        "touchpoints_together",
+        together.definition(
+            profile_update=FUNCTIONS["profile_update"], touchpoints_table=TABLE, partition="aws"
+        ),
+    )
 
 
 def _machine() -> str:
-    functions = {name: f"arn:aws:lambda:{REGION}:123456789012:function:{name}" for name in STEPS}
-    machine = definition(functions=functions, touchpoints_table=TABLE, partition="aws")
+    machine = definition(functions=FUNCTIONS, touchpoints_table=TABLE, partition="aws")
+    return _made("touchpoint_journey", machine)
+
+
+def _made(name: str, machine: Mapping[str, Any]) -> str:
     made = boto3.client("stepfunctions", region_name=REGION).create_state_machine(
-        name="touchpoint_journey",
+        name=name,
         definition=json.dumps(machine),
         roleArn="arn:aws:iam::123456789012:role/journey",
     )
     return made["stateMachineArn"]
 
 
-def _execute(machine: str) -> str:
+ASKED = {"touchpoint_id": TOUCHPOINT_ID, "kind": "message", "attempt": 1}
+
+
+def _execute(machine: str, asked: Mapping[str, Any] = ASKED) -> str:
     client = boto3.client("stepfunctions", region_name=REGION)
     execution = client.start_execution(
         stateMachineArn=machine,
         name="one",
-        input=json.dumps({"touchpoint_id": TOUCHPOINT_ID, "kind": "message", "attempt": 1}),
+        input=json.dumps(asked),
     )["executionArn"]
     until = time.monotonic() + ENDED_WITHIN_SECONDS
     while time.monotonic() < until:
@@ -249,6 +281,38 @@ def test_a_step_that_gives_up_leaves_its_name_and_no_words(journey: Journey, ste
         "error": {"S": "PolicyError"},
         "event": {"M": {"type": {"S": "StepFailed"}, "data": {"M": data}}},
     }
+
+
+IN_FLIGHT, TIED, OVERTAKEN = (
+    {"touchpoint_id": {"S": "t1"}, "state": {"S": "received"}},
+    {"touchpoint_id": {"S": "t2"}, "state": {"S": "processed"}},
+    {"touchpoint_id": {"S": "t3"}, "state": {"S": "received"}, "attempt": {"N": "2"}},
+)
+
+
+def test_what_was_told_of_together_takes_one_step(journey: Journey) -> None:
+    known = [IN_FLIGHT, TIED, OVERTAKEN]
+    status, items = journey.run_together({"tied": 3}, known)
+    assert (status, items) == ("SUCCEEDED", known)
+    assert journey.heard == {"profile_update": {"touchpoint_ids": ["t1", "t2", "t3"]}}
+
+
+def test_of_those_that_were_told_of_together_only_who_is_not_tied_has_failed(
+    journey: Journey,
+) -> None:
+    status, items = journey.run_together(Refused("PolicyError"), [IN_FLIGHT, TIED, OVERTAKEN])
+    assert status == "FAILED"
+    data = {"touchpoint_id": "t1", "step": "profile_update", "error": "PolicyError"}
+    told = {name: {"S": value} for name, value in data.items()}
+    failed = {
+        **IN_FLIGHT,
+        "state": {"S": "failed"},
+        "trouble": {"S": "failed"},
+        "failed_step": {"S": "profile_update"},
+        "error": {"S": "PolicyError"},
+        "event": {"M": {"type": {"S": "StepFailed"}, "data": {"M": told}}},
+    }
+    assert items == [failed, TIED, OVERTAKEN]
 
 
 def test_errors_of_the_house_are_named_as_they_are() -> None:

@@ -372,7 +372,7 @@ def test_what_starts_a_journey_and_may_end_in_a_queue_are_ids(stack: Synthesised
 
 def test_rules_lose_nothing(stack: Synthesised) -> None:
     rules = stack.resources("AWS::Events::Rule").values()
-    assert len(rules) == 18
+    assert len(rules) == 19
     for rule in rules:
         assert "EventBusName" in rule["Properties"]
         for target in rule["Properties"]["Targets"]:
@@ -402,6 +402,7 @@ def test_rules_say_what_their_target_expects(stack: Synthesised) -> None:
         "HelpRequested": (None, '{"touchpoint_id":<>}'),
         "WebhookReplayRequested": (None, '{"subscription":<>,"delivery_id":<>}'),
         "TouchpointReceived": (None, "$.detail.data"),
+        "TouchpointsReceived": (None, "$.detail.data"),
         "MediaReceived": (None, '{"touchpoint_id":<>}'),
         "TouchpointReceived with files": (media, '{"touchpoint_id":<>}'),
         "ClassificationOverridden": (None, "$.detail.data"),
@@ -516,6 +517,8 @@ def test_every_queue_and_function_has_its_alarm(stack: Synthesised) -> None:
     assert wanted | queues | {
         "journeys-failed",
         "journeys-timed-out",
+        "together-failed",
+        "together-timed-out",
         "erasure-failed",
         "export-failed",
         "touchpoints-quarantined",

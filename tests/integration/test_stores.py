@@ -1,11 +1,13 @@
 """The stores keep what their ports promise, on moto and on AWS's own DynamoDB Local alike."""
 
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
 
+from shared.adapters import dynamo
 from shared.adapters.ledger_items import INLINE_LIMIT
 from shared.domain.errors import Conflict, Contention, InvalidInput
 from shared.domain.follow_up import FollowUp, FollowUpState
@@ -24,6 +26,7 @@ from shared.domain.touchpoint import (
     DeliveryStatus,
     Direction,
     Message,
+    PageView,
     Touchpoint,
     TouchpointState,
 )
@@ -55,6 +58,12 @@ from tests.integration.conftest import Stores
 
 EMAIL = identifier("awa@example.com", IdentifierType.EMAIL)
 OPENED = LogEntry(at=NOON, what="opened", by="policy")
+
+
+def _told(stores: Stores) -> dict[str, dict[str, Any]]:
+    """The events that items of the ledger carry, by their names."""
+    items = stores.client.scan(TableName=stores.names["touchpoints"])["Items"]
+    return {one["event"]["M"]["type"]["S"]: one["event"] for one in items if "event" in one}
 
 
 def attach(stores: Stores, seen: Touchpoint, **overrides: object) -> None:
@@ -155,6 +164,27 @@ class TestLedger:
         (item,) = stores.client.scan(TableName=stores.names["touchpoints"])["Items"]
         assert item["event"]["M"]["type"] == {"S": "TouchpointReceived"}
         assert item["event"]["M"]["data"]["M"]["touchpoint_id"] == {"S": seen.touchpoint_id}
+
+    def test_what_comes_together_is_told_of_once_by_one_event(self, stores: Stores) -> None:
+        """Also where the first try broke off before the event, and where nothing is new."""
+        view = PageView(name="Kettle", url="https://www.boutique.example/kettle")
+        views = [touchpoint(view, key=f"v{n}", direction=Direction.PASSIVE) for n in range(3)]
+        words = whatsapp_message()
+        together = [observed(one) for one in (*views, words)]
+        assert stores.ledger.record(together) == [True] * 4
+        first = stores.client.scan(TableName=stores.names["touchpoints"])["Items"]
+        assert stores.ledger.record(together) == [False] * 4
+        again = stores.client.scan(TableName=stores.names["touchpoints"])["Items"]
+        told = {one["event"]["M"]["type"]["S"]: one["event"] for one in again if "event" in one}
+        assert told == {
+            one["event"]["M"]["type"]["S"]: one["event"] for one in first if "event" in one
+        }
+        assert set(told) == {"TouchpointReceived", "TouchpointsReceived"}
+        data = dynamo.plain(told["TouchpointsReceived"]["M"]["data"]["M"])
+        assert data["touchpoint_ids"] == [one.touchpoint_id for one in views]
+        balance = stores.ledger.balance()
+        assert (balance.received, balance.duplicate, balance.in_flight) == (8, 4, 4)
+        assert balance.holds
 
     def test_what_is_large_goes_to_s3(self, stores: Stores) -> None:
         text = "é" * INLINE_LIMIT
