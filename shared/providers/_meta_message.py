@@ -73,12 +73,18 @@ def _any_text(value: object) -> str:
     return str(value)[:200] if isinstance(value, int | str) else ""
 
 
+def _unescaped(value: object) -> object:
+    """Of reels and stories Instagram has sent addresses escaped twice."""
+    return value.replace("\\/", "/") if isinstance(value, str) else value
+
+
 KnownId = Annotated[str, BeforeValidator(_id)]
 Id = Annotated[str, BeforeValidator(_id_or_none)]
 Mid = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,400}$")]
 """Of a message."""
 Label = Annotated[str, BeforeValidator(_any_text)]
 """What something is called: an advertisement by Meta, a product by whoever sells it."""
+Url = Annotated[str, BeforeValidator(_unescaped), Field(max_length=8192)]
 
 
 class AdContext(Part):
@@ -110,7 +116,7 @@ class Referred(Part):
 
 class Story(Part):
     id: Label = ""
-    url: str = Field(default="", max_length=8192)
+    url: Url = ""
 
 
 class RepliedTo(Part):
@@ -148,7 +154,7 @@ class TemplateCards(Part):
 class Enclosure(TemplateCards):
     """Of a template of ours the cards stand in `elements`, on Instagram in `generic`."""
 
-    url: str = Field(default="", max_length=8192)
+    url: Url = ""
     title: str = ""
     text: str = Field(default="", max_length=LONG)
     sticker_id: Label = ""
@@ -165,7 +171,7 @@ class Enclosure(TemplateCards):
 class Enclosed(Part):
     type: str = ""
     title: str = ""
-    url: str = Field(default="", max_length=8192, validation_alias=AliasChoices("url", "URL"))
+    url: Url = Field(default="", validation_alias=AliasChoices("url", "URL"))
     payload: Annotated[Enclosure, BeforeValidator(_fields_or_none)] = Enclosure()
 
     @property

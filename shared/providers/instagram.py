@@ -23,7 +23,7 @@ from shared.domain.touchpoint import (
 )
 from shared.providers._meta import API, API_VERSION, Part, Stamp, moment
 from shared.providers._meta_events import OurAccount
-from shared.providers._meta_message import LONG, Id, KnownId
+from shared.providers._meta_message import LONG, Id, KnownId, Label
 from shared.providers._meta_messaging import (
     Change,
     MessagingProvider,
@@ -93,7 +93,16 @@ class Author(Part):
 
 
 class Medium(Part):
-    id: Id = ""
+    """What is commented on; `ad_id` where it is an advertisement."""
+
+    id: Label = ""
+    ad_id: Label = ""
+    ad_title: str = ""
+
+    def referral(self) -> Referral:
+        if not self.ad_id:
+            return Referral(source="post", id=self.id)
+        return Referral(source="ad", id=self.ad_id, headline=self.ad_title[:1024])
 
 
 class Comment(Part):
@@ -140,7 +149,7 @@ class Instagram(MessagingProvider[InstagramSecret]):
                 Message(
                     text=comment.text,
                     in_reply_to=comment.parent_id or None,
-                    referral=Referral(source="post", id=comment.media.id),
+                    referral=comment.media.referral(),
                 ),
                 Direction.OUTBOUND if by_us else Direction.INBOUND,
                 comment.sender.id,

@@ -184,7 +184,8 @@ class Messenger(MessagingProvider[MessagingSecret]):
 def _written(account: OurAccount, told: Change, at: Stamp, key: str) -> Touchpoint | None:
     """None for what holds nobody's words. Meta may leave out whose they are.
 
-    Of a mention it may leave out the words: that somebody spoke of us, and where, is told.
+    Of a mention it may leave out the words, and of a comment the sticker that it consists of:
+    somebody spoke to us all the same.
     """
     change = read_model(FeedChange, told.value)
     done = SAID.get(change.verb)
@@ -195,7 +196,8 @@ def _written(account: OurAccount, told: Change, at: Stamp, key: str) -> Touchpoi
     event_id = change.key
     content: Content
     if done == "said":
-        if not (change.message or change.attachments or told.field == "mention"):
+        speaks = change.item == "comment" or told.field == "mention"
+        if not (speaks or change.message or change.attachments):
             return None
         link = change.post.get("permalink_url")
         content = Message(
