@@ -6,6 +6,7 @@ cheap once may be dear ten thousand times.
 
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -153,6 +154,9 @@ def _decoded(made: Made) -> str:
     return made().decode()
 
 
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4}){4,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+
+
 def _repeated(value: Any, times: int) -> Any:
     return value * times
 
@@ -162,6 +166,8 @@ def _texts(value: str, room: int) -> Iterator[tuple[str, Callable[[], str]]]:
     if value[:1] == "{":
         for name, made in _filled(value.encode(), room // 2):
             yield name, partial(_decoded, made)
+    if _BASE64.fullmatch(value):
+        yield "a file", partial(_repeated, "QUJD", room // 8)
     for name, (begin, unit, end) in MAILS.items() if is_mail(value) else ():
         yield f"mail of {name}", partial(_joined, begin, unit, end, room // 2)
     for name, unit in TEXTS.items():

@@ -61,6 +61,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     contents = {
         "IMG_0042.PNG": photograph(2400, 1200),
         "bill.pdf": PDF,
+        "half.pdf": PDF + b" " * 1_990_000,
         "catalogue.pdf": PDF + b" " * 3_000_000,
         "drawing.svg": b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
         "run.exe": b"MZ program",
@@ -158,6 +159,23 @@ def test_what_cannot_be_sent_is_said_before_anything_leaves(
     assert alert == said
     assert visitor.page.evaluate(TRAY) == ["bill.pdf"], "the others stay"
     assert visitor.kept() == {}
+
+
+def test_as_much_as_one_message_may_bring_arrives_whole(
+    visitor: Visitor, agent: Agent, cloud: LocalCloud, files: dict[str, str]
+) -> None:
+    text = "Everything about order 4610"
+    half = files["half.pdf"]
+    visitor.comes()
+    visitor.opens()
+    picks(visitor.page, half, half, half)
+    visitor.sees("Too large to be sent (3 MB at most): half.pdf.")
+    assert visitor.page.evaluate(f"{TRAY}.length") == 2
+    visitor.writes(text)
+    visitor.page.until(NOTHING_WAITS)
+    (story,) = arrived(cloud, text)
+    size = Path(half).stat().st_size
+    assert [one["size"] for one in media_of(story, agent)] == [size, size]
 
 
 def test_a_fourth_file_is_one_too_many(visitor: Visitor, files: dict[str, str]) -> None:
