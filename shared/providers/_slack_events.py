@@ -5,7 +5,7 @@ https://docs.slack.dev/reference/events
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, JsonValue
 
@@ -26,15 +26,19 @@ from shared.providers._slack_message import (
     App,
     SlackId,
     SlackMessage,
+    SlackPart,
     Ts,
     attachments_of,
     message_key,
-    plain,
+    said,
 )
-from shared.providers.base import Payload, ProviderId, read_model
+from shared.providers.base import IfReadable, ProviderId, read_model
 
 SPOKEN = frozenset(
-    {"", "file_share", "thread_broadcast", "me_message", "bot_message", "reply_broadcast"}
+    (
+        *("", "file_share", "thread_broadcast", "reply_broadcast", "me_message"),
+        *("bot_message", "slackbot_response"),
+    )
 )
 """The subtypes of a message that hold somebody's words; any other is Slack's, about the channel.
 
@@ -47,31 +51,31 @@ class MessageEvent(SlackMessage):
 
     channel: SlackId
     channel_type: str = ""
-    event_ts: Ts | None = None
-    message: dict[str, Any] | None = None
-    previous_message: dict[str, Any] | None = None
-    deleted_ts: Ts | None = None
+    event_ts: IfReadable[Ts] = None
+    message: IfReadable[SlackMessage] = None
+    previous_message: IfReadable[SlackMessage] = None
+    deleted_ts: IfReadable[Ts] = None
 
 
-class Item(Payload):
+class Item(SlackPart):
     type: str = "message"
-    channel: SlackId | None = None
-    ts: Ts | None = None
+    channel: IfReadable[SlackId] = None
+    ts: IfReadable[Ts] = None
 
 
-class ReactionEvent(Payload):
+class ReactionEvent(SlackPart):
     user: str | None = Field(default=None, max_length=60)
     reaction: str = Field(max_length=200)
     item: Item
-    event_ts: Ts
+    event_ts: IfReadable[Ts] = None
 
 
-class Authorization(Payload):
+class Authorization(SlackPart):
     user_id: str | None = None
     is_bot: bool = False
 
 
-class Wrapper(Payload):
+class Wrapper(SlackPart):
     """Around every event."""
 
     team_id: SlackId | None = None
@@ -80,12 +84,12 @@ class Wrapper(Payload):
     """What is said to a whole organisation names no team."""
     api_app_id: str = ""
     event: dict[str, Any]
-    event_id: ProviderId | None = None
-    event_time: int | None = Field(default=None, ge=0, lt=2**40)
+    event_id: IfReadable[ProviderId] = None
+    event_time: IfReadable[Annotated[int, Field(ge=0, lt=2**40)]] = None
     """In seconds: when it happened, where the event itself does not say it more exactly."""
-    authorizations: list[Authorization] | None = None
-    authed_users: list[str] | None = None
-    """Before 2020, in place of `authorizations`."""
+    authorizations: IfReadable[list[Authorization]] = None
+    authed_users: IfReadable[list[str]] = None
+    """Before 2021, in place of `authorizations`: our app, or a person who installed it."""
 
 
 # Reading
@@ -99,11 +103,11 @@ def read_event(
         return [_other_request(body, digest, received_at)]
     wrapper = read_model(Wrapper, body)
     told = [one.user_id for one in wrapper.authorizations or [] if one.is_bot]
-    users = frozenset(one for one in (*told, *(wrapper.authed_users or []), *bot_users) if one)
+    users = frozenset(one for one in (*told, *bot_users) if one)
     team = wrapper.team_id or wrapper.context_team_id or wrapper.enterprise_id or ""
-    app = App(team, wrapper.api_app_id, users, received_at)
+    app = App(team, wrapper.api_app_id, users, received_at, frozenset(wrapper.authed_users or ()))
     kind = wrapper.event.get("type")
-    if not isinstance(kind, str) or not re.fullmatch(r"[a-z_.]{1,60}", kind):
+    if not isinstance(kind, str) or not re.fullmatch(r"[a-z0-9_.]{1,60}", kind):
         raise MalformedPayload("event.type: missing or no name of an event")
     event_id = f"event:{wrapper.event_id or digest}"
     event = wrapper.event
@@ -124,23 +128,17 @@ def _other_request(body: dict[str, Any], digest: str, received_at: datetime) -> 
 def _message(app: App, kind: str, original: dict[str, Any], event_id: str) -> Touchpoint:
     event = read_model(MessageEvent, original)
     if event.subtype == "message_changed" and event.message is not None:
-        ts = event.previous_message.get("ts") if event.previous_message else None
-        changed = read_model(SlackMessage, {"ts": ts, **event.message})
-        return _changed(app, event, changed, event_id)
+        return _changed(app, event, event.message, event_id)
     if event.subtype == "message_deleted" and event.deleted_ts is not None:
-        before = event.previous_message
-        gone = read_model(SlackMessage, before) if before else None
-        return _deleted(app, event, event.deleted_ts, gone)
+        return _deleted(app, event, event.deleted_ts, event.previous_message)
     if event.subtype not in SPOKEN:
         return _happened(app, f"{kind}_{event.subtype}", original, event_id)
-    key = message_key(event.channel, event.ts)
     is_direct = _is_direct(event)
-    text = event.text or ""
     asks = (
         kind == "app_mention"
         or is_direct
-        or app.is_mentioned(text)
-        or (event.parent_user_id or "") in app.users
+        or app.is_mentioned(event.text)
+        or (event.parent_user_id or "") in app.users | app.installed_by
     )
     is_ours = app.wrote(event)
     automation = Automation.ECHO if is_ours else _machine(event)
@@ -150,20 +148,21 @@ def _message(app: App, kind: str, original: dict[str, Any], event_id: str) -> To
     thread = event.thread_ts if event.thread_ts != event.ts else None
     began = message_key(event.channel, thread) if thread else None
     content = Message(
-        text=plain(text),
-        attachments=attachments_of(app, event),
+        text=said(event),
+        attachments=attachments_of(app.team, event),
+        forwarded=bool(event.shared),
         in_reply_to=began,
         thread=(began,) if began else (),
     )
     return app.touchpoint(
         content,
         None if is_ours else event.user,
-        key,
+        message_key(event.channel, event.ts) if event.ts else event_id,
         direction=direction,
-        at=event.ts,
+        at=event.ts or event.event_ts,
         address=event.channel if asks else None,
         team=event.user_team,
-        name=event.username or event.bot_profile.name,
+        name=event.username or (event.bot_profile.name if event.bot_profile else None),
         automation=automation,
     )
 
@@ -181,22 +180,23 @@ def _changed(app: App, event: MessageEvent, message: SlackMessage, event_id: str
     """Slack itself changes a message too: it adds a preview of a link, or counts answers. One with
     answers is not deleted, but becomes a tombstone.
     """
-    if message.subtype == "tombstone":
-        return _deleted(app, event, message.ts, message)
-    if message.edited is None:
+    before = event.previous_message
+    ts = message.ts or (before.ts if before else None)
+    if message.subtype == "tombstone" and ts is not None:
+        return _deleted(app, event, ts, before)
+    if message.edited is None or ts is None:
         return _happened(
             app, "message_message_changed", {"channel": event.channel}, event_id, at=event.ts
         )
-    key = message_key(event.channel, message.ts)
+    key = message_key(event.channel, ts)
+    at = message.edited.ts or event.ts
     return app.touchpoint(
         MessageEdit(
-            message_id=key,
-            text=plain(message.text or ""),
-            attachments=attachments_of(app, message),
+            message_id=key, text=said(message), attachments=attachments_of(app.team, message)
         ),
         None if app.wrote(message) else message.user,
-        f"{key}:edit:{message.edited.ts}",
-        at=message.edited.ts,
+        f"{key}:edit:{at}",
+        at=at,
         address=event.channel if _is_direct(event) else None,
         team=message.user_team,
         automation=Automation.ECHO if app.wrote(message) else _machine(message),
@@ -204,6 +204,9 @@ def _changed(app: App, event: MessageEvent, message: SlackMessage, event_id: str
 
 
 def _deleted(app: App, event: MessageEvent, ts: str, message: SlackMessage | None) -> Touchpoint:
+    """`message` as it was before; a tombstone, which says it is Slackbot's, tells nobody."""
+    if message is not None and message.subtype == "tombstone":
+        message = None
     key = message_key(event.channel, ts)
     is_ours = message is not None and app.wrote(message)
     automation = _machine(message) if message is not None else None
@@ -228,7 +231,7 @@ def _reaction(app: App, kind: str, original: dict[str, Any], event_id: str) -> T
     return app.touchpoint(
         Reaction(message_id=key, emoji=f":{event.reaction[:62]}:" if added else ""),
         event.user,
-        f"{key}:reaction:{event.user or ''}:{event.event_ts}",
+        f"{key}:reaction:{event.user or ''}:{event.event_ts or event_id}",
         at=event.event_ts,
         address=channel if channel.startswith("D") else None,
         automation=Automation.ECHO if (event.user or "") in app.users else None,

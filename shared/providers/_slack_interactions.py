@@ -11,23 +11,35 @@ from typing import Any
 
 from pydantic import Field, JsonValue
 
-from shared.domain.touchpoint import Choice, Direction, Message, Touchpoint, TrackedEvent
+from shared.domain.touchpoint import (
+    Attachment,
+    Choice,
+    Direction,
+    Message,
+    Touchpoint,
+    TrackedEvent,
+)
 from shared.providers._slack_message import (
     TS,
     AnyText,
     App,
+    File,
     SlackId,
     SlackMessage,
+    SlackPart,
     Ts,
+    attachment_of,
+    attachments_of,
     message_key,
     plain,
+    said,
+    words_of,
 )
-from shared.providers.base import Payload, ProviderId, read_json, read_model
+from shared.providers.base import IfReadable, ProviderId, read_json, read_model
 
 
-class Command(Payload):
+class Command(SlackPart):
     team_id: SlackId
-    channel_id: SlackId
     user_id: SlackId
     user_name: str = ""
     command: str = Field(pattern=r"^/\S{1,80}$")
@@ -35,30 +47,30 @@ class Command(Payload):
     trigger_id: ProviderId | None = None
 
 
-class Named(Payload):
+class Named(SlackPart):
     id: SlackId
     team_id: SlackId | None = None
     name: str | None = None
     username: str | None = None
 
 
-class Words(Payload):
+class Words(SlackPart):
     text: AnyText = ""
 
 
-class Option(Payload):
+class Option(SlackPart):
     text: Words = Words()
     value: str = Field(default="", max_length=2000)
 
 
-class Action(Payload):
+class Action(SlackPart):
     """What was done with one element: pressed, picked from, or filled in."""
 
     type: str = ""
     action_id: str = ""
     name: str = ""
     value: str | None = Field(default=None, max_length=200_000)
-    text: Words | None = None
+    text: IfReadable[Words] = None
     selected_option: Option | None = None
     selected_options: list[Option] | None = None
     selected_date: str | None = None
@@ -71,6 +83,7 @@ class Action(Payload):
     selected_conversations: list[str] = []
     selected_date_time: int | None = Field(default=None, ge=0, lt=2**40)
     rich_text_value: dict[str, Any] | None = None
+    files: list[IfReadable[File]] = []
 
     @property
     def options(self) -> list[Option]:
@@ -93,7 +106,7 @@ class Action(Payload):
             *(self.selected_channel, self.selected_conversation, self.value),
             *(", ".join(one) for one in several),
             _date(self.selected_date_time),
-            _words_of(self.rich_text_value),
+            words_of(self.rich_text_value),
         )
         return picked or next((one for one in others if one), "")
 
@@ -102,25 +115,14 @@ def _date(seconds: int | None) -> str:
     return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
-def _words_of(part: Any) -> str:
-    """Of formatted text: https://docs.slack.dev/reference/block-kit/blocks/rich-text-block"""
-    match part:
-        case {"text": str(text)}:
-            return text
-        case {"elements": list(elements)}:
-            apart = "" if part.get("type") == "rich_text_section" else "\n"
-            return apart.join(map(_words_of, elements))
-    return ""
-
-
-class Container(Payload):
+class Container(SlackPart):
     type: str = ""
     channel_id: SlackId | None = None
-    message_ts: Ts | None = None
-    thread_ts: Ts | None = None
+    message_ts: IfReadable[Ts] = None
+    thread_ts: IfReadable[Ts] = None
 
 
-class Interaction(Payload):
+class Interaction(SlackPart):
     """A button, a form, a shortcut."""
 
     type: str = Field(pattern=r"^[a-z_]{1,60}$")
@@ -128,26 +130,40 @@ class Interaction(Payload):
     user: Named
     channel: Named | None = None
     container: Container = Container()
-    message_ts: Ts | None = None
+    message_ts: IfReadable[Ts] = None
     callback_id: str = ""
-    trigger_id: ProviderId | None = None
-    action_ts: Ts | None = None
+    trigger_id: IfReadable[ProviderId] = None
+    action_ts: IfReadable[Ts] = None
     actions: list[Action] = []
-    message: dict[str, Any] | None = None
+    message: IfReadable[SlackMessage] = None
+    original_message: IfReadable[SlackMessage] = None
+    """The same, of a message with buttons of before 2019."""
     view: dict[str, Any] | None = None
     submission: dict[str, Any] | None = None
 
+    @property
+    def team_id(self) -> str:
+        """Of an app that a whole organisation uses, only the person says their team."""
+        return self.team.id if self.team else self.user.team_id or ""
 
-class Block(Payload):
+    @property
+    def about(self) -> str | None:
+        """The number of the message it is about."""
+        shown = self.message or self.original_message
+        stated = self.container.message_ts or self.message_ts
+        return stated or (shown.ts if shown else None)
+
+
+class Block(SlackPart):
     block_id: str = ""
     label: Words | None = None
 
 
-class State(Payload):
-    values: dict[str, dict[str, Action]] = {}
+class State(SlackPart):
+    values: dict[str, dict[str, IfReadable[Action]]] = {}
 
 
-class View(Payload):
+class View(SlackPart):
     callback_id: str = ""
     blocks: list[Block] = []
     state: State = State()
@@ -175,9 +191,7 @@ def read_command(fields: Mapping[str, str], digest: str, received_at: datetime) 
 def read_interaction(payload: str, digest: str, received_at: datetime) -> Touchpoint:
     document = read_json(payload.encode())
     told = read_model(Interaction, document)
-    # Of an app that a whole organisation uses, only the person says their team.
-    team = told.team.id if told.team else told.user.team_id or ""
-    app = App(team, "", frozenset(), received_at)
+    app = App(told.team_id, "", frozenset(), received_at)
     read = _INTERACTIONS.get(told.type)
     content, address = read(told) if read else (None, None)
     at = told.action_ts or next(
@@ -200,7 +214,7 @@ Read = tuple[Message | None, str | None]
 
 def _pressed(told: Interaction) -> Read:
     channel = told.container.channel_id or (told.channel.id if told.channel else None)
-    ts = told.container.message_ts or told.message_ts
+    ts = told.about
     choices = [one.choice for one in told.actions]
     if not choices:
         return None, None
@@ -223,12 +237,17 @@ def _submitted(told: Interaction) -> Read:
     """A line for each answer, after what was asked."""
     view = read_model(View, told.view or {})
     asked = {one.block_id: one.label.text for one in view.blocks if one.label is not None}
-    answers = [
-        (asked.get(block, ""), one.said)
+    filled = [
+        (asked.get(block, ""), one)
         for block, elements in view.state.values.items()
         for one in elements.values()
+        if one is not None
     ]
-    return _form(answers), told.user.id
+    files = [file for _, one in filled for file in one.files if file is not None]
+    return _form(
+        [(label, one.said) for label, one in filled],
+        tuple(attachment_of(told.team_id, file) for file in files),
+    ), told.user.id
 
 
 def _dialog(told: Interaction) -> Read:
@@ -237,21 +256,24 @@ def _dialog(told: Interaction) -> Read:
     return _form(answers), told.user.id
 
 
-def _form(answers: list[tuple[str, str]]) -> Message | None:
-    lines = [f"{label}: {said}" if label else said for label, said in answers if said]
-    return Message(text=plain("\n".join(lines))) if lines else None
+def _form(answers: list[tuple[str, str]], files: tuple[Attachment, ...] = ()) -> Message | None:
+    lines = [f"{label}: {answer}" if label else answer for label, answer in answers if answer]
+    if not lines and not files:
+        return None
+    return Message(text=plain("\n".join(lines)), attachments=files)
 
 
 def _passed_on(told: Interaction) -> Read:
     """Somebody picked our shortcut from the menu of a message, of theirs or of anybody's."""
     if told.message is None or told.channel is None:
         return None, None
-    about = read_model(SlackMessage, told.message)
+    ts = told.about
     return (
         Message(
-            text=plain(about.text or ""),
+            text=said(told.message),
+            attachments=attachments_of(told.team_id, told.message),
             forwarded=True,
-            in_reply_to=message_key(told.channel.id, about.ts),
+            in_reply_to=message_key(told.channel.id, ts) if ts else None,
         ),
         told.user.id,
     )

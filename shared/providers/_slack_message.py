@@ -1,11 +1,11 @@
 """What Slack's events and interactions have in common: our app, a message, its words and files."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from shared.domain.identity import Identifier, IdentifierType
 from shared.domain.touchpoint import (
@@ -17,52 +17,84 @@ from shared.domain.touchpoint import (
     Endpoint,
     Touchpoint,
 )
-from shared.providers.base import Payload, believable
+from shared.providers.base import IfReadable, Payload, believable
 
 NAME = "slack"
 
-TS = r"[0-9]{1,12}\.[0-9]{1,9}"
+TS = r"[0-9]{1,16}(\.[0-9]{1,9})?"
 Ts = Annotated[str, StringConstraints(pattern=rf"^{TS}$")]
 """Seconds, and what makes it unique within its channel: the number of a message there."""
-SlackId = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,40}$")]
+_MICROSECONDS = 1e12
+"""A stamp from here on has lost its dot, as it stands in samples of Slack's own."""
+SlackId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,60}$")]
+_USER = re.compile(r"[A-Za-z0-9_-]{1,60}")
 AnyText = Annotated[str, StringConstraints(max_length=200_000)]
 
 
-class File(Payload):
+class SlackPart(Payload):
+    """An empty text says nothing either, whatever should stand there."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "" not in given.values():
+            return given
+        return {name: value for name, value in given.items() if value != ""}
+
+
+class File(SlackPart):
     name: str | None = None
     title: str | None = None
     mimetype: str | None = None
     subtype: str | None = None
-    size: int | None = Field(default=None, ge=0, lt=2**53)
+    size: IfReadable[Annotated[int, Field(ge=0, lt=2**53)]] = None
     url_private: str | None = Field(default=None, max_length=2000)
     url_private_download: str | None = Field(default=None, max_length=2000)
 
 
-class BotProfile(Payload):
+class BotProfile(SlackPart):
     app_id: str = ""
     name: str = ""
 
 
-class Edited(Payload):
-    ts: Ts
+class Edited(SlackPart):
+    ts: IfReadable[Ts] = None
 
 
-class SlackMessage(Payload):
+class Quoted(SlackPart):
+    """An "attachment" of a message: a message that was passed on, or a card a program made."""
+
+    is_share: bool = False
+    text: AnyText = ""
+    fallback: AnyText = ""
+    files: list[IfReadable[File]] = []
+
+
+class SlackMessage(SlackPart):
     """A message: an event of its own, or within one that says what became of it."""
 
-    ts: Ts
+    ts: IfReadable[Ts] = None
     subtype: str = ""
     user: str | None = None
     username: str | None = None
     user_team: str | None = None
-    text: AnyText | None = None
-    thread_ts: Ts | None = None
+    text: AnyText = ""
+    thread_ts: IfReadable[Ts] = None
     parent_user_id: str | None = None
     bot_id: str | None = None
     app_id: str | None = None
-    bot_profile: BotProfile = BotProfile()
-    files: list[File] = []
-    edited: Edited | None = None
+    bot_profile: IfReadable[BotProfile] = None
+    blocks: IfReadable[list[dict[str, Any]]] = None
+    attachments: list[IfReadable[Quoted]] = []
+    files: list[IfReadable[File]] = []
+    file: IfReadable[File] = None
+    """Before 2018, in place of `files`."""
+    edited: IfReadable[Edited] = None
+
+    @property
+    def shared(self) -> list[Quoted]:
+        """The messages that this one passes on."""
+        return [one for one in self.attachments if one is not None and one.is_share]
 
 
 class App(NamedTuple):
@@ -73,13 +105,20 @@ class App(NamedTuple):
     users: frozenset[str]
     """Who it is there: the users by whose name it is mentioned, and writes."""
     received_at: datetime
+    installed_by: frozenset[str] = frozenset()
+    """Users of whom it is not told whether they are the app or a person."""
 
     def is_mentioned(self, text: str) -> bool:
-        return any(f"<@{one}>" in text or f"<@{one}|" in text for one in self.users)
+        known = self.users | self.installed_by
+        return any(f"<@{one}>" in text or f"<@{one}|" in text for one in known)
 
     def wrote(self, message: SlackMessage) -> bool:
-        apps = {message.app_id, message.bot_profile.app_id} - {None, ""}
-        return self.id in apps or (message.user or "") in self.users
+        profile = message.bot_profile or BotProfile()
+        if self.id in {message.app_id, profile.app_id} - {None, ""}:
+            return True
+        # A person has no bot's id.
+        known = self.users | self.installed_by if message.bot_id else self.users
+        return (message.user or "") in known
 
     def touchpoint(
         self,
@@ -95,7 +134,7 @@ class App(NamedTuple):
         automation: Automation | None = None,
     ) -> Touchpoint:
         identifiers: tuple[Identifier, ...] = ()
-        if user and re.fullmatch(r"[A-Z0-9]{1,40}", user):
+        if user and _USER.fullmatch(user):
             scope = (team or self.team)[:200]
             identifiers = (Identifier(type=IdentifierType.SLACK_USER, scope=scope, value=user),)
         endpoint = None
@@ -159,12 +198,47 @@ _FORMS: Mapping[str, Literal["image", "audio", "video"]] = {
 }
 
 
-def attachments_of(app: App, message: SlackMessage) -> tuple[Attachment, ...]:
+def said(message: SlackMessage) -> str:
+    """The words of a message, and below them those it passes on. Who wrote nothing beside what
+    they show says what stands there: in blocks, in the cards of a program.
+    """
+    passed_on = [one.text or one.fallback for one in message.shared]
+    own = plain(message.text) or "\n".join(filter(None, map(words_of, message.blocks or ())))
+    if not own and not passed_on:
+        passed_on = [one.text or one.fallback for one in message.attachments if one is not None]
+    return "\n".join(filter(None, (own, *map(plain, passed_on))))
+
+
+def words_of(part: Any) -> str:
+    """Of formatted text: https://docs.slack.dev/reference/block-kit/blocks/rich-text-block"""
+    match part:
+        case {"text": str(text)}:
+            return text
+        case {"text": dict(inner)}:
+            return words_of(inner)
+        case {"elements": list(elements)}:
+            apart = "" if part.get("type") == "rich_text_section" else "\n"
+            return apart.join(filter(None, map(words_of, elements)))
+        case {"type": "emoji", "name": str(name)}:
+            return f":{name}:"
+        case {"type": "link", "url": str(url)}:
+            return url
+        case {"type": "user", "user_id": str(user)}:
+            return f"@{user}"
+    return ""
+
+
+def attachments_of(team: str, message: SlackMessage) -> tuple[Attachment, ...]:
     """A file of another workspace is shown without its address, a deleted one without anything."""
-    return tuple(_attachment(app, one) for one in message.files[:100])
+    return tuple(attachment_of(team, one) for one in _files(message))[:100]
 
 
-def _attachment(app: App, file: File) -> Attachment:
+def _files(message: SlackMessage) -> Iterator[File]:
+    passed_on = (file for one in message.shared for file in one.files)
+    yield from (one for one in (*message.files, message.file, *passed_on) if one is not None)
+
+
+def attachment_of(team: str, file: File) -> Attachment:
     kind = (file.mimetype or "").partition("/")[0]
     url = file.url_private_download or file.url_private
     return Attachment(
@@ -173,7 +247,7 @@ def _attachment(app: App, file: File) -> Attachment:
         content_type=(file.mimetype or "application/octet-stream")[:255],
         size=file.size,
         # Whose token may fetch it.
-        provider_reference=f"{app.team}:{url}" if url else None,
+        provider_reference=f"{team}:{url}" if url else None,
     )
 
 
@@ -185,7 +259,10 @@ def message_key(channel: str, ts: str) -> str:
 def _moment(stamp: str | None, received_at: datetime) -> datetime:
     if stamp is None:
         return received_at
+    seconds = float(stamp)
+    if seconds >= _MICROSECONDS:
+        seconds /= 1_000_000
     try:
-        return believable(datetime.fromtimestamp(float(stamp), UTC), received_at)
+        return believable(datetime.fromtimestamp(seconds, UTC), received_at)
     except (ValueError, OverflowError, OSError):
         return received_at

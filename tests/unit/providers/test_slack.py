@@ -20,7 +20,14 @@ from shared.domain.errors import (
     Unauthentic,
 )
 from shared.domain.sending import OutboundFile
-from shared.domain.touchpoint import Attachment, Choice, Message, Touchpoint
+from shared.domain.touchpoint import (
+    Attachment,
+    Automation,
+    Choice,
+    Direction,
+    Message,
+    Touchpoint,
+)
 from shared.domain.touchpoint import Channel as Medium
 from shared.providers._slack_message import plain
 from shared.providers.base import HttpRequest, HttpResponse, WebhookRequest, find_provider
@@ -151,6 +158,57 @@ def test_older_events_say_so_in_another_field() -> None:
     event = {"channel": CHANNEL, "channel_type": "channel", "text": f"<@{OURS}|app> help"}
     found = read_event(event=event, authorizations=None, authed_users=[OURS])
     assert found.needs_understanding
+
+
+def test_who_installed_the_app_is_a_person_unless_a_bot_writes() -> None:
+    old = {"authorizations": None, "authed_users": ["U061F7AUR"]}
+    person = read_event(**old)
+    assert (person.direction, person.automation) == (Direction.INBOUND, None)
+    ours = read_event(**old, event={"bot_id": "B0LAN"})
+    assert (ours.direction, ours.automation) == (Direction.OUTBOUND, Automation.ECHO)
+
+
+@pytest.mark.parametrize("flags", [{}, {"is_msg_unfurl": True}])
+def test_a_preview_of_a_link_is_nobodys_words(flags: dict[str, bool]) -> None:
+    preview = {"from_url": "https://a.example", "text": "A page", "fallback": "A page", **flags}
+    event = {"text": "See <https://a.example>", "attachments": [preview]}
+    content = read_event(event=event).content
+    assert isinstance(content, Message)
+    assert (content.text, content.forwarded) == ("See https://a.example", False)
+
+
+def test_who_passes_a_message_on_and_writes_nothing_says_what_it_says() -> None:
+    passed_on = {"is_share": True, "fallback": "[Moussa] <https://a.example|A page>"}
+    content = read_event(event={"text": "", "attachments": [passed_on]}).content
+    assert isinstance(content, Message)
+    assert (content.text, content.forwarded) == ("[Moussa] A page (https://a.example)", True)
+
+
+RICH = [
+    {
+        "type": "rich_text",
+        "elements": [
+            {
+                "type": "rich_text_section",
+                "elements": [
+                    {"type": "text", "text": "All sold "},
+                    {"type": "emoji", "name": "tada"},
+                    {"type": "text", "text": " by "},
+                    {"type": "user", "user_id": "U0G9QF9C6"},
+                    {"type": "text", "text": ", see "},
+                    {"type": "link", "url": "https://a.example"},
+                ],
+            },
+            {"type": "divider"},
+        ],
+    }
+]
+
+
+def test_blocks_are_read_where_they_are_all_there_is() -> None:
+    said = read_event(event={"text": "", "blocks": RICH}).text
+    assert said == "All sold :tada: by @U0G9QF9C6, see https://a.example"
+    assert read_event(event={"text": "All sold", "blocks": RICH}).text == "All sold"
 
 
 def test_a_channel_is_recorded_and_asks_nothing() -> None:
