@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from shared.domain.errors import MalformedPayload
 from shared.domain.touchpoint import (
     Attachment,
     Choice,
@@ -21,7 +22,7 @@ from shared.domain.touchpoint import (
     TrackedEvent,
     Unsupported,
 )
-from shared.providers.base import Payload, ProviderId, read_model
+from shared.providers.base import IfReadable, Payload, ProviderId, read_model
 
 SERVICE = (
     *("new_chat_members", "new_chat_member", "new_chat_participant"),
@@ -50,13 +51,24 @@ WHOLE_UNITS = frozenset({"CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XTR"}
 https://core.telegram.org/bots/payments/currencies.json
 """
 
+NOTHING: tuple[object, ...] = (None, False, "", [])
+"""What stands where something did not happen; an empty object says that it did."""
+AROUND = frozenset(
+    {"from", "author_signature", "media_group_id", "via_bot", "reply_markup", "entities"}
+)
+"""What stands beside the content of a message."""
+
 _START = re.compile(r"/start(?:@\w+)?\s+(\S+)\s*")
 
-PersonId = Annotated[int, Field(ge=1, lt=2**53)]
-ChatId = Annotated[int, Field(gt=-(2**53), lt=2**53)]
-MessageId = Annotated[int, Field(ge=0, lt=2**53)]
-Seconds = Annotated[int, Field(ge=0, lt=2**40)]
-FileId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,500}$")]
+# A number may come as text, and a truth as a number: Telegram's own server does not write them so,
+# but what stands between may.
+PersonId = Annotated[int, Field(strict=False, ge=1, lt=2**53)]
+ChatId = Annotated[int, Field(strict=False, gt=-(2**53), lt=2**53)]
+MessageId = Annotated[int, Field(strict=False, ge=0, lt=2**53)]
+Seconds = Annotated[int, Field(strict=False, ge=0, lt=2**40)]
+Flag = Annotated[bool, Field(strict=False)]
+Size = IfReadable[Annotated[int, Field(strict=False, ge=0, lt=2**53)]]
+FileId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,500}$")]
 
 
 # What comes
@@ -64,7 +76,7 @@ FileId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,500}$")]
 
 class User(Payload):
     id: PersonId
-    is_bot: bool = False
+    is_bot: Flag = False
     first_name: str = ""
     last_name: str = ""
     language_code: str = ""
@@ -92,13 +104,13 @@ class FileOf(Payload):
     """What all files have; each kind has only some of it."""
 
     file_id: FileId
-    file_size: int | None = Field(default=None, ge=0, lt=2**53)
+    file_size: Size = None
     file_name: str = ""
     mime_type: str = ""
-    width: int = 0
-    height: int = 0
-    is_animated: bool = False
-    is_video: bool = False
+    width: Size = None
+    height: Size = None
+    is_animated: Flag = False
+    is_video: Flag = False
 
 
 class Location(Payload):
@@ -200,30 +212,28 @@ class TelegramMessage(Payload):
     edit_date: Seconds | None = None
     text: str = Field(default="", max_length=65_536)
     caption: str = Field(default="", max_length=65_536)
-    forward_origin: dict[str, Any] | None = None
-    forward_date: int | None = None
+    forward_origin: IfReadable[dict[str, Any]] = None
+    forward_date: IfReadable[Seconds] = None
     """Before version 7.0."""
-    via_bot: User | None = None
-    reply_to_message: Answered | None = None
-    external_reply: ExternalReply | None = None
-    reply_markup: Keyboard | None = None
-    photo: list[FileOf] = []
-    live_photo: FileOf | None = None
-    animation: FileOf | None = None
-    document: FileOf | None = None
-    audio: FileOf | None = None
-    voice: FileOf | None = None
-    video: FileOf | None = None
-    video_note: FileOf | None = None
-    sticker: FileOf | None = None
-    paid_media: PaidMedia | None = None
-    location: Location | None = None
-    venue: Venue | None = None
-    contact: Contact | None = None
-    dice: Dice | None = None
-    poll: Poll | None = None
-    checklist: Checklist | None = None
-    rich_message: dict[str, Any] | None = None
+    reply_to_message: IfReadable[Answered] = None
+    external_reply: IfReadable[ExternalReply] = None
+    photo: IfReadable[list[FileOf]] = None
+    live_photo: IfReadable[FileOf] = None
+    animation: IfReadable[FileOf] = None
+    document: IfReadable[FileOf] = None
+    audio: IfReadable[FileOf] = None
+    voice: IfReadable[FileOf] = None
+    video: IfReadable[FileOf] = None
+    video_note: IfReadable[FileOf] = None
+    sticker: IfReadable[FileOf] = None
+    paid_media: IfReadable[PaidMedia] = None
+    location: IfReadable[Location] = None
+    venue: IfReadable[Venue] = None
+    contact: IfReadable[Contact] = None
+    dice: IfReadable[Dice] = None
+    poll: IfReadable[Poll] = None
+    checklist: IfReadable[Checklist] = None
+    rich_message: IfReadable[dict[str, Any]] = None
     web_app_data: WebAppData | None = None
     successful_payment: Payment | None = None
 
@@ -251,7 +261,7 @@ def content_of(account: str, message: TelegramMessage, original: dict[str, Any])
             total=payment.total,
             currency=payment.currency,
         )
-    service = next((name for name in SERVICE if original.get(name) is not None), None)
+    service = next((name for name in SERVICE if original.get(name) not in NOTHING), None)
     if service is not None:
         return TrackedEvent(name=f"telegram_{service}")
     text, choice = message.text or message.caption, None
@@ -279,8 +289,12 @@ def content_of(account: str, message: TelegramMessage, original: dict[str, Any])
         in_reply_to=_answered(message),
     )
     if not (read.text or read.attachments or read.place or read.cards or read.choice):
-        known = {*TelegramMessage.model_fields, "from", "author_signature", "media_group_id"}
-        rest = sorted(set(original) - known)
+        for name in TelegramMessage.model_fields:
+            if original.get(name) is not None and getattr(message, name) is None:
+                # It is all that the message holds.
+                raise MalformedPayload(f"{name}: unreadable")
+        known = AROUND.union(TelegramMessage.model_fields)
+        rest = sorted(one for one in original.keys() - known if original[one] not in NOTHING)
         return Unsupported(what=f"message with {', '.join(rest) or 'nothing'}"[:200])
     return read
 
@@ -317,7 +331,7 @@ def _attachments(account: str, message: TelegramMessage) -> tuple[Attachment, ..
         (message.live_photo, "video", "video/mp4"),
         (message.sticker, "sticker", _sticker_type(message.sticker)),
         (None if message.animation else message.document, "file", "application/octet-stream"),
-        (None if message.live_photo else _largest(message.photo), "image", "image/jpeg"),
+        (None if message.live_photo else _largest(message.photo or []), "image", "image/jpeg"),
         *((_largest(one.photo), "image", "image/jpeg") for one in paid),
         *((one.video, "video", "video/mp4") for one in paid),
         *((_largest(one.photo), "image", "image/jpeg") for one in rich),
@@ -386,7 +400,11 @@ class FileBlock(Payload):
 
 def _largest(sizes: list[FileOf]) -> FileOf | None:
     """Of one picture in several sizes."""
-    return max(sizes, key=lambda one: (one.width * one.height, one.file_size or 0), default=None)
+    return max(
+        sizes,
+        key=lambda one: ((one.width or 0) * (one.height or 0), one.file_size or 0),
+        default=None,
+    )
 
 
 def _sticker_type(sticker: FileOf | None) -> str:

@@ -8,9 +8,9 @@ as Unsupported.
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue
 
 from shared.domain.identity import Identifier, IdentifierType, Proof
 from shared.domain.touchpoint import (
@@ -41,7 +41,7 @@ from shared.providers._telegram_message import (
     full_name,
     message_key,
 )
-from shared.providers.base import Payload, ProviderId, believable, read_model
+from shared.providers.base import IfReadable, Payload, ProviderId, as_text, believable, read_model
 
 NAME = "telegram"
 
@@ -68,10 +68,23 @@ _PHONE = re.compile(r"\+?[0-9]{5,19}")
 # What comes
 
 
+class Shown(Answered):
+    """The message under which a button was pressed."""
+
+    business_connection_id: IfReadable[ProviderId] = None
+    reply_markup: IfReadable[Keyboard] = None
+
+    def title(self, data: str) -> str:
+        """What stands on the button."""
+        rows = self.reply_markup.inline_keyboard if self.reply_markup else []
+        titles = (one.text for row in rows for one in row if one.callback_data == data)
+        return next(titles, "")[:1024]
+
+
 class CallbackQuery(Payload):
-    id: ProviderId
+    id: Annotated[ProviderId, BeforeValidator(as_text)]
     sender: User = Field(alias="from")
-    message: dict[str, Any] | None = None
+    message: IfReadable[Shown] = None
     data: str = Field(default="", max_length=1024)
     game_short_name: str = ""
 
@@ -92,7 +105,7 @@ class ReactionChange(Payload):
     message_id: MessageId
     date: Seconds
     user: User | None = None
-    new_reaction: list[ReactionType] = Field(max_length=20)
+    new_reaction: list[ReactionType] = Field(default=[], max_length=20)
 
 
 class Deleted(Payload):
@@ -292,19 +305,17 @@ def _callback(line: Line, kind: str, value: object) -> list[Touchpoint]:
     was sent through another chat), nobody knows what stood on the button.
     """
     query = read_model(CallbackQuery, value)
-    about = query.message or {}
-    shown = read_model(Answered, about) if about else None
+    shown = query.message
     person = Person(query.sender)
     event_id = f"callback:{query.id}"
     if query.game_short_name:
         game: dict[str, JsonValue] = {"game_short_name": query.game_short_name}
         content: Content = TrackedEvent(name="telegram_game_opened", properties=game)
         return [line.touchpoint(content, person, event_id=event_id)]
-    title = _title(about.get("reply_markup"), query.data)
-    connection = about.get("business_connection_id")
-    connection = connection if isinstance(connection, str) else None
+    title = shown.title(query.data) if shown else ""
     address = answered = None
     if shown is not None and shown.chat is not None:
+        connection = shown.business_connection_id
         answered = message_key(shown.chat.id, shown.message_id, connection)
         address = _address(shown.chat, connection) if shown.chat.is_private else None
     content = Message(
@@ -323,14 +334,6 @@ def _callback(line: Line, kind: str, value: object) -> list[Touchpoint]:
             automation=Automation.BOT if query.sender.is_bot else None,
         )
     ]
-
-
-def _title(markup: object, data: str) -> str:
-    if markup is None:
-        return ""
-    rows = read_model(Keyboard, markup).inline_keyboard
-    titles = (one.text for row in rows for one in row if one.callback_data == data)
-    return next(titles, "")[:1024]
 
 
 def _reaction(line: Line, kind: str, value: object) -> list[Touchpoint]:

@@ -25,7 +25,7 @@ from shared.domain.touchpoint import (
     Attachment,
     Stop,
 )
-from shared.providers._telegram_message import Chat, message_key
+from shared.providers._telegram_message import Chat, MessageId, message_key
 from shared.providers._telegram_updates import (
     BLOCKED,
     NAME,
@@ -152,7 +152,13 @@ class TelegramSecret(Secret):
         return next((one for one in self.bots if one.id == account), None)
 
 
-# What is answered
+# What comes and is answered
+
+
+class Numbered(Payload):
+    """An update."""
+
+    update_id: MessageId
 
 
 class SentMessage(Payload):
@@ -198,9 +204,7 @@ class Telegram(Provider[TelegramSecret]):
         update = read_json(request.body)
         if not isinstance(update, dict):
             raise MalformedPayload("body: an object is expected")
-        number = update.get("update_id")
-        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**53:
-            raise MalformedPayload("update_id: missing or no number")
+        number = read_model(Numbered, update).update_id
         bot = _proven(request, secret) or _only_bot(request, secret)
         line = Line(bot.id, number, received_at)
         return [Observed(one, request.body) for one in read_update(line, update)]

@@ -19,7 +19,7 @@ from shared.domain.errors import (
     Unauthentic,
 )
 from shared.domain.sending import OutboundFile
-from shared.domain.touchpoint import Attachment, Choice, Stop, Touchpoint
+from shared.domain.touchpoint import Attachment, Choice, Stop, Touchpoint, TrackedEvent
 from shared.domain.touchpoint import Channel as Medium
 from shared.providers.base import HttpRequest, HttpResponse, Outcome, WebhookRequest, find_provider
 from tests.unit.providers.fixtures import NOW, SECRETS, Case, cases, fetch, received
@@ -43,10 +43,14 @@ def read(case: Case) -> list[Touchpoint]:
     return [one.touchpoint for one in PROVIDER.parse(case.request, SECRET, NOW)]
 
 
-def read_update(**update: Any) -> Touchpoint:
-    call = replace(CASES["text"].call, body=json.dumps({"update_id": 7, **update}).encode())
+def read_all(**update: Any) -> list[Touchpoint]:
+    call = replace(CASES["text"].call, body=json.dumps({"update_id": 7} | update).encode())
     request = received("telegram", sign(call, SECRETS["telegram"], NOW))
-    ((touchpoint, _, _),) = PROVIDER.parse(request, SECRET, NOW)
+    return [one.touchpoint for one in PROVIDER.parse(request, SECRET, NOW)]
+
+
+def read_update(**update: Any) -> Touchpoint:
+    (touchpoint,) = read_all(**update)
     return touchpoint
 
 
@@ -85,8 +89,8 @@ def their_file(message: Message) -> Any:
     return next((one for one in reversed(found) if one is not None), None)
 
 
-NOT_THEIRS = {"ephemeral", "oldest"}
-"""Newer than what they read, and older."""
+NOT_THEIRS = {"ephemeral", "oldest", "numbers_as_text", "photo_unreadable"}
+"""Newer than what they read, older, and what only we are liberal about."""
 
 
 @pytest.mark.parametrize(
@@ -116,6 +120,13 @@ def test_we_read_what_python_telegram_bot_reads(name: str) -> None:
         assert content["in_reply_to"] == f"{message.chat.id}:{message.reply_to_message.id}"
 
 
+@pytest.mark.parametrize("name", sorted(READABLE.keys() - NOT_THEIRS))
+def test_what_they_write_down_is_read_the_same(name: str) -> None:
+    """They fill in `false` and empty lists for everything that did not happen."""
+    written = json.loads(their(CASES[name]).to_json())
+    assert read_all(**written) == read(CASES[name])
+
+
 @pytest.mark.parametrize("name", ["button", "button_of_an_old_message"])
 def test_we_read_of_a_button_what_python_telegram_bot_reads(name: str) -> None:
     query, (first,) = their(CASES[name]).callback_query, read(CASES[name])
@@ -138,6 +149,16 @@ def test_every_kind_of_update_they_know_is_read_as_something() -> None:
         if found.content.kind == "unsupported":
             unread.add(kind)
     assert unread == set()
+
+
+def test_what_is_all_that_a_message_holds_and_cannot_be_read_waits() -> None:
+    with pytest.raises(MalformedPayload, match="photo: unreadable"):
+        read_update(message=a_message(photo=[{"width": 90}]))
+
+
+def test_an_empty_object_says_that_something_happened() -> None:
+    found = read_update(message=a_message(forum_topic_closed={}, delete_chat_photo=False))
+    assert found.content == TrackedEvent(name="telegram_forum_topic_closed")
 
 
 # Which bot
