@@ -52,7 +52,7 @@ MOST_FIELDS = 1000
 PHONE = re.compile(r"\+[1-9][0-9]{3,14}")
 _PORT = re.compile(r":[0-9]+$")
 
-Sid = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}[0-9a-zA-Z]{4,62}$")]
+Sid = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2}[0-9A-Za-z_-]{1,62}$")]
 Address = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
 Number = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}$")]
 

@@ -158,7 +158,7 @@ class AfricasTalkingSmsSecret(Secret):
 class Incoming(Payload):
     sender: str = Field(alias="from", min_length=1, max_length=100)
     to: str = Field(default="", max_length=100)
-    text: str = Field(max_length=65_536)
+    text: str = Field(default="", max_length=65_536)
     id: str = Field(default="", pattern=OPTIONAL_ID)
     link_id: str = Field(default="", alias="linkId", pattern=OPTIONAL_ID)
     date: str = Field(default="", max_length=60)
@@ -178,7 +178,7 @@ class OptOut(Payload):
 
 class Subscription(Payload):
     phone_number: str = Field(alias="phoneNumber", min_length=1, max_length=100)
-    short_code: str = Field(alias="shortCode", max_length=100)
+    short_code: str = Field(default="", alias="shortCode", max_length=100)
     keyword: str = Field(default="", max_length=200)
     update: str = Field(alias="updateType", pattern=r"^[A-Za-z]{1,30}$")
     date: str = Field(default="", alias="updateTime", max_length=60)
@@ -406,8 +406,9 @@ KINDS: tuple[tuple[frozenset[str], Callable[[Mapping[str, str], Arrived], Touchp
     (frozenset({"id", "status"}), _report),
     (frozenset({"phoneNumber", "senderId"}), _opt_out),
     (frozenset({"from", "text"}), _incoming),
+    (frozenset({"from", "to", "id"}), _incoming),
 )
-"""Which callback it is, by the fields it has."""
+"""Which callback it is, by the fields it has. Of an empty message the text may be missing."""
 
 
 def _unknown(arrived: Arrived) -> Touchpoint:

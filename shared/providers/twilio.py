@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -50,6 +50,7 @@ from shared.providers._twilio import (
 )
 from shared.providers.base import (
     HttpRequest,
+    IfReadable,
     Observed,
     Outcome,
     Payload,
@@ -184,7 +185,7 @@ class Addresses(Payload):
     """What a message in and a status of a message out have in common."""
 
     sid: Sid = Field(alias="MessageSid")
-    account_sid: Sid = Field(alias="AccountSid")
+    account_sid: str = Field(default="", alias="AccountSid", max_length=64)
     sender: Address = Field(alias="From")
     to: Address = Field(alias="To")
 
@@ -202,9 +203,12 @@ class Incoming(Addresses):
 
 
 class Status(Addresses):
-    """`sender` is empty while a messaging service has not chosen one."""
+    """`sender` is empty while a messaging service has not chosen one; of whom it is told may be in
+    the company's own address of the callback, and in no field.
+    """
 
     sender: Address = Field(default="", alias="From", validate_default=False)
+    to: Address = Field(default="", alias="To", validate_default=False)
     service: str = Field(default="", alias="MessagingServiceSid", max_length=64)
     status: str = Field(alias="MessageStatus", pattern=r"^[a-z_]{1,60}$")
     error_code: str = Field(default="", alias="ErrorCode", max_length=40)
@@ -213,7 +217,7 @@ class Status(Addresses):
 
 
 class Medium(Payload):
-    url: str = Field(max_length=2048, pattern=r"^https?://")
+    url: IfReadable[Annotated[str, Field(max_length=2048, pattern=r"^https?://")]] = None
     type: str = Field(default="application/octet-stream", max_length=255)
 
 
@@ -464,7 +468,9 @@ def _identifiers(theirs: Line, ours: Line, user_id: str, *, scope: str) -> tuple
 
 
 def _medium(fields: Mapping[str, str], number: int, message: Incoming) -> Attachment:
-    """The URL is Twilio's own. A card comes as a file of its own (text/vcard)."""
+    """The URL is Twilio's own; of one that is announced and not told, it is known that it came. A
+    card comes as a file of its own (text/vcard).
+    """
     given = {
         "url": fields.get(f"MediaUrl{number}"),
         "type": fields.get(f"MediaContentType{number}"),

@@ -184,7 +184,6 @@ class Told(Payload):
 
     call_sid: Sid = Field(alias="CallSid")
     parent: Sid | None = Field(default=None, alias="ParentCallSid")
-    account_sid: Sid = Field(alias="AccountSid")
     sender: Address = Field(default="", alias="From", validate_default=False)
     to: Address = Field(default="", alias="To", validate_default=False)
     direction: str = Field(default="", alias="Direction", pattern=r"^[a-z-]{0,40}$")
