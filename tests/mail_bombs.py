@@ -10,7 +10,7 @@ from collections.abc import Callable
 from time import process_time
 
 from shared.domain.errors import MalformedPayload
-from shared.mail.quoting import newly_written
+from shared.mail.quoting import newest_of
 from shared.mail.reading import read_mail
 
 SIZE = 150_000
@@ -79,7 +79,7 @@ def read(content: bytes) -> None:
         return
     for name in ("from", "to", "reply-to"):
         mail.mailboxes(name)
-    newly_written(mail.text, mail.header("subject"))
+    newest_of(mail.text, mail.header("subject"))
 
 
 def seconds_of(work: Callable[[], None]) -> float:

@@ -48,7 +48,13 @@ class _History(NamedTuple):
     kind: Literal["reply", "forward"]
 
 
-def newly_written(text: str, subject: str = "") -> str:
+class Newest(NamedTuple):
+    text: str
+    is_forwarded: bool
+    """Whether the mail hands on another one."""
+
+
+def newest_of(text: str, subject: str = "") -> Newest:
     """The newest part of a mail's text: no quoted history, no signature after its `-- ` line.
 
     What somebody forwarded is what they want to say, and stays whole.
@@ -57,23 +63,17 @@ def newly_written(text: str, subject: str = "") -> str:
     lines = _lines(text)
     history = _history(lines, 0, is_forward=_says_forward(subject))
     if history is not None and history.kind == "forward":
-        return _unquoted(lines, history)
-    return _own_words(lines, history) or text.strip()
-
-
-def is_forwarded(text: str, subject: str = "") -> bool:
-    """Whether the mail hands on another one."""
-    history = _history(_lines(text.strip("\n")), 0, is_forward=_says_forward(subject))
-    return history is not None and history.kind == "forward"
+        return Newest(_unquoted(lines, history), is_forwarded=True)
+    return Newest(_own_words(lines, history) or text.strip(), is_forwarded=False)
 
 
 def _lines(text: str) -> list[str]:
     """A `>` that only closes a link of the line before is no mark of a quote."""
     lines: list[str] = []
     for line in text.split("\n"):
-        above = lines[-1] if lines else ""
-        is_rest = line.lstrip().startswith(">") and len(above) < _LONGEST_LINK
-        if is_rest and _OPEN_LINK.fullmatch(above, max(above.rfind("<"), 0)):
+        above = lines[-1] if lines and line.lstrip().startswith(">") else ""
+        opens = above.rfind("<")
+        if opens >= 0 and len(above) < _LONGEST_LINK and _OPEN_LINK.fullmatch(above, opens):
             lines[-1] += line.lstrip()
         else:
             lines.append(line)

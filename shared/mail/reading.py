@@ -2,69 +2,35 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email import message_from_bytes
-from email.errors import HeaderParseError
-from email.headerregistry import AddressHeader, DateHeader
-from email.message import EmailMessage
-from email.policy import EmailPolicy
-from itertools import islice
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
 from typing import NamedTuple
 
-from shared.domain.errors import MalformedPayload
 from shared.mail.calendar import words_of_invitation
 from shared.mail.flowed import unflowed
-from shared.mail.text import clean, decoded, from_html, one_line
-
-MOST_PARTS = 200
-DEEPEST_PART = 20
-MOST_HEADERS = 500
-LONGEST_HEADER = 5_000
-LONGEST_ADDRESSES = 4_000
-LONGEST_HEAD = 64_000
-"""Bytes of all headers together that are looked at."""
-LONGEST_STRUCTURE = 1_000
-"""Characters of a header that are looked at, of those with addresses, and of one that says how the
-mail is built: Python's parser grows with their square."""
-_OPENS_A_PART = re.compile(rb"boundary\s*=|message/(?:rfc822|global)", re.IGNORECASE)
-_BOUNDARY = re.compile(rb"boundary\s*=\s*\"?([^\";\r\n]{1,200})", re.IGNORECASE)
-_END_OF_HEAD = re.compile(rb"\r?\n\r?\n|\r\r")
-
-_PARSER_BUGS = (
-    HeaderParseError,
-    AssertionError,
-    AttributeError,
-    IndexError,
-    KeyError,
-    TypeError,
-    ValueError,
-    LookupError,
-    RecursionError,
+from shared.mail.headers import (
+    LONGEST_ADDRESSES,
+    Mailbox,
+    headers_of,
+    mailboxes,
+    moment_of,
+    without_encoded_words,
 )
-"""What Python's header parser is known to raise on headers it did not foresee."""
+from shared.mail.structure import (
+    LONGEST_STRUCTURE,
+    PARSER_BUGS,
+    Section,
+    encoding_of,
+    take_apart,
+    unpacked,
+)
+from shared.mail.text import decoded, from_html, one_line
+from shared.mail.uuencoded import without_files
 
-
-class _Bounded(EmailPolicy):
-    """Python's own reading of headers, of no more than is reasonable, and of each once: it is asked
-    thirty times a mail what type a part has, and would take the header apart each time.
-    """
-
-    def header_fetch_parse(self, name: str, value: str) -> str:
-        known: dict[tuple[str, str], str] = self.__dict__.setdefault("known", {})
-        if (parsed := known.get((name, value))) is None:
-            most = LONGEST_STRUCTURE if name.lower().startswith("content-") else LONGEST_HEADER
-            parsed = known[name, value] = super().header_fetch_parse(name, value[:most])
-        return parsed
-
-
-_POLICY = _Bounded(refold_source="none")
-"""A mail within a mail is kept as it came."""
-
-
-class Mailbox(NamedTuple):
-    name: str
-    address: str
-    """As written; `local@domain`."""
+LONGEST_WORDS = 150_000
+"""Bytes of a text that are read, as many as Amazon SES lets a whole mail have. What stands below
+them stays in the raw mail."""
 
 
 class Part(NamedTuple):
@@ -96,7 +62,7 @@ class Mail(NamedTuple):
         found: list[Mailbox] = []
         left = LONGEST_ADDRESSES
         for value in self.headers.get(name, [])[:_MOST_OF_A_NAME]:
-            found += _mailboxes(value[:left])
+            found += mailboxes(value[:left])
             left = max(0, left - len(value))
         self.known[name] = tuple(found)
         return found
@@ -108,7 +74,7 @@ class Mail(NamedTuple):
     @property
     def date(self) -> datetime | None:
         """When it says it was written, in UTC; without a zone it is taken as UTC."""
-        return _moment(self.header("date"))
+        return moment_of(self.header("date"))
 
     def taken_in(self, server: re.Pattern[str]) -> datetime | None:
         """When `server` says it took the mail in; None where another wrote the topmost Received.
@@ -116,178 +82,170 @@ class Mail(NamedTuple):
         Each server writes its own above those that are there (RFC 5321, 4.4).
         """
         told, _, at = self.header("received").rpartition(";")
-        return _moment(at) if server.search(told) else None
+        return moment_of(at) if server.search(told) else None
 
 
 _MOST_OF_A_NAME = 10
 """Headers of one name that are looked at; a sound mail has one."""
-
-_FRACTION = re.compile(r"(:[0-9]{2})\.[0-9]{1,9}\b")
-_ZONE = re.compile(r"( [+-][0-9]{2}):([0-9]{2})\b")
-
-
-def _moment(stated: str) -> datetime | None:
-    """Some servers write `04:43:24.518`, and some `-04:00`, as no mail should (RFC 5322, 3.3)."""
-    sound = _ZONE.sub(r"\1\2", _FRACTION.sub(r"\1", stated.strip()))
-    header = _parsed("date", sound)
-    moment = header.datetime if isinstance(header, DateHeader) else None
-    if moment is None:
-        return None
-    try:
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except OverflowError:
-        return None
-
 
 MESSAGE_ID = re.compile(r"<[^<>\s]{1,250}>")
 
 
 def read_mail(content: bytes) -> Mail:
     """Read one message. Raises MalformedPayload for what no mail client would send."""
-    _check_parts(content)
-    content = _with_a_bounded_head(content)
-    try:
-        message = message_from_bytes(content, EmailMessage, policy=_POLICY.clone())
-        assert isinstance(message, EmailMessage)
-        leaves = list(_leaves(message))
-    except RecursionError:
-        raise MalformedPayload("the mail is nested too deeply") from None
+    mail = take_apart(content)
+    leaves = list(_leaves(mail))
     return Mail(
-        headers=_headers(message),
-        content_type=message.get_content_type(),
+        headers=headers_of(mail.head),
+        content_type=mail.content_type,
         text=_text(leaves) or _text_within(leaves),
-        parts=tuple(_file(leaf.part) for leaf in leaves if not leaf.is_words),
+        parts=tuple(file for leaf in leaves for file in leaf.files),
         known={},
     )
 
 
-def _check_parts(content: bytes) -> None:
-    """Before Python's parser makes an object of each."""
-    opened = sum(1 for _ in islice(_OPENS_A_PART.finditer(content), MOST_PARTS + 1))
-    if opened > MOST_PARTS:
-        raise MalformedPayload("the mail has too many parts")
-    # All in one pass: a search for each would cost their number times the length of the mail.
-    boundaries = {one.strip() for one in _BOUNDARY.findall(content)} - {b""}
-    line = re.compile(b"--(?:" + b"|".join(map(re.escape, sorted(boundaries))) + b")")
-    most = 2 * MOST_PARTS
-    if boundaries and sum(1 for _ in islice(line.finditer(content), most + 1)) > most:
-        raise MalformedPayload("the mail has too many parts")
-
-
-def _with_a_bounded_head(content: bytes) -> bytes:
-    end = _END_OF_HEAD.search(content)
-    if (end.start() if end else len(content)) <= LONGEST_HEAD:
-        return content
-    return content[: content.rfind(b"\n", 0, LONGEST_HEAD)] + content[end.start() if end else -1 :]
-
-
 def _text(leaves: "list[_Leaf]") -> str:
-    texts = [_words(leaf.part) for leaf in leaves if leaf.is_words]
-    return "\n\n".join(text for text in texts if text.strip())
+    return "\n\n".join(leaf.words for leaf in leaves if leaf.words.strip())
 
 
-def _text_within(leaves: "list[_Leaf]") -> str:
+_DEEPEST_HANDED_ON = 3
+
+
+def _text_within(leaves: "list[_Leaf]", depth: int = 0) -> str:
     """Of a mail without words of its own: those of the mail or the invitation it hands on."""
     for leaf in leaves:
-        match leaf.part.get_content_type():
+        words = ""
+        match leaf.section.content_type:
             case "text/calendar":
-                words = words_of_invitation(decoded(_bytes(leaf.part), _charset(leaf.part)))
-            case "message/rfc822":
-                inner = next(iter(leaf.part.iter_parts()), None)
-                words = _text(list(_leaves(inner))) if isinstance(inner, EmailMessage) else ""
-            case _:
-                continue
+                content = unpacked(leaf.section, LONGEST_WORDS)
+                words = words_of_invitation(decoded(content, _charset(leaf.section)))
+            case "message/rfc822" if depth < _DEEPEST_HANDED_ON:
+                inner = list(_leaves(take_apart(unpacked(leaf.section))))
+                words = _text(inner) or _text_within(inner, depth + 1)
         if words.strip():
             return words
     return ""
 
 
-# Structure
+# What is shown, and what is kept
 
 
-class _Leaf(NamedTuple):
-    part: EmailMessage
-    is_words: bool
+@dataclass(frozen=True, eq=False)
+class _Leaf:
+    """A part that is not taken apart any further."""
+
+    section: Section
+
+    @cached_property
+    def is_html(self) -> bool:
+        return self.section.head.get_content_subtype() == "html"
+
+    @cached_property
+    def is_words(self) -> bool:
+        section = self.section
+        is_text = section.content_type in {"text/plain", "text/html"}
+        # A multipart without its parts is the text it holds.
+        return (
+            (is_text or section.head.get_content_maintype() == "multipart")
+            and _disposition(section) != "attachment"
+            and not _file_name(section)
+        )
+
+    @cached_property
+    def words(self) -> str:
+        return self._words_and_files[0] if self.is_words else ""
+
+    @property
+    def files(self) -> tuple[Part, ...]:
+        return self._words_and_files[1] if self.is_words else (_file(self.section),)
+
+    @cached_property
+    def _words_and_files(self) -> tuple[str, tuple[Part, ...]]:
+        if self.is_html:
+            return _words_of_html(self.section), ()
+        if encoding_of(self.section):
+            return _words(self.section, unpacked(self.section, LONGEST_WORDS)), ()
+        words, files = without_files(self.section.content)
+        parts = (
+            Part(_base_name(decoded(name, None)), "application/octet-stream", content)
+            for name, content in files
+        )
+        return _words(self.section, words[:LONGEST_WORDS]), tuple(parts)
 
 
-def _leaves(part: EmailMessage, depth: int = 0, found: list[int] | None = None) -> Iterator[_Leaf]:
+def _leaves(section: Section) -> Iterator[_Leaf]:
     """The parts that are shown or kept, in order. A forwarded message is one file."""
-    found = [0] if found is None else found
-    found[0] += 1
-    if depth > DEEPEST_PART or found[0] > MOST_PARTS:
-        raise MalformedPayload("the mail has too many parts, or too deep ones")
-    children = _children(part)
-    if not children:
-        if not part.is_multipart() or part.get_content_maintype() == "message":
-            yield _Leaf(part, is_words=_is_words(part))
-        return
-    if part.get_content_subtype() == "alternative":
-        yield from _leaves_of_best(children, depth, found)
-        return
-    for child in children:
-        yield from _leaves(child, depth + 1, found)
+    if section.parts is None:
+        yield _Leaf(section)
+    elif section.head.get_content_subtype() == "alternative":
+        yield from _leaves_of_best(section.parts)
+    else:
+        for part in section.parts:
+            yield from _leaves(part)
 
 
-def _children(part: EmailMessage) -> list[EmailMessage]:
-    payload = part.get_payload() if part.get_content_maintype() == "multipart" else None
-    return (
-        [one for one in payload if isinstance(one, EmailMessage)]
-        if isinstance(payload, list)
-        else []
-    )
-
-
-def _leaves_of_best(children: list[EmailMessage], depth: int, found: list[int]) -> Iterator[_Leaf]:
+def _leaves_of_best(parts: tuple[Section, ...]) -> Iterator[_Leaf]:
     """Of several forms of the same words the plain one, where it holds any; files stay."""
-    forms = [list(_leaves(child, depth + 1, found)) for child in children]
-    with_words = [
-        form for form in forms if any(leaf.is_words and _words(leaf.part).strip() for leaf in form)
-    ]
-    plain = [
-        form
-        for form in with_words
-        if all(leaf.part.get_content_subtype() != "html" for leaf in form if leaf.is_words)
-    ]
-    best = next(iter(plain or with_words), None)
+    forms = [list(_leaves(part)) for part in parts]
+    plain = [form for form in forms if not any(leaf.is_words and leaf.is_html for leaf in form)]
+    best = next((form for form in (*plain, *forms) if _text(form)), None)
     for form in forms:
         yield from (leaf for leaf in form if form is best or not leaf.is_words)
 
 
-def _is_words(part: EmailMessage) -> bool:
-    is_text = part.get_content_type() in {"text/plain", "text/html"}
-    # A multipart without its parts is the text it holds.
-    return (
-        (is_text or part.get_content_maintype() == "multipart")
-        and _disposition(part) != "attachment"
-        and not _file_name(part)
-    )
-
-
-def _disposition(part: EmailMessage) -> str:
+def _disposition(section: Section) -> str:
     try:
-        return part.get_content_disposition() or ""
-    except _PARSER_BUGS:
+        return section.head.get_content_disposition() or ""
+    except PARSER_BUGS:
         return ""
 
 
 # Content
 
 
-def _words(part: EmailMessage) -> str:
-    content = _bytes(part)
-    charset = _charset(part)
-    if part.get_content_subtype() == "html":
-        return from_html(decoded(content, charset or _charset_of_html(content)))
-    text = decoded(content, charset)
-    if _FLOWED.search(stated := _structure(part)):
+def _words_of_html(section: Section) -> str:
+    content = _without_pictures(unpacked(section))[:LONGEST_WORDS]
+    html = _decoded(content, _charset(section) or _charset_of_html(content))
+    if html.rfind("<") > html.rfind(">"):
+        html = html[: html.rfind("<")]
+    return from_html(html)
+
+
+_LONGEST_LINK = 2_000
+_MOST_PICTURES = 1_000
+
+
+def _without_pictures(html: bytes) -> bytes:
+    """Without what stands in `src="data:…"`, megabytes of which may be above the words."""
+    kept: list[bytes] = []
+    begins = 0
+    at = html.find(b"data:")
+    for _ in range(_MOST_PICTURES):
+        ends = min((end for mark in b"\"'>" if (end := html.find(mark, at)) >= 0), default=-1)
+        if at < 0 or ends < 0:
+            break
+        if ends - at > _LONGEST_LINK:
+            kept.append(html[begins:at])
+            begins = ends
+        at = html.find(b"data:", ends)
+    return b"".join([*kept, html[begins:]]) if kept else html
+
+
+def _words(section: Section, content: bytes) -> str:
+    text = _decoded(content, _charset(section))
+    if _FLOWED.search(stated := _structure(section)):
         text = unflowed(text, drops_space=_DROPS_SPACE.search(stated) is not None)
     return _without_armour(text).strip("\n")
 
 
-def _charset(part: EmailMessage) -> str | None:
+def _decoded(content: bytes, charset: str | None) -> str:
+    return decoded(content, charset, is_cut=len(content) == LONGEST_WORDS)
+
+
+def _charset(section: Section) -> str | None:
     try:
-        return part.get_content_charset()
-    except _PARSER_BUGS:
+        return section.head.get_content_charset()
+    except PARSER_BUGS:
         return None
 
 
@@ -303,13 +261,9 @@ _FLOWED = re.compile(r";\s*format\s*=\s*\"?flowed\b", re.IGNORECASE)
 _DROPS_SPACE = re.compile(r";\s*delsp\s*=\s*\"?yes\b", re.IGNORECASE)
 
 
-def _structure(part: EmailMessage) -> str:
-    """Type and disposition as they stand: Python's parser is dear, and loses what is broken."""
-    return ";".join(
-        str(value)[:LONGEST_STRUCTURE]
-        for name, value in islice(part.raw_items(), MOST_HEADERS)
-        if name.lower() in {"content-disposition", "content-type"}
-    )
+def _structure(section: Section) -> str:
+    """The type as it stands: Python's parser is dear, and loses what is broken."""
+    return section.raw_header("content-type")[:LONGEST_STRUCTURE]
 
 
 _SIGNED_HEAD = re.compile(r"-----BEGIN PGP SIGNED MESSAGE-----\n(?:[A-Za-z-]+:[^\n]*\n)*\n")
@@ -328,26 +282,15 @@ def _without_armour(text: str) -> str:
     return text[: head.start()] + signed + text[ends + len(_SIGNATURE_ENDS) :]
 
 
-def _bytes(part: EmailMessage) -> bytes:
-    """Unpacked from base64 and its like; a broken encoding gives what can be had."""
-    try:
-        if part.get_content_maintype() == "message":
-            return b"".join(one.as_bytes() for one in part.iter_parts())
-        payload = part.get_payload(decode=True)
-    except _PARSER_BUGS:
-        return b""
-    return payload if isinstance(payload, bytes) else b""
-
-
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
 """RFC 6838, 4.2. It becomes a header of the stored file, which takes no other characters."""
 
 
-def _file(part: EmailMessage) -> Part:
-    stated = part.get_content_type()
+def _file(section: Section) -> Part:
+    stated = section.content_type
     content_type = stated if _MEDIA_TYPE.fullmatch(stated) else "application/octet-stream"
-    name = _file_name(part) or NAMES.get(content_type, "")
-    return Part(name, content_type, _bytes(part))
+    name = _file_name(section) or NAMES.get(content_type, "")
+    return Part(name, content_type, unpacked(section))
 
 
 NAMES = {
@@ -362,87 +305,16 @@ NAMES = {
 """What clients call these where they give no name, so that somebody sees what came along."""
 
 
-def _file_name(part: EmailMessage) -> str:
-    """Without folders; empty where it has none."""
+def _file_name(section: Section) -> str:
+    """Empty where it has none."""
     try:
-        name = part.get_filename() or ""
-    except _PARSER_BUGS:
+        name = section.head.get_filename() or ""
+    except PARSER_BUGS:
         return ""
-    name = name or _name_without_quotes(part)
-    if "=?" in name and (decoded_name := _parsed("subject", one_line(name))) is not None:
-        name = str(decoded_name)  # RFC 2047 has no place in a parameter, and many use it there
+    # RFC 2047 has no place in a parameter, and many use it there.
+    return _base_name(without_encoded_words(one_line(name)))
+
+
+def _base_name(name: str) -> str:
+    """Without folders."""
     return re.split(r"[/\\]", one_line(name))[-1][:255]
-
-
-_ENCODED_NAME = re.compile(r"\b(?:file)?name\s*=\s*\"?(=\?[^;\"\s]{1,400}\?=)", re.IGNORECASE)
-
-
-def _name_without_quotes(part: EmailMessage) -> str:
-    """`filename==?utf-8?Q?…?=`, of which Python makes nothing."""
-    found = _ENCODED_NAME.search(_structure(part))
-    return found[1] if found else ""
-
-
-# Headers
-
-
-def _headers(message: EmailMessage) -> dict[str, list[str]]:
-    headers: dict[str, list[str]] = {}
-    for name, value in islice(message.raw_items(), MOST_HEADERS):
-        decoded_header = _decoded_header(name, str(value)[:LONGEST_HEADER])
-        headers.setdefault(name.lower(), []).append(decoded_header)
-    return headers
-
-
-def _decoded_header(name: str, value: str) -> str:
-    """On one line. Bytes that are no ASCII, which no header should hold, are read as text is."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        value = decoded(value.encode("utf-8", "surrogateescape"), None)
-    unfolded = one_line(value)
-    if name.lower() in _ADDRESSED:
-        return unfolded  # decoded after it is taken apart: a decoded name could hold an address
-    header = _parsed("subject", unfolded)
-    return one_line(str(header)) if header is not None else unfolded
-
-
-_ADDRESSED = {"from", "reply-to", "sender", "to", "cc", "return-path", "delivered-to"}
-
-
-def _parsed(name: str, value: str) -> object:
-    """The header as Python's mail library understands it, or None where it does not."""
-    try:
-        return _POLICY.header_factory(name, value)
-    except _PARSER_BUGS:
-        return None
-
-
-MOST_WORDS = 30
-"""And commas, to one address. Python's parser makes objects of each, and nobody has so many."""
-_PLAIN_ADDRESS = re.compile(r"[^\s<>@,;]{1,64}@[^\s<>@,;]{1,255}")
-
-
-def _mailboxes(value: str) -> list[Mailbox]:
-    if sum(map(value.count, " ,;")) > MOST_WORDS * (value.count("@") + 1):
-        return [Mailbox("", one) for one in _PLAIN_ADDRESS.findall(value)]
-    header = _parsed("to", value)
-    found: list[Mailbox] = []
-    if not isinstance(header, AddressHeader):
-        return found
-    try:
-        for one in header.addresses:
-            address = clean(one.addr_spec).strip()
-            if _PLAIN_ADDRESS.fullmatch(address):
-                found.append(Mailbox(one_line(one.display_name)[:200], address))
-    except _PARSER_BUGS:
-        return found
-    return found
-
-
-def header_pairs(content: bytes) -> list[tuple[str, str]]:
-    """Name and value of each header from the top, each on one line, as they stand."""
-    head = content[:LONGEST_HEAD].partition(b"\n\n")[0].partition(b"\r\n\r\n")[0]
-    message = message_from_bytes(head + b"\n\n")
-    pairs = islice(message.raw_items(), MOST_HEADERS)
-    return [(name, one_line(str(value)[:LONGEST_HEADER])) for name, value in pairs]

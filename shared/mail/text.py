@@ -20,27 +20,36 @@ _SUPERSETS = {
 }
 """What is claimed, and the wider one that real mails of that claim need."""
 
-_NO_TEXT = {"unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined", "utf_7"}
+_NO_TEXT = {"unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined"}
 """Python codecs that no mail has a use for, or that cost too much on hostile input."""
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff]")
 _JAPANESE_ESCAPE = re.compile(rb"\x1b[$(][@BJI]")
 
 
-_BEYOND_ASCII = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
+_BEYOND_ASCII = re.compile(rb"[\xc2-\xf4][\x80-\xbf]{1,3}")
 
 
-def decoded(content: bytes, claimed: str | None) -> str:
+def decoded(content: bytes, claimed: str | None, *, is_cut: bool = False) -> str:
     """Text, from a charset that may be missing, unknown or wrong.
 
-    Never fails: what cannot be read becomes U+FFFD.
+    Never fails: what cannot be read becomes U+FFFD. `is_cut` says that it may end within a
+    character, which is then left out.
     """
     codec = _codec(claimed)
     for candidate in _candidates(content, codec):
         try:
+            if is_cut:
+                return clean(codecs.getincrementaldecoder(candidate)().decode(content))
             return clean(content.decode(candidate))
-        except (UnicodeDecodeError, LookupError):
+        except (UnicodeError, LookupError):
             continue
+    if _JAPANESE_ESCAPE.search(content):
+        # Signs such as ① are of JIS X 0213, and clients announce the older JIS X 0208.
+        content = content.replace(b"\x1b$B", b"\x1b$(Q")
+        return clean(content.decode("iso2022_jp_2004", "replace"))
+    if _is_nearly_utf_8(content):
+        return clean(content.decode("utf-8", "replace"))
     return clean(_guessed(content))
 
 
@@ -61,6 +70,8 @@ def _candidates(content: bytes, codec: str | None) -> list[str]:
         return ["utf-8"]
     wider = _SUPERSETS.get(codec, codec)
     is_utf_8 = codec in _SINGLE_BYTE or _is_certainly_utf_8(content)
+    if codec.startswith("iso2022"):
+        return [codec, wider]  # its escapes are no error in UTF-8
     return ["utf-8", wider] if is_utf_8 else [codec, wider, "utf-8"]
 
 
@@ -72,9 +83,20 @@ def _is_certainly_utf_8(content: bytes) -> bool:
     found = islice(_BEYOND_ASCII.finditer(content), _FEW)
     try:
         content.decode()
-    except UnicodeDecodeError:
-        return False
+    except UnicodeDecodeError as error:
+        if error.end < len(content):
+            return False
     return len(list(found)) == _FEW
+
+
+_SOUND_TO_ONE_BROKEN = 10
+
+
+def _is_nearly_utf_8(content: bytes) -> bool:
+    """Some clients cut a text in the middle of a character, or put one of another charset in."""
+    sound = sum(1 for _ in _BEYOND_ASCII.finditer(content))
+    broken = content.decode("utf-8", "replace").count("\ufffd")
+    return sound >= _FEW and sound >= _SOUND_TO_ONE_BROKEN * broken
 
 
 _TOLD_APART = {

@@ -4,7 +4,7 @@ import re
 from binascii import a2b_qp
 from collections.abc import Iterable
 from hashlib import sha256
-from itertools import islice
+from string import hexdigits
 from typing import NamedTuple
 
 from shared.domain.errors import MalformedPayload
@@ -56,6 +56,7 @@ def _of_fields(body: bytes) -> list[FormField]:
     ]
 
 
+_HEX_AS_H = bytes(ord("h") if chr(code) in hexdigits else code for code in range(256))
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _AS_QUOTED_PRINTABLE = ((b"=", b"=3D"), (b"\n", b"=0A"), (b"\r", b"=0D"), (b"%", b"="))
 
@@ -68,7 +69,8 @@ def _plain(value: bytes) -> bytes:
     value = value.replace(b"+", b" ")
     if b"%" not in value:
         return value
-    broken = sum(1 for _ in islice(_BROKEN_ESCAPE.finditer(value), MOST_FIELDS + 1))
+    # Counted, and not looked for by a pattern, which takes three times as long.
+    broken = value.count(b"%") - value.translate(_HEX_AS_H).count(b"%hh")
     if broken > MOST_FIELDS:
         raise MalformedPayload("the form is not written as forms are")
     if broken:

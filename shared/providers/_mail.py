@@ -3,7 +3,7 @@ leaves, whoever carries it.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -32,7 +32,8 @@ from shared.providers.base import File, Observed, Secret, as_list
 # A delivery status needs nothing of these, and each is paid for at a cold start.
 if TYPE_CHECKING:
     from shared.domain.sending import OutboundMessage
-    from shared.mail.reading import Mail, Mailbox, Part
+    from shared.mail.headers import Mailbox
+    from shared.mail.reading import Mail, Part
     from shared.mail.reports import Report
 
 Status = Literal["accepted", "sent", "delivered", "read", "failed"]
@@ -61,15 +62,15 @@ class MailSecret(Secret):
 class Arrival:
     """What the carrier says of a mail, beside the mail itself.
 
-    `account` is our mailbox it came to. `carriers_id` stands in for a missing Message-ID.
-    `arrived` is when the carrier had it. `envelope_sender` is SMTP's MAIL FROM: empty where that
-    was, None where the carrier does not tell it. `dmarc` is what the carrier itself found, None
-    where it does not say.
+    `account` is our mailbox it came to. `carriers_id` makes what stands in for a missing
+    Message-ID, for some a digest of megabytes. `arrived` is when the carrier had it.
+    `envelope_sender` is SMTP's MAIL FROM: empty where that was, None where the carrier does not
+    tell it. `dmarc` is what the carrier itself found, None where it does not say.
     """
 
     provider: str
     account: str
-    carriers_id: str
+    carriers_id: Callable[[], str]
     arrived: datetime
     received_at: datetime
     envelope_sender: str | None
@@ -95,7 +96,7 @@ def mail_touchpoint(
     for one that it never gives.
     """
     from shared.mail.automation import automation_of
-    from shared.mail.quoting import is_forwarded, newly_written
+    from shared.mail.quoting import newest_of
     from shared.mail.reports import read_report
 
     sender = _sender(mail, arrival)
@@ -114,6 +115,7 @@ def mail_touchpoint(
     files = () if arrival.is_dangerous else tuple(_files(mail.parts))
     is_proven = _is_proven(mail, arrival, sender)
     reply_to = _reply_to(mail, arrival, own, sender, is_proven=is_proven) or sender
+    newest = newest_of(mail.text, mail.header("subject"))
     touchpoint = Touchpoint(
         provider=arrival.provider,
         account=arrival.account,
@@ -123,9 +125,9 @@ def mail_touchpoint(
         occurred_at=_written(mail, arrival),
         received_at=arrival.received_at,
         content=Message(
-            text=newly_written(mail.text, mail.header("subject")),
+            text=newest.text,
             subject=mail.header("subject") or None,
-            forwarded=is_forwarded(mail.text, mail.header("subject")),
+            forwarded=newest.is_forwarded,
             attachments=tuple(file.attachment for file in files),
             in_reply_to=in_reply_to,
             thread=mail.message_ids("references"),
@@ -149,8 +151,8 @@ def _event_id(mail: "Mail", arrival: Arrival) -> str:
     """
     stated = next(iter(mail.message_ids("message-id")), None)
     if stated is None:
-        return arrival.carriers_id
-    return f"{stated}#{arrival.carriers_id}"[:512] if arrival.dmarc == "fail" else stated
+        return arrival.carriers_id()
+    return f"{stated}#{arrival.carriers_id()}"[:512] if arrival.dmarc == "fail" else stated
 
 
 def _reported(
@@ -203,10 +205,11 @@ def own_mailbox(recipients: Iterable[str], addresses: Sequence[str]) -> str | No
     return None
 
 
-def addressees(mail: "Mail") -> list[str]:
+def addressees(mail: "Mail") -> Iterator[str]:
     """Who the mail was written to, for one that our own server handed on under another address."""
-    boxes = [box for name in ("to", "cc", "delivered-to") for box in mail.mailboxes(name)]
-    return [box.address for box in boxes]
+    for name in ("to", "cc", "delivered-to"):
+        for box in mail.mailboxes(name):
+            yield box.address
 
 
 # Who wrote it
@@ -214,7 +217,7 @@ def addressees(mail: "Mail") -> list[str]:
 
 def _sender(mail: "Mail", arrival: Arrival) -> "Mailbox | None":
     """Who wrote: of several From the Sender, or the first; of none the Reply-To, or SMTP's."""
-    from shared.mail.reading import Mailbox
+    from shared.mail.headers import Mailbox
 
     authors = mail.mailboxes("from")
     if len(authors) > 1:

@@ -12,6 +12,7 @@ import re
 from base64 import b64decode
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
@@ -236,14 +237,14 @@ def _received(
 
     content = _mime(received)
     mail = read_mail(content)
-    recipients = [*received.receipt.recipients, *addressees(mail)]
+    recipients = chain(received.receipt.recipients, addressees(mail))
     account = own_mailbox(recipients, secret.addresses)
     if account is None:
         raise MalformedPayload("receipt.recipients: none of them is one of the secret's addresses")
     arrival = Arrival(
         provider=EmailSes.name,
         account=account,
-        carriers_id=received.mail.message_id,
+        carriers_id=lambda: received.mail.message_id,
         arrived=believable(
             moment(received.mail.timestamp) or moment(message.timestamp), received_at
         ),

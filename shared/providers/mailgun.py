@@ -18,7 +18,9 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 from urllib.parse import urlencode
 
@@ -331,7 +333,8 @@ def _received(
     received_at: datetime,
 ) -> Observed:
     from shared.mail.authentication import stated_dmarc
-    from shared.mail.reading import header_pairs, read_mail
+    from shared.mail.headers import header_pairs
+    from shared.mail.reading import read_mail
 
     headers: list[tuple[str, str]]
     if "body-mime" in form:
@@ -342,7 +345,7 @@ def _received(
         mime, raw = _rebuilt(form, headers), request.body
     mail = read_mail(mime)
     recipients = [one.strip() for one in _field(form, "recipient").split(",")]
-    account = own_mailbox([*recipients, *addressees(mail)], secret.addresses)
+    account = own_mailbox(chain(recipients, addressees(mail)), secret.addresses)
     if account is None:
         raise MalformedPayload("recipient: it is none of the secret's addresses")
     # A header of the mail may bear the name of such a field: of two, one is the sender's.
@@ -351,7 +354,7 @@ def _received(
     arrival = Arrival(
         provider=NAME,
         account=account,
-        carriers_id=digest(fields, without=frozenset(_SIGNATURE)),
+        carriers_id=partial(digest, fields, without=frozenset(_SIGNATURE)),
         arrived=believable(from_epoch(_field(form, "timestamp")), received_at),
         received_at=received_at,
         envelope_sender=_field(form, "sender") if "sender" in form else None,
@@ -404,16 +407,14 @@ _COPIES = ("From", "To", "Cc", "Subject", "Date", "Message-Id", "In-Reply-To", "
 
 
 def _rebuilt(form: Mapping[str, FormField], headers: Iterable[tuple[str, str]]) -> bytes:
-    from shared.mail.rebuilding import rebuilt
+    from shared.mail.rebuilding import Words, rebuilt
 
     if not {"body-plain", "body-html", "message-headers", "attachment-count"} & form.keys():
         raise MalformedPayload("body-mime, body-plain: one of them is needed")
-    return rebuilt(
-        headers,
-        text=_field(form, "body-plain"),
-        html=_field(form, "body-html"),
-        enclosures=_enclosures(form),
+    text, html = (
+        Words(form[name].content if name in form else b"") for name in ("body-plain", "body-html")
     )
+    return rebuilt(headers, text=text, html=html, enclosures=_enclosures(form))
 
 
 _ATTACHMENT = re.compile(r"attachment-([0-9]{1,4})")

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, JsonValue
@@ -304,14 +305,14 @@ def _received(
     mail = read_mail(mime)
     boxes = [*incoming.to_full, *incoming.cc_full, *incoming.bcc_full]
     recipients = [incoming.original_recipient, *(_person(box).email for box in boxes)]
-    account = own_mailbox([*recipients, *addressees(mail)], secret.addresses)
+    account = own_mailbox(chain(recipients, addressees(mail)), secret.addresses)
     if account is None:
         raise MalformedPayload("OriginalRecipient: it is none of the secret's addresses")
     return_path = _header(incoming, "return-path")
     arrival = Arrival(
         provider=NAME,
         account=account,
-        carriers_id=incoming.message_id,
+        carriers_id=lambda: incoming.message_id,
         arrived=believable(mail.taken_in(MAIL_SERVER), received_at),
         received_at=received_at,
         envelope_sender=return_path.strip("<> ") if return_path is not None else None,
@@ -339,7 +340,7 @@ def _person(value: JsonValue) -> Person:
 
 def _rebuilt(incoming: Incoming) -> bytes:
     """Postmark takes From, To, Cc, Reply-To, Subject and Date out of the headers."""
-    from shared.mail.rebuilding import Enclosure, rebuilt
+    from shared.mail.rebuilding import Enclosure, Words, rebuilt
 
     headers = _headers(incoming)
     present = {name.lower() for name, _ in headers}
@@ -360,7 +361,10 @@ def _rebuilt(incoming: Incoming) -> bytes:
         Enclosure(one.name, one.content_type, _bytes(one.content or one.data), one.content_id)
         for one in attached
     ]
-    return rebuilt(headers, text=incoming.text, html=incoming.html, enclosures=enclosures)
+    text, html = (
+        Words(written.encode("utf-8", "replace")) for written in (incoming.text, incoming.html)
+    )
+    return rebuilt(headers, text=text, html=html, enclosures=enclosures)
 
 
 def _written(person: Person) -> str:

@@ -14,7 +14,9 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, JsonValue
@@ -276,11 +278,12 @@ def _received(
     from shared.mail.reading import read_mail
 
     form = {one.name: one for one in reversed(fields)}
-    text = _decoded(form)
+    charsets = _charsets(form)
+    text = _decoded(form, charsets)
     if "email" in form:
         mime = raw = form["email"].content
     elif "headers" in form or "from" in form:
-        mime, raw = _rebuilt(form, text), body
+        mime, raw = _rebuilt(form, text, charsets), body
     else:
         raise MalformedPayload("email, headers: one of them is needed")
     mail = read_mail(mime)
@@ -289,7 +292,7 @@ def _received(
     named = (
         [one for one in recipients if isinstance(one, str)] if isinstance(recipients, list) else []
     )
-    account = own_mailbox([*named, *addressees(mail)], secret.addresses)
+    account = own_mailbox(chain(named, addressees(mail)), secret.addresses)
     if account is None:
         raise MalformedPayload("envelope.to: none of them is one of the secret's addresses")
     sender = envelope.get("from")
@@ -297,7 +300,7 @@ def _received(
     arrival = Arrival(
         provider=NAME,
         account=account,
-        carriers_id=digest(fields),
+        carriers_id=partial(digest, fields),
         arrived=believable(mail.taken_in(MAIL_SERVER), received_at),
         received_at=received_at,
         envelope_sender=sender if isinstance(sender, str) else None,
@@ -317,22 +320,32 @@ the sender.
 """
 
 
-def _decoded(form: Mapping[str, FormField]) -> dict[str, str]:
-    """The fields that are no files, each by the charset that `charsets` says for it."""
+def _charsets(form: Mapping[str, FormField]) -> dict[str, str]:
     from shared.mail.text import decoded
 
-    charsets = _object(decoded(form["charsets"].content, None)) if "charsets" in form else {}
+    stated = _object(decoded(form["charsets"].content, None)) if "charsets" in form else {}
+    return {name: charset for name, charset in stated.items() if isinstance(charset, str)}
+
+
+_AS_THEY_ARE = {"email", "text", "html"}
+
+
+def _decoded(form: Mapping[str, FormField], charsets: Mapping[str, str]) -> dict[str, str]:
+    """What is told of the mail, by the charset of each field; no more of it than is read."""
+    from shared.mail.structure import LONGEST_HEAD
+    from shared.mail.text import decoded
+
     return {
-        name: decoded(
-            one.content, charset if isinstance(charset := charsets.get(name), str) else None
-        )
+        name: decoded(one.content[:LONGEST_HEAD], charsets.get(name))
         for name, one in form.items()
-        if one.file_name is None and name != "email"
+        if one.file_name is None and name not in _AS_THEY_ARE
     }
 
 
-def _rebuilt(form: Mapping[str, FormField], text: Mapping[str, str]) -> bytes:
-    from shared.mail.rebuilding import rebuilt
+def _rebuilt(
+    form: Mapping[str, FormField], text: Mapping[str, str], charsets: Mapping[str, str]
+) -> bytes:
+    from shared.mail.rebuilding import Words, rebuilt
 
     unfolded = re.sub(r"\n[ \t]+", " ", text.get("headers", ""))
     pairs = [line.partition(":") for line in unfolded.split("\n")]
@@ -344,12 +357,11 @@ def _rebuilt(form: Mapping[str, FormField], text: Mapping[str, str]) -> bytes:
         for name in ("from", "to", "cc", "subject")
         if name in text and name not in present
     ]
-    return rebuilt(
-        headers,
-        text=text.get("text", ""),
-        html=text.get("html", ""),
-        enclosures=_enclosures(form, text),
+    plain, html = (
+        Words(form[name].content if name in form else b"", charsets.get(name, "utf-8"))
+        for name in ("text", "html")
     )
+    return rebuilt(headers, text=plain, html=html, enclosures=_enclosures(form, text))
 
 
 _ATTACHMENT = re.compile(r"attachment([0-9]{1,4})")

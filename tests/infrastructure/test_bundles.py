@@ -116,11 +116,11 @@ REACHED = {
     "webhook_intake": EVERY_PROVIDER
     + """
 from cryptography.x509 import load_pem_x509_certificate
-from shared.mail.quoting import newly_written
+from shared.mail.quoting import newest_of
 from shared.mail.text import decoded, from_html
 assert decoded("été".encode("utf-16"), None) == "été"
 assert from_html("<p>Bonjour</p>") == "Bonjour"
-assert newly_written("Bonjour") == "Bonjour"
+assert newest_of("Bonjour").text == "Bonjour"
 from shared.mail.domains import ascii_domain
 assert ascii_domain("straße.example") == "xn--strae-oqa.example"
 """,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.mail.quoting import is_forwarded, newly_written
+from shared.mail.quoting import newest_of
 
 HISTORY = "\n> quoted\n> and more\n"
 CUT = {
@@ -38,7 +38,7 @@ CUT = {
 
 @pytest.mark.parametrize("text", CUT.values(), ids=CUT.keys())
 def test_the_history_is_cut(text: str) -> None:
-    assert newly_written(text.replace("\r\n", "\n") + HISTORY) == "Ok"
+    assert newest_of(text.replace("\r\n", "\n") + HISTORY).text == "Ok"
 
 
 KEPT = [
@@ -58,19 +58,19 @@ KEPT = [
 
 @pytest.mark.parametrize("text", KEPT, ids=[text[:20] for text in KEPT])
 def test_what_the_person_wrote_is_kept(text: str) -> None:
-    assert newly_written(text) == text.strip()
+    assert newest_of(text).text == text.strip()
 
 
 def test_answers_between_the_quotes_are_kept() -> None:
     header = "On Fri, Nov 20, 2026 Shop <a@b.example> wrote:"
     wide = "> two, which was so long that a client broke it in the middle of the\nsentence"
     text = f"Hi\n\n{header}\n> one?\n\nYes\n\n{wide}\n\nNo\n> three\nMaybe\n"
-    assert newly_written(text) == "Hi\n\nYes\n\nNo\n\nMaybe"
+    assert newest_of(text).text == "Hi\n\nYes\n\nNo\n\nMaybe"
 
 
 def test_a_link_that_goes_over_a_line_is_no_quote() -> None:
     text = "See <https://shop.example/orders/48213\n> for the order"
-    assert newly_written(text) == "See <https://shop.example/orders/48213> for the order"
+    assert newest_of(text).text == "See <https://shop.example/orders/48213> for the order"
 
 
 BLOCK = "From: Shop <a@b.example>\nSent: 20/11/2026 10:00\nTo: me\nSubject: x\n\nthe words"
@@ -89,8 +89,8 @@ BLOCK = "From: Shop <a@b.example>\nSent: 20/11/2026 10:00\nTo: me\nSubject: x\n\
     ],
 )
 def test_what_is_forwarded_is_kept_and_said_to_be(subject: str, text: str, forwarded: bool) -> None:
-    assert is_forwarded(text, subject) is forwarded
-    assert ("words" in newly_written(text, subject)) is (forwarded and "words" in text)
+    assert newest_of(text, subject).is_forwarded is forwarded
+    assert ("words" in newest_of(text, subject).text) is (forwarded and "words" in text)
 
 
 @settings(max_examples=200, deadline=None)
@@ -102,4 +102,4 @@ def test_what_is_forwarded_is_kept_and_said_to_be(subject: str, text: str, forwa
 )
 def test_any_text_leaves_words_where_there_were_some(lines: list[str]) -> None:
     text = "\n".join(lines)
-    assert bool(newly_written(text)) == bool(text.strip())
+    assert bool(newest_of(text).text) == bool(text.strip())

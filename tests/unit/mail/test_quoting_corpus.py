@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shared.mail.quoting import newly_written
+from shared.mail.quoting import newest_of
 from shared.mail.reading import read_mail
 
 CORPUS = Path(__file__).parents[2] / "fixtures" / "mail" / "quoting"
@@ -42,7 +42,7 @@ READINGS = [
 
 def is_exact(content: bytes, expected: str) -> bool:
     mail = read_mail(content)
-    return words(newly_written(mail.text, mail.header("subject"))) == words(expected)
+    return words(newest_of(mail.text, mail.header("subject")).text) == words(expected)
 
 
 def test_every_mail_of_the_corpus_is_read_exactly() -> None:

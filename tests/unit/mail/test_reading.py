@@ -8,16 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.errors import MalformedPayload
-from shared.mail.reading import (
-    DEEPEST_PART,
-    LONGEST_HEADER,
-    MOST_HEADERS,
-    MOST_PARTS,
-    Mailbox,
-    Part,
-    header_pairs,
-    read_mail,
-)
+from shared.mail.headers import Mailbox, header_pairs
+from shared.mail.reading import Part, read_mail
+from shared.mail.structure import DEEPEST_PART, LONGEST_HEADER, MOST_HEADERS, MOST_PARTS
 
 
 def nested(levels: int) -> bytes:
@@ -109,11 +102,10 @@ def test_a_name_of_a_thousand_words_is_none_and_its_address_is_read() -> None:
     assert mail.mailboxes("from") == [Mailbox("", "ann@a.example")]
 
 
-def test_a_hundred_thousand_boundaries_are_not_searched_one_by_one() -> None:
-    """Each would be looked for in the whole mail: minutes."""
+def test_boundaries_that_no_head_names_are_words() -> None:
+    """They were all searched for in the whole mail once: minutes."""
     named = b"".join(b"boundary=%d\n" % number for number in range(100_000))
-    with pytest.raises(MalformedPayload):
-        read_mail(b"Subject: a\n\n" + named)
+    assert read_mail(b"Subject: a\n\n" + named).text.startswith("boundary=0\nboundary=1\n")
 
 
 def test_a_head_of_megabytes_is_looked_at_only_at_its_top() -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.mail.reading import read_mail
-from shared.mail.rebuilding import Enclosure, rebuilt
+from shared.mail.rebuilding import Enclosure, Words, rebuilt
 
 HEADERS = [("From", "Awa <awa@example.org>"), ("Content-Type", "text/html"), ("Subject", "Où ?")]
 
@@ -14,7 +14,9 @@ def test_headers_words_and_files_come_back() -> None:
         Enclosure("a/é.pdf", "application/pdf", b"\x00\xff\r\n--x"),
         Enclosure("", "text/plain", b"no words"),
     ]
-    mail = read_mail(rebuilt(HEADERS, text="Bonjour", html="<p>Salut</p>", enclosures=files))
+    mail = read_mail(
+        rebuilt(HEADERS, text=Words(b"Bonjour"), html=Words(b"<p>Salut</p>"), enclosures=files)
+    )
     assert mail.header("subject") == "Où ?"
     assert mail.text == "Bonjour"
     assert [(one.name, one.content) for one in mail.parts] == [
@@ -24,20 +26,27 @@ def test_headers_words_and_files_come_back() -> None:
 
 
 def test_html_alone_is_read_as_text() -> None:
-    assert read_mail(rebuilt(HEADERS, text=" ", html="<p>Salut</p>")).text == "Salut"
+    assert (
+        read_mail(rebuilt(HEADERS, text=Words(b" "), html=Words(b"<p>Salut</p>"))).text == "Salut"
+    )
 
 
 def test_nothing_at_all_is_a_mail_too() -> None:
-    assert read_mail(rebuilt([], text="", html="")).text == ""
+    assert read_mail(rebuilt([], text=Words(b""), html=Words(b""))).text == ""
 
 
 def test_a_report_stays_one() -> None:
     report = [("Content-Type", "multipart/report; report-type=delivery-status")]
-    assert read_mail(rebuilt(report, text="x", html="")).content_type == "multipart/report"
+    assert (
+        read_mail(rebuilt(report, text=Words(b"x"), html=Words(b""))).content_type
+        == "multipart/report"
+    )
 
 
 def test_a_header_cannot_end_the_headers() -> None:
-    mail = read_mail(rebuilt([("Subject", "x\r\n\r\nBcc: a"), ("B c:c", "y")], text="z", html=""))
+    mail = read_mail(
+        rebuilt([("Subject", "x\r\n\r\nBcc: a"), ("B c:c", "y")], text=Words(b"z"), html=Words(b""))
+    )
     assert mail.header("subject") == "x Bcc: a"
     assert mail.text == "z"
 
@@ -52,6 +61,6 @@ def test_whatever_a_file_holds_it_comes_back(
     text: str, content: bytes, name: str, kind: str
 ) -> None:
     files = [Enclosure(name.replace("/", "").replace("\\", ""), kind, content, "id@x")]
-    mail = read_mail(rebuilt([], text=text, html="", enclosures=files))
+    mail = read_mail(rebuilt([], text=Words(text.encode()), html=Words(b""), enclosures=files))
     assert [part.content for part in mail.parts] == [content]
     assert mail.text.split() == text.split()

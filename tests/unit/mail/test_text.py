@@ -31,7 +31,7 @@ JAPANESE = "注文した商品がまだ届きません。"
         (JAPANESE.encode("cp932"), "shift_jis", JAPANESE),
         ("Где мой заказ?".encode("koi8-r"), "koi8-r", "Где мой заказ?"),
         ("我的订单在哪里".encode("gb18030"), "gb2312", "我的订单在哪里"),
-        (b"a+AOk-b", "utf-7", "a+AOk-b"),
+        (b"a+AOk-b", "utf-7", "aéb"),
         (b"\\ud800", "unicode_escape", "\\ud800"),
         (b"\xef\xbb\xbfhello\r\nyou\x00", "utf-8", "hello\nyou"),
     ],
