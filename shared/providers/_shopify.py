@@ -75,7 +75,7 @@ class Customer(Payload):
     @property
     def full_name(self) -> str | None:
         parts = " ".join(one for one in (self.first_name, self.last_name) if one)
-        return (parts or self.name or "").strip()[:200] or None
+        return " ".join((parts or self.name or "").split())[:200] or None
 
 
 class Told(Payload):

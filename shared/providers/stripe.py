@@ -164,7 +164,24 @@ class Details(Payload):
     name: IfReadable[Annotated[Text, Field(max_length=1024)]] = None
 
 
+class Paying(Payload):
+    """A payment method, or a charge within a payment."""
+
+    billing_details: IfReadable[Details] = None
+
+
+class Charges(Payload):
+    data: Annotated[list[IfReadable[Paying]], BeforeValidator(as_list)] = []
+
+
+class Card(Payload):
+    """Before 2018 a charge tells nothing else of who pays."""
+
+    name: IfReadable[Annotated[Text, Field(max_length=1024)]] = None
+
+
 class Failure(Payload):
+    payment_method: IfReadable[Paying] = None
     code: IfReadable[Annotated[Text, Field(max_length=200)]] = None
     decline_code: IfReadable[Annotated[Text, Field(max_length=200)]] = None
 
@@ -244,20 +261,37 @@ class Object(Payload):
     customer_details: IfReadable[Details] = None
     billing_details: IfReadable[Details] = None
     owner: IfReadable[Details] = None
+    charges: IfReadable[Charges] = None
+    """Of a payment, before 2022-11-15."""
+    card: IfReadable[Card] = None
+    source: IfReadable[Card] = None
     preferred_locales: IfReadable[list[Annotated[str, Field(max_length=35)]]] = None
     locale: IfReadable[Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z0-9]{2,3})?$")]] = None
     """In which language a checkout was shown; `auto` says nothing."""
 
     @property
-    def stated(self) -> Details:
-        return self.customer_details or self.billing_details or self.owner or Details()
-
-    @property
-    def own(self) -> Details:
-        """What stands on the object itself, where that is a person's."""
-        if self.object not in OF_A_PERSON:
-            return Details()
-        return Details(email=self.email, phone=self.phone, name=self.name)
+    def who(self) -> Details:
+        """Whoever pays, by the first place that says it; what was typed where counts first."""
+        error = self.last_payment_error
+        tried = [error.payment_method] if error else []
+        within = [*tried, *(self.charges.data if self.charges else [])]
+        mail = self.customer_email or self.receipt_email
+        cards = [Details(name=one.name) for one in (self.card, self.source) if one]
+        places: list[Details | Object | None] = [
+            self.customer_details,
+            self.billing_details,
+            self.owner,
+            Details(email=mail, phone=self.customer_phone, name=self.customer_name),
+            self if self.object in OF_A_PERSON else None,
+            *(one.billing_details for one in within if one),
+            *cards,
+        ]
+        told = [one for one in places if one]
+        return Details(
+            email=next((one.email for one in told if one.email), None),
+            phone=next((one.phone for one in told if one.phone), None),
+            name=next((one.name for one in told if one.name), None),
+        )
 
     @property
     def payer(self) -> str | None:
@@ -265,7 +299,7 @@ class Object(Payload):
 
     @property
     def full_name(self) -> str | None:
-        return (self.stated.name or self.customer_name or self.own.name or "")[:200] or None
+        return (self.who.name or "")[:200] or None
 
     @property
     def language(self) -> str | None:
@@ -281,20 +315,18 @@ class Object(Payload):
 
     def identifiers(self, account: str) -> tuple[Identifier, ...]:
         """Stripe's own number is proven by whose account it is; what was typed there is stated."""
-        who, own = self.stated, self.own
-        mails = (who.email, self.customer_email, self.receipt_email, own.email)
-        phones = (who.phone, self.customer_phone, own.phone)
+        who = self.who
         known = (
             (IdentifierType.CUSTOMER_NUMBER, "", self.client_reference_id),
             (IdentifierType.PAYER, account, self.payer),
-            (IdentifierType.PHONE, "", next(filter(None, phones), None)),
+            (IdentifierType.PHONE, "", who.phone),
         )
         found = [
             Identifier(type=kind, scope=scope, value=value.strip())
             for kind, scope, value in known
             if value and value.strip()
         ]
-        mail = email_identifier(next(filter(None, mails), ""))
+        mail = email_identifier(who.email or "")
         return (*found, mail) if mail else tuple(found)
 
 

@@ -112,7 +112,7 @@ def test_an_order_of_nobody_is_known_by_its_number() -> None:
 
 
 def test_a_guest_is_called_as_whoever_pays() -> None:
-    guest = {**ORDER, "customer": None, "billing_address": {"name": " Mo Abu ", "first_name": ""}}
+    guest = {**ORDER, "customer": None, "billing_address": {"name": "Mo  Abu ", "first_name": ""}}
     (one,) = read(guest)
     assert one.name == "Mo Abu"
     (nobody,) = read({**guest, "billing_address": []})

@@ -191,3 +191,41 @@ def test_an_event_says_whose_account_it_is(told: dict[str, Any], account: str) -
 def test_a_checkout_says_in_which_language_it_was_shown(locale: str, language: str | None) -> None:
     about = {"id": "cs_1", "object": "checkout.session", "locale": locale}
     assert read("checkout.session.completed", about).language == language
+
+
+GUEST = {"email": "lea@example.com", "name": "Léa", "phone": None}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"billing_details": GUEST},
+        {"customer_details": {"email": None}, "billing_details": GUEST},
+        {
+            "last_payment_error": {
+                "code": "card_declined",
+                "payment_method": {"billing_details": GUEST},
+            }
+        },
+        {
+            "charges": {
+                "data": [None, {"billing_details": {"email": None}}, {"billing_details": GUEST}]
+            }
+        },
+        {"receipt_email": "lea@example.com", "card": {"name": "Léa"}},
+        {
+            "receipt_email": "lea@example.com",
+            "source": {"name": "Léa", "email": "shop@example.com"},
+        },
+        {"billing_details": GUEST, "card": {"name": "Somebody Else"}},
+        {
+            "customer_email": "lea@example.com",
+            "customer_name": "Léa",
+            "receipt_email": "b@example.com",
+        },
+    ],
+)
+def test_who_pays_without_an_account_is_named_somewhere(told: dict[str, Any]) -> None:
+    one = read("payment_intent.payment_failed", {"id": "pi_1", "object": "payment_intent"} | told)
+    assert [known.value for known in one.identifiers] == ["lea@example.com"]
+    assert one.name == "Léa"
