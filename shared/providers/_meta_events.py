@@ -77,8 +77,10 @@ class Sign(Part):
 
 
 class Edited(Part):
+    """Instagram tells of new messages as well, as edited no times and without their words."""
+
     mid: Mid
-    text: str = Field(default="", max_length=LONG)
+    text: str | None = Field(default=None, max_length=LONG)
     num_edit: Id = ""
 
 
@@ -283,9 +285,12 @@ def _reaction(happening: Happening, part: Any) -> list[Touchpoint]:
 def _edit(happening: Happening, part: Any) -> list[Touchpoint]:
     edited = read_model(Edited, part)
     version = edited.num_edit or happening.key
-    content = MessageEdit(message_id=edited.mid, text=edited.text)
+    content: Content = Unsupported(what="an edit without its words")
+    if edited.text is not None:
+        content = MessageEdit(message_id=edited.mid, text=edited.text)
     key = f"{edited.mid}:edit:{version[:64]}"
-    return [happening.touchpoint(key, content, by_us=happening.is_from_us)]
+    touchpoint = happening.touchpoint(key, content, by_us=happening.is_from_us)
+    return [touchpoint.model_copy(update={"direction": Direction.PASSIVE})]
 
 
 def _receipt(

@@ -20,6 +20,7 @@ from shared.domain.touchpoint import (
     Unsupported,
 )
 from shared.providers._meta import Part, url_that_fits
+from shared.providers.base import as_list
 
 LONG = 65_536
 
@@ -148,19 +149,21 @@ class TemplateCard(Part):
 
 
 class TemplateCards(Part):
-    elements: list[TemplateCard] = []
+    elements: Annotated[list[TemplateCard], BeforeValidator(as_list)] = []
 
 
 class Enclosure(TemplateCards):
-    """Of a template of ours the cards stand in `elements`, on Instagram in `generic`."""
+    """Of a template of ours the cards stand in `elements`, on Instagram in `generic`; of a comment
+    that was passed on, that is an empty list.
+    """
 
-    url: Url = ""
+    url: Url = Field(default="", validation_alias=AliasChoices("url", "story_media_url"))
     title: str = ""
     text: str = Field(default="", max_length=LONG)
     sticker_id: Label = ""
     coordinates: Coordinates | None = None
     product: ShownProducts = ShownProducts()
-    generic: TemplateCards = TemplateCards()
+    generic: Annotated[TemplateCards, BeforeValidator(_fields_or_none)] = TemplateCards()
 
     @property
     def heading(self) -> str:

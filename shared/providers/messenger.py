@@ -194,10 +194,11 @@ def _written(account: OurAccount, told: Change, at: Stamp, key: str) -> Touchpoi
         return None
     stated = at if change.created_time is None else change.created_time
     event_id = change.key
+    has_words = bool(change.message or change.attachments)
     content: Content
     if done == "said":
         speaks = change.item == "comment" or told.field == "mention"
-        if not (speaks or change.message or change.attachments):
+        if not (speaks or has_words):
             return None
         link = change.post.get("permalink_url")
         content = Message(
@@ -210,6 +211,8 @@ def _written(account: OurAccount, told: Change, at: Stamp, key: str) -> Touchpoi
                 url=url_that_fits(link) if isinstance(link, str) else "",
             ),
         )
+    elif done == "edited" and not has_words:
+        return None
     elif done == "edited":
         content = MessageEdit(
             message_id=change.key, text=change.message, attachments=change.attachments
