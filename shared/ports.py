@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from shared.domain.media import Media, Medium
@@ -303,6 +304,15 @@ class GraphChange(NamedTuple):
     """Of those who may be one person from now on, and are not."""
 
 
+class Ties(NamedTuple):
+    """How many touchpoints were ever counted at a profile, and which of them last before it was
+    tied; None where all were tied in the same write.
+    """
+
+    number: int
+    last: TouchpointId | None
+
+
 class Known(NamedTuple):
     """What the store holds of some profiles. Strongly consistent."""
 
@@ -310,6 +320,8 @@ class Known(NamedTuple):
     """Each by itself, where it has a history."""
     graphs: Mapping[ProfileId, StoredGraph]
     """Of those whose identifier is tied to another."""
+    ties: Mapping[ProfileId, Ties] = MappingProxyType({})
+    """Of those that have a history, where the store needs to be told of them again."""
 
 
 class StoredRecord(NamedTuple):
@@ -327,7 +339,7 @@ class RecordChange(NamedTuple):
 
 
 class ProfileTie(NamedTuple):
-    """What `profile_update` decided to write, all at once or not at all."""
+    """What `profile_update` decided to write, once."""
 
     touchpoint: Touchpoint
     home: Identifier
@@ -348,6 +360,8 @@ class ProfileTie(NamedTuple):
     """Where the home tells one, with its first touchpoint."""
     attempt: int = 1
     """The round of its journey in which the touchpoint was read."""
+    ties: Ties | None = None
+    """Of the home, as they were read."""
 
     @property
     def profile_id(self) -> ProfileId:
@@ -366,7 +380,7 @@ class ProfileStore(Protocol):
 
     def attach(self, tie: ProfileTie) -> None:
         """Tie a touchpoint to its home: counters, traits, identity graph, suggestions and the
-        ledger entry in one transaction.
+        ledger entry. Where it breaks off, the same again goes on, and counts nothing twice.
 
         Raises Contention when another journey changed one of them first, Conflict when this
         touchpoint already has its profile, or a later round of its journey began.

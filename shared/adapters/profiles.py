@@ -20,6 +20,7 @@ from shared.adapters.identity_graphs import (
 )
 from shared.adapters.learned import learn, learned_key, learned_of
 from shared.adapters.ledger_items import this_round, timeline_key
+from shared.adapters.profile_ties import TAKEN, Way, counting_of, ties_of, way_of
 from shared.adapters.records import read_record, read_records, record_writes, told_twice
 from shared.domain.errors import Conflict, Contention
 from shared.domain.identity import Identifier
@@ -78,6 +79,7 @@ class DynamoProfileStore:
         return Known(
             {key: _profile(key, item) for key, item in by_id.items() if "created_at" in item},
             {key: graphs[item["graph"]] for key, item in by_id.items() if "graph" in item},
+            {key: ties_of(item) for key, item in by_id.items() if "created_at" in item},
         )
 
     def read(self, profile_id: ProfileId) -> Profile | None:
@@ -112,14 +114,27 @@ class DynamoProfileStore:
     # Writing
 
     def attach(self, tie: ProfileTie) -> None:
-        writes = [
-            {"Update": self._touchpoint_update(tie)},
-            {"Update": self._profile_update(tie)},
+        beside = [
             *self._record_writes(tie),
             *(self._graph_writes(tie.graph, besides=tie.profile_id) if tie.graph else []),
         ]
-        taken = Conflict("this touchpoint has its profile already")
-        dynamo.transact(self._client, writes, refusals={0: taken})
+        way = way_of(self._client, self._touchpoints_table, tie, is_alone=not beside)
+        if way is Way.AT_ONCE:
+            writes = [self._touchpoint_update(tie), self._profile_update(tie, way)]
+            dynamo.transact(
+                self._client,
+                [*({"Update": one} for one in writes), *beside],
+                refusals={0: Conflict(TAKEN)},
+            )
+            return
+        if way is Way.COUNTED_FIRST:
+            with dynamo.contention():
+                self._client.update_item(**self._profile_update(tie, way))
+        try:
+            with dynamo.contention():
+                self._client.update_item(**self._touchpoint_update(tie))
+        except Contention:
+            raise Conflict(TAKEN) from None
 
     def _record_writes(self, tie: ProfileTie) -> list[dict[str, Any]]:
         if tie.record is None:
@@ -143,7 +158,7 @@ class DynamoProfileStore:
             values={"round": tie.attempt},
         )
 
-    def _profile_update(self, tie: ProfileTie) -> dict[str, Any]:
+    def _profile_update(self, tie: ProfileTie, way: Way) -> dict[str, Any]:
         """What was read must still be so where something was concluded from it: that the profile
         is there or not, in which graph it is, and that no later statement of a trait came.
         """
@@ -159,7 +174,9 @@ class DynamoProfileStore:
         ]
         done = activity(touchpoint, tie.profile, tie.counts)
         conditions += done.conditions
-        values: dict[str, object] = {}
+        counting = counting_of(tie, way)
+        conditions += counting.conditions
+        values: dict[str, object] = dict(counting.values)
         graph_id = graph_id_after(tie.graph) if tie.graph else None
         if tie.profile is None:
             conditions.append("attribute_not_exists(#created_at)")
@@ -167,18 +184,25 @@ class DynamoProfileStore:
             conditions.append(
                 "#graph = :was_in" if tie.graph_id else "attribute_not_exists(#graph)"
             )
-            values = {"was_in": tie.graph_id} if tie.graph_id else {}
+            values |= {"was_in": tie.graph_id} if tie.graph_id else {}
         event = tie.event.carried() if tie.event else None
         return dynamo.update(
             profile_key(tie.profile_id),
             table=self._table,
-            set_={**traits, **stamps, **done.set_, "event": event, "graph": graph_id},
+            set_={
+                **traits,
+                **stamps,
+                **done.set_,
+                **counting.set_,
+                "event": event,
+                "graph": graph_id,
+            },
             set_once={
                 "created_at": isoformat(touchpoint.received_at),
                 "identifier": tie.home.key,
                 **({"time_zone": tie.time_zone} if tie.time_zone else {}),
             },
-            add=done.add,
+            add={**done.add, "ties": 1},
             delete=done.delete,
             remove=[] if event else ["event"],
             condition=" AND ".join(conditions),

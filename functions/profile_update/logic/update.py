@@ -197,6 +197,7 @@ def _attach(
             counts=_counts(touchpoint, record, profile),
             time_zone=forms.time_zone(home) if profile is None else None,
             attempt=entry.attempt,
+            ties=known.ties.get(home.profile_id),
         )
     )
     return step_of(
