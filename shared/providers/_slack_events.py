@@ -49,7 +49,8 @@ https://docs.slack.dev/reference/events/message#subtypes
 class MessageEvent(SlackMessage):
     """`message` and `app_mention`. Of the first there are several sorts, told by `subtype`."""
 
-    channel: SlackId
+    channel: IfReadable[SlackId] = None
+    """Samples of Slack's own leave it out."""
     channel_type: str = ""
     event_ts: IfReadable[Ts] = None
     message: IfReadable[SlackMessage] = None
@@ -127,10 +128,12 @@ def _other_request(body: dict[str, Any], digest: str, received_at: datetime) -> 
 
 def _message(app: App, kind: str, original: dict[str, Any], event_id: str) -> Touchpoint:
     event = read_model(MessageEvent, original)
-    if event.subtype == "message_changed" and event.message is not None:
-        return _changed(app, event, event.message, event_id)
-    if event.subtype == "message_deleted" and event.deleted_ts is not None:
-        return _deleted(app, event, event.deleted_ts, event.previous_message)
+    if event.channel is not None:
+        if event.subtype == "message_changed" and event.message is not None:
+            return _changed(app, event, event.channel, event.message, event_id)
+        if event.subtype == "message_deleted" and event.deleted_ts is not None:
+            key = message_key(event.channel, event.deleted_ts)
+            return _deleted(app, event, key, event.previous_message)
     if event.subtype not in SPOKEN:
         return _happened(app, f"{kind}_{event.subtype}", original, event_id)
     is_direct = _is_direct(event)
@@ -146,7 +149,7 @@ def _message(app: App, kind: str, original: dict[str, Any], event_id: str) -> To
     if is_ours:
         direction = Direction.OUTBOUND
     thread = event.thread_ts if event.thread_ts != event.ts else None
-    began = message_key(event.channel, thread) if thread else None
+    began = message_key(event.channel, thread) if event.channel and thread else None
     content = Message(
         text=said(event),
         attachments=attachments_of(app.team, event),
@@ -157,7 +160,7 @@ def _message(app: App, kind: str, original: dict[str, Any], event_id: str) -> To
     return app.touchpoint(
         content,
         None if is_ours else event.user,
-        message_key(event.channel, event.ts) if event.ts else event_id,
+        message_key(event.channel, event.ts) if event.channel and event.ts else event_id,
         direction=direction,
         at=event.ts or event.event_ts,
         address=event.channel if asks else None,
@@ -173,22 +176,24 @@ def _machine(message: SlackMessage) -> Automation | None:
 
 
 def _is_direct(event: MessageEvent) -> bool:
-    return event.channel_type in {"im", "app_home"} or event.channel.startswith("D")
+    return event.channel_type in {"im", "app_home"} or (event.channel or "").startswith("D")
 
 
-def _changed(app: App, event: MessageEvent, message: SlackMessage, event_id: str) -> Touchpoint:
+def _changed(
+    app: App, event: MessageEvent, channel: str, message: SlackMessage, event_id: str
+) -> Touchpoint:
     """Slack itself changes a message too: it adds a preview of a link, or counts answers. One with
     answers is not deleted, but becomes a tombstone.
     """
     before = event.previous_message
     ts = message.ts or (before.ts if before else None)
     if message.subtype == "tombstone" and ts is not None:
-        return _deleted(app, event, ts, before)
+        return _deleted(app, event, message_key(channel, ts), before)
     if message.edited is None or ts is None:
         return _happened(
-            app, "message_message_changed", {"channel": event.channel}, event_id, at=event.ts
+            app, "message_message_changed", {"channel": channel}, event_id, at=event.ts
         )
-    key = message_key(event.channel, ts)
+    key = message_key(channel, ts)
     at = message.edited.ts or event.ts
     return app.touchpoint(
         MessageEdit(
@@ -197,17 +202,16 @@ def _changed(app: App, event: MessageEvent, message: SlackMessage, event_id: str
         None if app.wrote(message) else message.user,
         f"{key}:edit:{at}",
         at=at,
-        address=event.channel if _is_direct(event) else None,
+        address=channel if _is_direct(event) else None,
         team=message.user_team,
         automation=Automation.ECHO if app.wrote(message) else _machine(message),
     )
 
 
-def _deleted(app: App, event: MessageEvent, ts: str, message: SlackMessage | None) -> Touchpoint:
+def _deleted(app: App, event: MessageEvent, key: str, message: SlackMessage | None) -> Touchpoint:
     """`message` as it was before; a tombstone, which says it is Slackbot's, tells nobody."""
     if message is not None and message.subtype == "tombstone":
         message = None
-    key = message_key(event.channel, ts)
     is_ours = message is not None and app.wrote(message)
     automation = _machine(message) if message is not None else None
     return app.touchpoint(

@@ -125,7 +125,8 @@ class Container(SlackPart):
 class Interaction(SlackPart):
     """A button, a form, a shortcut."""
 
-    type: str = Field(pattern=r"^[a-z_]{1,60}$")
+    type: str = Field(default="interactive_message", pattern=r"^[a-z_]{1,60}$")
+    """Before 2018, buttons were all there was, and nothing said so."""
     team: Named | None = None
     user: Named
     channel: Named | None = None
@@ -152,6 +153,19 @@ class Interaction(SlackPart):
         shown = self.message or self.original_message
         stated = self.container.message_ts or self.message_ts
         return stated or (shown.ts if shown else None)
+
+    def choice(self, action: Action) -> Choice:
+        """Before there were blocks, only the message told what stands on a button."""
+        shown = self.original_message.attachments if self.original_message else []
+        offered = (one for quoted in shown if quoted is not None for one in quoted.actions)
+        titles = (
+            one.text
+            for one in offered
+            if one is not None and (one.name, one.value) == (action.name, action.value)
+        )
+        picked = action.choice
+        title = next(filter(None, titles), picked.title)
+        return picked.model_copy(update={"title": title[:1024]})
 
 
 class Block(SlackPart):
@@ -215,7 +229,7 @@ Read = tuple[Message | None, str | None]
 def _pressed(told: Interaction) -> Read:
     channel = told.container.channel_id or (told.channel.id if told.channel else None)
     ts = told.about
-    choices = [one.choice for one in told.actions]
+    choices = [told.choice(one) for one in told.actions]
     if not choices:
         return None, None
     text = plain("\n".join(one.title or one.id for one in choices))

@@ -61,6 +61,14 @@ class Edited(SlackPart):
     ts: IfReadable[Ts] = None
 
 
+class Offered(SlackPart):
+    """A button of before there were blocks."""
+
+    name: str = ""
+    value: str = ""
+    text: str = ""
+
+
 class Quoted(SlackPart):
     """An "attachment" of a message: a message that was passed on, or a card a program made."""
 
@@ -68,6 +76,7 @@ class Quoted(SlackPart):
     text: AnyText = ""
     fallback: AnyText = ""
     files: list[IfReadable[File]] = []
+    actions: list[IfReadable[Offered]] = []
 
 
 class SlackMessage(SlackPart):

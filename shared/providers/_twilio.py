@@ -50,6 +50,7 @@ FORM_TYPE = "application/x-www-form-urlencoded"
 XML_TYPE = "text/xml"
 MOST_FIELDS = 1000
 PHONE = re.compile(r"\+[1-9][0-9]{3,14}")
+_NORTH_AMERICAN = re.compile(r"[2-9][0-9]{2}[2-9][0-9]{6}")
 _PORT = re.compile(r":[0-9]+$")
 
 Sid = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2}[0-9A-Za-z_-]{1,62}$")]
@@ -143,13 +144,24 @@ def form_of(request: WebhookRequest) -> dict[str, str] | None:
     last value. None where it is no form. Raises MalformedPayload.
     """
     if request.method == "GET" and not request.body:
-        return dict(request.query[:MOST_FIELDS])
+        return _in_newer_words(dict(request.query[:MOST_FIELDS]))
     if request.content_type != FORM_TYPE:
         return None
     try:
-        return dict(_pairs(request))
+        return _in_newer_words(dict(_pairs(request)))
     except ValueError:
         raise MalformedPayload("the form is not UTF-8 or has too many fields") from None
+
+
+def _in_newer_words(fields: dict[str, str]) -> dict[str, str]:
+    """Lines of the API of 2008 know no country but North America, and call both sides of a call
+    otherwise. https://www.twilio.com/docs/api/2008-08-01/twiml/twilio_request
+    """
+    for name, older in (("From", "Caller"), ("To", "Called")):
+        side = fields.get(name, fields.get(older, ""))
+        if side:
+            fields[name] = f"+1{side}" if _NORTH_AMERICAN.fullmatch(side) else side
+    return fields
 
 
 def digest_of(fields: Mapping[str, str]) -> str:
