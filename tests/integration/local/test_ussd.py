@@ -14,6 +14,7 @@ from infra.local.cloud import LocalCloud
 from infra.local.gateway import Response
 from infra.local.synthesis import synthesised_template
 from shared.domain.touchpoint import Channel
+from tests.unit.providers.fixtures import SECRETS
 
 PROVIDER = "africas_talking_ussd"
 NUMBER = "+254711000111"
@@ -111,6 +112,7 @@ def test_what_is_never_kept_ends_where_somebody_sees_it(cloud: LocalCloud) -> No
     cloud.settle()
     (lost,) = cloud.dead_letters
     assert lost.message["pathParameters"]["provider"] == PROVIDER
+    assert SECRETS[PROVIDER]["path_secrets"][0] not in json.dumps(lost.message)
     # As docs/operations.md says: what lies there is sent to the function again.
     (intake,) = [one for one in cloud.lambdas.all() if one.name.endswith("webhook_intake")]
     cloud.lambdas.invoke(intake.arn, lost.message)
