@@ -221,6 +221,8 @@ def said(message: SlackMessage) -> str:
 def words_of(part: Any) -> str:
     """Of formatted text: https://docs.slack.dev/reference/block-kit/blocks/rich-text-block"""
     match part:
+        case {"type": "mrkdwn", "text": str(text)}:
+            return plain(text)
         case {"text": str(text)}:
             return text
         case {"text": dict(inner)}:

@@ -209,6 +209,8 @@ def test_blocks_are_read_where_they_are_all_there_is() -> None:
     said = read_event(event={"text": "", "blocks": RICH}).text
     assert said == "All sold :tada: by @U0G9QF9C6, see https://a.example"
     assert read_event(event={"text": "All sold", "blocks": RICH}).text == "All sold"
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": "<@U0G9QF9C6|awa> &amp; co"}}
+    assert read_event(event={"text": "", "blocks": [section]}).text == "@awa & co"
 
 
 def test_a_channel_is_recorded_and_asks_nothing() -> None:
