@@ -25,19 +25,41 @@ ANSWERED_BY_MACHINES: Rules = {
 }
 """RFC 3834, and what Exchange, Lotus, vacation(1) and their like set."""
 
-AWAY = re.compile(
-    r"(?:\[[^\]]{1,20}\]\s*)?(?:"
+_AWAY = (
     r"automatic reply|auto(?:matic)?[- ]?(?:reply|response)|out of (?:the )?office(?: auto ?reply)?"
     r"|réponse automatique|absence du bureau|message d['’]absence"
     r"|risposta automatica|fuori (?:sede|ufficio)|assente"
     r"|automatische antwort|abwesenheitsnotiz|abwesenheit"
     r"|respuesta automática|fuera de (?:la )?oficina"
     r"|resposta automática|fora do escritório|ausência temporária"
-    r")(?:\s+\([^()]*\))?\s?:\s.*",
+    r"|automatisch antwoord|automatisk svar|autosvar|automaattinen vastaus"
+    r"|automatyczna odpowiedź|automatická odpove[ďd]|automatická odpověď|automatikus válasz"
+    r"|otomatik yanıt|răspuns automat|samodejni odgovor|automatski odgovor|αυτόματη απάντηση"
+    r"|автоматический ответ|автоответ|автоматична відповідь"
+    r"|自动答复|自动回复|自動回覆|自動応答|自動返信|자동 회신"
+)
+AWAY = re.compile(
+    rf"(?:\[[^\]]{{1,20}}\]\s*)?(?:{_AWAY})(?:\s+\([^()]*\))?\s?(?::\s|：).*"
+    rf"|[\[【](?:{_AWAY})[\]】].*"
+    r"|auto: .{1,150}\bis out of (?:the )?office\b.*",
     re.IGNORECASE,
 )
-"""How Exchange begins the subject of what it answers for somebody, before a colon. It sets headers
-too, which some gateways take away.
+"""How Exchange begins the subject of what it answers for somebody, before a colon, some webmails in
+brackets, and Lotus Notes. They set headers too, which some gateways take away.
+"""
+
+RETURNED = re.compile(
+    r"undelivered mail returned to sender\b.*|mail delivery failed: returning message to sender\b.*"
+    r"|returned mail: .*|delivery status notification \(\w+\).*|mail system error - returned mail.*"
+    r"|delivery notification: delivery (?:has failed|has been delayed).*"
+    r"|mail delivery (?:subsystem|system|warning)(?: .*)?"
+    r"|(?:undeliverable|undelivered|unzustellbar|non remis|non recapitabile|onbestelbaar"
+    r"|olevererbart|no se puede entregar|não é possível entregar|недоставлено|не удается доставить)"
+    r"\s?: .*",
+    re.IGNORECASE,
+)
+"""How mail servers begin the subject of what comes back to us, some under names of their own. No
+person begins one so, without `Re:` or `Fwd:` before it.
 """
 
 SENT_TO_MANY: Rules = {
@@ -45,7 +67,9 @@ SENT_TO_MANY: Rules = {
     "list-id": bool,
 }
 """Not List-Unsubscribe or Feedback-ID: contact forms that mail through a provider have them."""
-BOUNCING_SENDERS = {"mailer-daemon", "postmaster"}
+BOUNCING_SENDERS = re.compile(r"mailer-daemon|postmaster|microsoftexchange[0-9a-f]{32}")
+"""The last is Exchange's own, with the number that all of its installations have."""
+BOUNCING_NAMES = {"mail delivery subsystem", "mail delivery system"}
 
 
 def automation_of(mail: Mail, *, envelope_sender: str, own: frozenset[str]) -> Automation | None:
@@ -59,9 +83,7 @@ def automation_of(mail: Mail, *, envelope_sender: str, own: frozenset[str]) -> A
     is_receipt = "disposition-notification" in mail.header("content-type").lower()
     if mail.content_type == "multipart/report" and not is_receipt:
         return Automation.BOUNCE
-    # Some servers give themselves a name and no address: `MAILER-DAEMON (Mail Delivery System)`.
-    named = mail.header("from").partition(" ")[0].strip('<>"').lower()
-    if mail.header("x-failed-recipients") or _bounces(senders | {envelope_sender.lower(), named}):
+    if _bounces(mail, envelope_sender):
         return Automation.BOUNCE
     if (
         is_receipt
@@ -76,8 +98,17 @@ def automation_of(mail: Mail, *, envelope_sender: str, own: frozenset[str]) -> A
     return None
 
 
-def _bounces(senders: set[str]) -> bool:
-    return any(sender.partition("@")[0] in BOUNCING_SENDERS for sender in senders)
+def _bounces(mail: Mail, envelope_sender: str) -> bool:
+    authors = mail.mailboxes("from")
+    # Some servers give themselves a name and no address: `MAILER-DAEMON (Mail Delivery System)`.
+    named = mail.header("from").partition(" ")[0].strip('<>"')
+    senders = [*(box.address for box in authors), envelope_sender, named]
+    return bool(
+        mail.header("x-failed-recipients")
+        or any(BOUNCING_SENDERS.fullmatch(one.partition("@")[0].lower()) for one in senders)
+        or any(box.name.lower() in BOUNCING_NAMES for box in authors)
+        or RETURNED.fullmatch(mail.header("subject"))
+    )
 
 
 def _any(mail: Mail, rules: Rules) -> bool:

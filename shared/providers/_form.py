@@ -88,6 +88,8 @@ def _of_parts(content_type: str, body: bytes) -> list[FormField]:
         parse_options_header,
     )
 
+    if b"\r\n" not in body[:LONGEST_HEADER]:
+        body = body.replace(b"\n", b"\r\n")  # SendGrid's own test of Inbound Parse sends it so
     fields: list[FormField] = []
     content = bytearray()
     segment = None

@@ -105,6 +105,18 @@ def test_an_empty_envelope_sender_is_a_machine() -> None:
         ("Resposta automática: Encomenda 1", AUTO),
         ("Fora do escritório: Encomenda 1", AUTO),
         ("[EXTERNAL] Automatic reply: Order 1", AUTO),
+        ("Automatisch antwoord: Bestelling 1", AUTO),
+        ("Autosvar: Beställning 1", AUTO),
+        ("Automatisk svar: Bestilling 1", AUTO),
+        ("Automaattinen vastaus: Tilaus 1", AUTO),
+        ("Automatická odpověď: Objednávka 1", AUTO),
+        ("Автоматический ответ: Заказ 1", AUTO),
+        ("自動応答：注文 1", AUTO),
+        ("自动答复: 订单 1", AUTO),
+        ("[Automatyczna odpowiedź] Zamówienie 1", AUTO),
+        ("【自動返信】注文 1", AUTO),
+        ("AUTO: Ann Other is out of the office (returning 05/01/2027)", AUTO),
+        ("AUTO: I want to buy one", None),
         ("Re: Automatic reply: Order 1", None),
         ("Your automatic reply: I do not understand it", None),
         ("Automatic reply", None),
@@ -115,6 +127,31 @@ def test_what_exchange_answers_for_somebody_is_known_by_its_subject(
     subject: str, automation: Automation | None
 ) -> None:
     assert kind(f"Subject: {subject}") is automation
+
+
+@pytest.mark.parametrize(
+    ("head", "automation"),
+    [
+        ("Subject: Undelivered Mail Returned to Sender", BOUNCE),
+        ("Subject: Mail delivery failed: returning message to sender", BOUNCE),
+        ("Subject: Delivery Status Notification (Failure)", BOUNCE),
+        ("Subject: Returned mail: User unknown", BOUNCE),
+        ("Subject: Undeliverable: Order 1", BOUNCE),
+        ("Subject: Unzustellbar: Bestellung 1", BOUNCE),
+        ("Subject: Non remis : Commande 1", BOUNCE),
+        ("From: Mail Delivery System <daemon@example.org>", BOUNCE),
+        (f"From: Microsoft Outlook <MicrosoftExchange{'0a' * 16}@example.org>", BOUNCE),
+        ("From: MicrosoftExchange fans <MicrosoftExchange@example.org>", None),
+        ("Subject: Fwd: Undelivered Mail Returned to Sender", None),
+        ("Subject: Re: Undeliverable: Order 1", None),
+        ("Subject: Mail delivery failed", None),
+        ("Subject: Undelivered parcel", None),
+    ],
+)
+def test_a_mail_server_is_known_by_how_it_returns_a_mail(
+    head: str, automation: Automation | None
+) -> None:
+    assert kind(head) is automation
 
 
 # Reports

@@ -216,6 +216,17 @@ def test_the_same_mail_again_with_another_boundary_is_the_same() -> None:
     assert first.touchpoint_id == second.touchpoint_id
 
 
+def test_a_form_of_line_feeds_alone_is_one() -> None:
+    """SendGrid's own test of Inbound Parse sends it so (sendgrid-python, helpers/inbound)."""
+    call = CASES["plain"].call
+    again = replace(call, body=call.body.replace(b"\r\n", b"\n"))
+    first, second = (
+        PROVIDER.parse(received("sendgrid", one), SECRET, NOW)[0].touchpoint
+        for one in (call, again)
+    )
+    assert first == second
+
+
 def test_an_attached_mail_is_kept_as_it_came() -> None:
     [seen] = PROVIDER.parse(CASES["attachments"].request, SECRET, NOW)
     assert [file.attachment.name for file in seen.files] == ["box.png", "parcel.eml"]
