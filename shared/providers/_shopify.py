@@ -20,7 +20,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from shared.domain.identity import Identifier, IdentifierType, email_identifier
+from shared.domain.identity import Identifier, IdentifierType, Proof, email_identifier
 from shared.domain.touchpoint import Channel, Content, TrackedEvent, Unsupported
 from shared.providers.base import IfReadable, Payload, as_text
 
@@ -119,6 +119,10 @@ class Told(Payload):
     @property
     def channel(self) -> Channel:
         return Channel.WEB
+
+    @property
+    def proof(self) -> Proof | None:
+        return None
 
     def content(self, topic: str, at: datetime) -> Content:
         """`at` is when it happened."""

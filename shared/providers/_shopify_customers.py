@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field
 
-from shared.domain.identity import Identifier, IdentifierType
+from shared.domain.identity import Identifier, IdentifierType, Proof
 from shared.domain.touchpoint import (
     Channel,
     ConsentStatement,
@@ -173,6 +173,11 @@ class MergeBody(Told):
     @property
     def is_done(self) -> bool:
         return (self.status or "").lower() == "completed"
+
+    @property
+    def proof(self) -> Proof | None:
+        """The company itself says that both are one."""
+        return Proof.TRUSTED_KEY if self.is_done else None
 
     def content(self, topic: str, at: datetime) -> Content:
         return Identification() if self.is_done else super().content(topic, at)

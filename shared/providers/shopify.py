@@ -174,6 +174,7 @@ class Shopify(Provider[ShopifySecret]):
                     received_at=received_at,
                     content=content,
                     identifiers=told.identifiers(shop),
+                    proof=told.proof,
                     name=told.full_name,
                     language=told.language,
                 ),

@@ -192,6 +192,33 @@ class TestWhoseItIs:
         assert read(world, step.profile_id).identifiers == (identifier(number),)
         assert step.profile_id == profile_id(number)
 
+    def test_two_customers_whom_the_shop_made_one_are_one_person(self, world: World) -> None:
+        """Whatever is told of either number afterwards, and of the two of nobody else."""
+        shop: dict[str, Any] = {
+            "provider": "shopify",
+            "account": "ours.myshopify.com",
+            "channel": Channel.WEB,
+            "direction": Direction.PASSIVE,
+            "endpoint": None,
+            "content": Identification(),
+        }
+        kept, deleted, other = (
+            identifier(one, IdentifierType.SHOP_CUSTOMER, "ours.myshopify.com") for one in "123"
+        )
+        for number, one in enumerate((kept, deleted, other)):
+            update(world, known_by(one, key=f"first-{number}", **shop))
+        assert len(world.profiles) == 3
+        merge = known_by(kept, deleted, key="merge", proof="trusted_key", **shop)
+        together = update(world, merge)
+        again = [
+            update(world, known_by(one, key=f"again-{number}", **shop))
+            for number, one in enumerate((kept, deleted, other))
+        ]
+        persons = [set(one.profile_ids) for one in (together, *again)]
+        assert persons[0] == persons[1] == persons[2]
+        assert len(persons[0]) == 2
+        assert persons[3].isdisjoint(persons[0])
+
     def test_an_address_is_one_in_capitals_and_small_letters(self, world: World) -> None:
         capitals = identifier(" Awa@Example.COM ", IdentifierType.EMAIL)
         first = update(world, known_by(capitals))
