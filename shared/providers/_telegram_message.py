@@ -7,7 +7,7 @@ as Unsupported.
 import re
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from shared.domain.errors import MalformedPayload
 from shared.domain.touchpoint import (
@@ -22,7 +22,7 @@ from shared.domain.touchpoint import (
     TrackedEvent,
     Unsupported,
 )
-from shared.providers.base import IfReadable, Payload, ProviderId, read_model
+from shared.providers.base import IfReadable, Payload, ProviderId, as_text, read_model
 
 SERVICE = (
     *("new_chat_members", "new_chat_member", "new_chat_participant"),
@@ -114,8 +114,8 @@ class FileOf(Payload):
 
 
 class Location(Payload):
-    latitude: float = Field(ge=-90, le=90)
-    longitude: float = Field(ge=-180, le=180)
+    latitude: float = Field(strict=False, ge=-90, le=90)
+    longitude: float = Field(strict=False, ge=-180, le=180)
 
 
 class Venue(Payload):
@@ -125,7 +125,7 @@ class Venue(Payload):
 
 
 class Contact(Payload):
-    phone_number: str = Field(max_length=64)
+    phone_number: Annotated[str, BeforeValidator(as_text)] = Field(max_length=64)
     first_name: str = ""
     last_name: str = ""
     user_id: PersonId | None = None
@@ -159,7 +159,7 @@ class PaidMedia(Payload):
 
 class Payment(Payload):
     currency: str = Field(pattern=r"^[A-Z]{3}$")
-    total_amount: int = Field(ge=0, lt=2**53)
+    total_amount: int = Field(strict=False, ge=0, lt=2**53)
     telegram_payment_charge_id: str = Field(min_length=1, max_length=256)
 
     @property
