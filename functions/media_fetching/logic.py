@@ -169,8 +169,5 @@ def _instead(answer: HttpResponse) -> Medium | None:
 
 def _event(touchpoint: Touchpoint, media: Media) -> MediaStored:
     states = [one.state for one in media.values()]
-    return MediaStored(
-        touchpoint_id=touchpoint.touchpoint_id,
-        stored=states.count(MediumState.STORED),
-        refused=len(states) - states.count(MediumState.STORED),
-    )
+    counts = {state.value: states.count(state) for state in MediumState}
+    return MediaStored.model_validate({"touchpoint_id": touchpoint.touchpoint_id, **counts})

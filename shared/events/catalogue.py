@@ -43,11 +43,16 @@ class MediaReceived(Event):
 
 
 class MediaStored(Event):
-    """What became of the files of a touchpoint is known: how many were kept, and how many not."""
+    """What became of the files of a touchpoint is known: how many are in which state."""
 
     touchpoint_id: TouchpointId
     stored: int
     refused: int
+    """We do not keep such files."""
+    gone: int = 0
+    """The provider no longer has them."""
+    unauthorized: int = 0
+    """Our access is wrong; once it is mended they are fetched, and counted anew."""
 
 
 class ProfileUpdated(Event):

@@ -155,6 +155,19 @@ class TestWhatIsKept:
             MediaStored(touchpoint_id=seen.touchpoint_id, stored=1, refused=1)
         ]
 
+    def test_what_is_gone_and_what_is_kept_from_us_is_not_counted_as_refused(
+        self, house: House
+    ) -> None:
+        house.media.answers = {"two": 404, "three": 403}
+        seen = house.receive("one", "two", "three")
+        with pytest.raises(MediumUnauthorized):
+            house.fetch(seen)
+        assert house.world.happened(MediaStored) == [
+            MediaStored(
+                touchpoint_id=seen.touchpoint_id, stored=1, refused=0, gone=1, unauthorized=1
+            )
+        ]
+
     def test_a_message_without_files_asks_for_nothing(self, house: House) -> None:
         seen = touchpoint()
         house.world.ledger.record([observed(seen)])
