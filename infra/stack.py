@@ -57,7 +57,13 @@ class PasserelleStack(Stack):
 
         self.tables = Tables(self, "tables", production=options.production)
         self.retention = read_policies().retention
-        self.raws = RawBucket(self, "raws", production=options.production, retention=self.retention)
+        self.raws = RawBucket(
+            self,
+            "raws",
+            production=options.production,
+            retention=self.retention,
+            origins=options.web_origins,
+        )
         self.dead_letters = DeadLetters(self, "dead_letters")
         self.account_secrets = read_policies().accounts.secrets
         self.secrets = ProviderSecrets(
@@ -268,6 +274,8 @@ class PasserelleStack(Stack):
             "webhook_rules": [self._webhook_rule_arns(self.stack_name.lower())],
             "webhook_targets": [self._webhook_rule_arns(self.stack_name.lower())],
             "privacy_secret": [self.privacy_secret.secret.secret_arn],
+            "upload_objects": [self.raws.bucket.arn_for_objects("uploads/*")],
+            "sent_objects": [self.raws.bucket.arn_for_objects("attachments/tickets/*")],
             "attachment_objects": [self.raws.bucket.arn_for_objects("attachments/*")],
             "touchpoint_objects": [self.raws.bucket.arn_for_objects("touchpoint/*")],
             "secrets": [secret.secret_arn for secret in self.secrets.by_name.values()],

@@ -251,8 +251,32 @@ class Ledger(Protocol):
         """Count the whole ledger."""
 
 
+class UploadForm(NamedTuple):
+    """Where a file is put, by a POST of a form with these fields and, last, `file`."""
+
+    url: str
+    fields: Mapping[str, str]
+
+
+class Upload(NamedTuple):
+    """What was put there. `name` and `content_type` are what its form said of it."""
+
+    content: bytes
+    name: str
+    content_type: str
+
+
 class MediaFiles(Protocol):
     """The files of messages."""
+
+    def offer(self, upload_id: str, name: str, content_type: str, largest: int) -> UploadForm:
+        """Let one file of that type and at most so many bytes be put, for a quarter of an hour."""
+
+    def upload(self, upload_id: str, largest: int) -> Upload | None:
+        """None where nothing was put, or it has ended. Raises MediumTooLarge."""
+
+    def keep_to_send(self, ticket_id: TicketId, content: bytes, content_type: str) -> str:
+        """Store a file that a reply sends along; its key. The same twice in a ticket is one."""
 
     def keep(
         self, touchpoint_id: TouchpointId, name: str, content: bytes, content_type: str
@@ -269,6 +293,9 @@ class MediaFiles(Protocol):
 
     def link(self, object_key: str, name: str) -> str:
         """An address at which it can be saved under this name, for a few minutes."""
+
+    def address(self, object_key: str, name: str) -> str:
+        """The same for a provider or a page that fetches it, for an hour."""
 
 
 class Haste(Protocol):

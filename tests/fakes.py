@@ -15,7 +15,7 @@ from shared.adapters.ledger_items import received_together
 from shared.domain.breaker import BreakerState
 from shared.domain.call import goes_round, grown, is_known
 from shared.domain.classification import Classification
-from shared.domain.errors import Conflict, Contention, NotFound, PasserelleError
+from shared.domain.errors import Conflict, Contention, MediumTooLarge, NotFound, PasserelleError
 from shared.domain.follow_up import FollowUp, FollowUpState
 from shared.domain.journey import JourneyState
 from shared.domain.media import (
@@ -24,6 +24,7 @@ from shared.domain.media import (
     MediumState,
     attachments_of,
     has_media,
+    sent_media,
     with_media,
 )
 from shared.domain.model import (
@@ -70,6 +71,8 @@ from shared.ports import (
     Sender,
     TicketStore,
     Timer,
+    Upload,
+    UploadForm,
     WebhookReceivers,
     Webhooks,
 )
@@ -89,6 +92,31 @@ class FakeMediaFiles:
     def __init__(self) -> None:
         self.files: dict[str, tuple[bytes, str]] = {}
         """Content and media type, by key."""
+        self.offered: dict[str, tuple[str, str, int]] = {}
+        """Name, type and most bytes of what may be put, by id."""
+
+    def offer(self, upload_id: str, name: str, content_type: str, largest: int) -> UploadForm:
+        self.offered[upload_id] = (name, content_type, largest)
+        return UploadForm("https://files.example/", {"key": f"uploads/{upload_id}"})
+
+    def put(self, upload_id: str, content: bytes) -> None:
+        """What whoever has the form does."""
+        _, content_type, largest = self.offered[upload_id]
+        assert 1 <= len(content) <= largest, "the bucket refuses it"
+        self.files[f"uploads/{upload_id}"] = (content, content_type)
+
+    def upload(self, upload_id: str, largest: int) -> Upload | None:
+        if (found := self.files.get(f"uploads/{upload_id}")) is None:
+            return None
+        content, content_type = found
+        if len(content) > largest:
+            raise MediumTooLarge("it is larger")
+        return Upload(content, self.offered[upload_id][0], content_type)
+
+    def keep_to_send(self, ticket_id: TicketId, content: bytes, content_type: str) -> str:
+        key = f"attachments/tickets/{ticket_id}/{sha256(content).hexdigest()}"
+        self.files[key] = (content, content_type)
+        return key
 
     def keep(
         self, touchpoint_id: TouchpointId, name: str, content: bytes, content_type: str
@@ -109,6 +137,9 @@ class FakeMediaFiles:
 
     def link(self, object_key: str, name: str) -> str:
         return f"https://files.example/{object_key}?name={quote(name)}"
+
+    def address(self, object_key: str, name: str) -> str:
+        return f"https://files.example/for-an-hour/{object_key}?name={quote(name)}"
 
 
 class FakeLedger:
@@ -432,6 +463,7 @@ class FakeLedger:
             state=TouchpointState.PROCESSED,
             deliveries=known.deliveries if known is not None else 0,
             profile_id=profile_id,
+            media=dict(sent_media(touchpoint)),
         )
 
     def forget(self, touchpoint_id: TouchpointId) -> None:

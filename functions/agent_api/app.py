@@ -19,6 +19,7 @@ from functions.agent_api import (
     segments,
     tickets,
     touchpoints,
+    uploads,
     webhooks,
 )
 from functions.agent_api.door import read_body
@@ -33,6 +34,7 @@ ROUTERS = (
     consents.router,
     segments.router,
     tickets.router,
+    uploads.router,
     follow_ups.router,
     privacy.router,
     ai_uses.router,

@@ -23,6 +23,7 @@ TAGS = {
     "consents": "What a person allowed and forbade, and what stops messages to them.",
     "segments": "Sets of people that live: who is in follows from a rule, at every moment.",
     "tickets": "Tracked obligations.",
+    "uploads": "Files that a reply sends along.",
     "follow-ups": "Dated commitments, and how they ended.",
     "privacy": "What a person may ask of their data: a copy, a correction, to be forgotten.",
     "accounts": "Our lines at the providers, and what holds at each.",

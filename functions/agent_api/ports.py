@@ -12,6 +12,7 @@ from shared.ports import (
     Clock,
     ConsentStore,
     EventRules,
+    FileType,
     IdentifierForms,
     Ledger,
     MediaFiles,
@@ -129,6 +130,7 @@ def administrator(request: Request) -> str:
 
 LedgerPort = Annotated[Ledger, Depends(ledger)]
 MediaFilesPort = Annotated[MediaFiles, Depends(media_files)]
+FileTypePort = Annotated[FileType, Depends(wiring.file_type)]
 ProfilesPort = Annotated[ProfileStore, Depends(profiles)]
 ConsentsPort = Annotated[ConsentStore, Depends(consents)]
 SecretsPort = Annotated[Secrets, Depends(secrets)]

@@ -17,7 +17,9 @@ from functions.agent_api.ports import (
     CallerIsMachine,
     ClockPort,
     CompanyPolicies,
+    FileTypePort,
     LedgerPort,
+    MediaFilesPort,
     ProfilesPort,
     TicketsPort,
 )
@@ -50,6 +52,12 @@ ReplyBody = Annotated[
                         {"id": "am", "title": "Le matin"},
                         {"id": "pm", "title": "L'après-midi"},
                     ],
+                }
+            },
+            "a file": {
+                "value": {
+                    "text": "Voici votre facture.",
+                    "files": [{"upload_id": "1tSrdMXLTUgzb3sfrWdOAH4P8CxhXm5v"}],
                 }
             },
             "a template, once the window is closed": {"value": {"template": "answer_is_ready"}},
@@ -138,6 +146,8 @@ def reply(
     tickets: TicketsPort,
     profiles: ProfilesPort,
     ledger: LedgerPort,
+    media_files: MediaFilesPort,
+    file_type: FileTypePort,
     policies: CompanyPolicies,
     clock: ClockPort,
     idempotency_key: IdempotencyKey = None,
@@ -151,6 +161,8 @@ def reply(
         tickets=tickets,
         profiles=profiles,
         ledger=ledger,
+        media_files=media_files,
+        file_type=file_type,
         policies=policies,
         clock=clock,
     )

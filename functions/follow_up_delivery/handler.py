@@ -20,6 +20,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         tickets=wiring.tickets(settings),
         timer=wiring.timer(settings),
         secrets=wiring.secrets(settings),
+        media_files=wiring.media_files(settings),
         sender=wiring.sender(settings),
         breakers=wiring.breakers(settings),
         ai_uses=wiring.ai_uses(settings),

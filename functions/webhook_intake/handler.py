@@ -28,6 +28,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
             provider,
             secret=wiring.secrets(settings).read(secret_name(provider.name, request.slug)),
             ledger=wiring.hurried_ledger(settings) if hurried else wiring.ledger(settings),
+            media_files=wiring.media_files(settings),
             clock=wiring.clock(),
             fetch=wiring.fetch(),
             accounts=wiring.accounts(settings),

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from shared.domain.account import Accounts, secret_name
 from shared.domain.errors import MalformedPayload, Unauthentic
-from shared.ports import Clock, Haste, Ledger
+from shared.domain.media import with_links
+from shared.ports import Clock, Haste, Ledger, MediaFiles
 from shared.providers.base import (
     Fetch,
     Observed,
@@ -53,6 +54,7 @@ def take_in(
     *,
     secret: Mapping[str, Any] | None,
     ledger: Ledger,
+    media_files: MediaFiles,
     clock: Clock,
     fetch: Fetch,
     haste: Haste | None = None,
@@ -75,7 +77,7 @@ def take_in(
         provider.verify(request, usable, fetch)
     if (endpoint := provider.mailbox(request, usable)) is not None:
         found = ledger.mailbox(endpoint, after=provider.mailbox_since(request))
-        waiting = [entry.touchpoint for entry in found]
+        waiting = [with_links(entry.touchpoint, media_files.address) for entry in found]
         return Intake(provider.render_mailbox(request, waiting))
     now = clock.now()
     proof = provider.one_time_proof(request, usable)

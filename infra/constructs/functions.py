@@ -106,6 +106,8 @@ FUNCTIONS = {
             Grant("touchpoints/index/by_mailbox", (QUERY,)),
             Grant("objects", (PUT_OBJECT,)),
             Grant("touchpoint_objects", (GET_OBJECT,)),
+            # What a web chat page is sent along it fetches by a link that this role signs.
+            Grant("sent_objects", (GET_OBJECT,)),
             Grant("secrets", (READ_SECRET,)),
         ),
     ),
@@ -169,6 +171,8 @@ FUNCTIONS = {
             Grant("profiles", (BATCH_GET, GET, PUT, UPDATE, QUERY)),
             Grant("tickets", (GET, BATCH_GET, PUT, UPDATE, QUERY)),
             Grant("tickets/index/by_worklist", (QUERY,)),
+            Grant("sent_objects", (GET_OBJECT,)),
+            Grant("bucket", (LIST_BUCKET,)),
             Grant("secrets", (READ_SECRET,)),
             Grant("preference_secret", (READ_SECRET,)),
             Grant("ai_uses", (BATCH_GET,)),
@@ -244,7 +248,7 @@ FUNCTIONS = {
         AgentApiSettings,
         timeout_seconds=20,
         memory_mb=512,
-        packages=("idna", "phonenumbers", "PyYAML", "tzdata"),
+        packages=("filetype", "idna", "phonenumbers", "PyYAML", "tzdata"),
         grants=(
             *READ_TOUCHPOINT,
             Grant("touchpoints", (BATCH_GET, SCAN, UPDATE)),
@@ -259,6 +263,11 @@ FUNCTIONS = {
             Grant("tickets/index/by_assignee", (QUERY,)),
             Grant("touchpoint_objects", (PUT_OBJECT,)),
             Grant("attachment_objects", (GET_OBJECT,)),
+            # An upload's form is signed by this role, and holds whoever has it to one key of these.
+            Grant("upload_objects", (GET_OBJECT, PUT_OBJECT)),
+            Grant("sent_objects", (PUT_OBJECT,)),
+            # Without it, S3 does not say of an object that it is not there.
+            Grant("bucket", (LIST_BUCKET,)),
             Grant("ai_uses", (BATCH_GET, UPDATE)),
             Grant("export_objects", (GET_OBJECT,)),
             Grant("preference_secret", (READ_SECRET,)),
@@ -291,6 +300,8 @@ FUNCTIONS = {
 
 WILDCARDS = {
     "objects": "An object is named after its touchpoint, so the names are not known beforehand.",
+    "upload_objects": "One object for each file that an agent uploads, below one prefix.",
+    "sent_objects": "One object for each file that replies send along, below one prefix.",
     "attachment_objects": "One object for each file of a message, below one prefix of one bucket.",
     "touchpoint_objects": "One object for each large touchpoint, below one prefix of one bucket.",
     "export_objects": "One archive for each export, below one prefix of one bucket.",

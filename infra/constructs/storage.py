@@ -3,6 +3,7 @@
 Every index names its reader, since it doubles the table's writes.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from aws_cdk import Duration, RemovalPolicy
@@ -121,7 +122,9 @@ class RawBucket(Construct):
         *,
         production: bool,
         retention: RetentionPolicy,
+        origins: Sequence[str],
     ) -> None:
+        """`origins`: the sites whose pages may put what agents send along."""
         super().__init__(scope, construct_id)
         classes = sorted(set(CLASS_OF_KIND.values()))
         ends = {
@@ -129,6 +132,7 @@ class RawBucket(Construct):
             **{f"raw/{name}": getattr(retention, name) for name in classes},
             # Only messages have files.
             "attachments": retention.message,
+            "uploads": retention.upload,
             "request": retention.quarantined,
             "exports": retention.export,
             "proofs": retention.proof,
@@ -142,6 +146,13 @@ class RawBucket(Construct):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             removal_policy=RemovalPolicy.RETAIN if production else RemovalPolicy.DESTROY,
+            cors=[
+                s3.CorsRule(
+                    allowed_methods=[s3.HttpMethods.POST],
+                    allowed_origins=list(origins),
+                    max_age=3600,
+                )
+            ],
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="cool-down",

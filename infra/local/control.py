@@ -65,7 +65,7 @@ class Control:
             return self._simulate(request)
         if not _is_from_here(request):
             return _problem(HTTPStatus.FORBIDDEN, "only pages of this address may ask for this")
-        if request.path.startswith(FILES) and request.method == "GET":
+        if request.path.startswith(FILES) and request.method in {"GET", "POST"}:
             return self._cloud.files.answer(request)
         asset = self._page.asset(request.path.removeprefix("/_local/"))
         if asset is not None and request.method == "GET":

@@ -1,10 +1,14 @@
-"""What signed links to a bucket fetch. On AWS the bucket answers them; here this server does."""
+"""What signed links to a bucket fetch, and signed forms put there. On AWS the bucket answers them;
+here this server does.
+"""
 
 from collections.abc import Collection
 
 import requests
 
 from infra.local.gateway import Request, Response
+from infra.local.posted_files import RefusedPost, posted_file
+from infra.local.provision import client
 from infra.local.template import REGION
 from infra.local.wire import Wire
 
@@ -35,12 +39,25 @@ class Files:
         bucket, _, key = request.path.removeprefix(FILES).partition("/")
         if bucket not in self._buckets:
             return Response(404, {"content-type": "text/plain"}, b"there is no such bucket")
+        if request.method == "POST":
+            return self._take(bucket, request)
         with self._wire.lock:
             # Moto answers this in process.
             url = f"{_address(bucket)}{key}?{request.query}"
             found = requests.get(url, timeout=_TIMEOUT_SECONDS)
         told = {name: found.headers[name] for name in _TOLD if name in found.headers}
         return Response(found.status_code, told, found.content)
+
+    def _take(self, bucket: str, request: Request) -> Response:
+        """A file by a signed form. Moto would take any, signed or not."""
+        try:
+            file = posted_file(request, bucket)
+        except RefusedPost as refused:
+            body = f"<Error><Code>{refused.code}</Code><Message>{refused}</Message></Error>"
+            return Response(refused.status, {"content-type": "application/xml"}, body.encode())
+        with self._wire.lock:
+            client("s3").put_object(Bucket=bucket, **file)
+        return Response(204, {}, b"")
 
 
 def _address(bucket: str) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.adapters import dynamo
 from shared.adapters.objects import read_object
-from shared.domain.media import Media, Medium, has_media, with_media
+from shared.domain.media import Media, Medium, has_media, sent_media, with_media
 from shared.domain.model import ProfileId, isoformat
 from shared.domain.retention import CLASS_OF_KIND, RetentionPolicy, expires_at
 from shared.domain.touchpoint import (
@@ -181,6 +181,7 @@ def outbound_values(
     touchpoint: Touchpoint, profile_id: ProfileId, retention: RetentionPolicy | None = None
 ) -> dict[str, object]:
     """The attributes of a touchpoint we sent: its journey is over when it is written."""
+    media = sent_media(touchpoint)
     waits = touchpoint.channel in _MAILBOX_CHANNELS and touchpoint.direction is Direction.OUTBOUND
     return {
         "state": TouchpointState.PROCESSED,
@@ -189,6 +190,7 @@ def outbound_values(
         "timeline": timeline_key(touchpoint),
         "mailbox": touchpoint.endpoint.key if waits and touchpoint.endpoint else None,
         "touchpoint": dynamo.compressed(canonical(touchpoint)),
+        "media": media_as_json(media) if media else None,
         "expires_at": expiry(touchpoint, retention),
     }
 

@@ -19,7 +19,7 @@ from shared.adapters import dynamo
 from shared.adapters.contact_counts import profile_key
 from shared.adapters.identity_graphs import graph_key, graph_writes
 from shared.adapters.ledger import DynamoLedger
-from shared.adapters.media_files import attachments_prefix
+from shared.adapters.media_files import attachments_prefix, ticket_prefix
 from shared.adapters.objects import delete_objects
 from shared.adapters.privacy import COUNT, MARKS
 from shared.adapters.tickets import follow_up_of
@@ -108,11 +108,14 @@ class AwsPersonalData:
             for name in _schedule_names(item)
         ]
         gone = sum(map(self._delete_schedule, schedules))
+        sent_along = ticket_prefix(partition.partition("#")[2])
+        files = delete_objects(self._s3(), self._bucket, sent_along)
         found = [
             Found(self._tables.tickets, _pk_sk(item), _KINDS[item["sk"].partition("#")[0]])
             for item in items
         ]
-        return Cleared(self._erase(erasure, found, {"schedules": gone}), more=True)
+        counted = {"schedules": gone, "files": files}
+        return Cleared(self._erase(erasure, found, counted), more=True)
 
     def _delete_schedule(self, name: str) -> bool:
         try:
@@ -166,6 +169,8 @@ class AwsPersonalData:
         # A call that is large has a folder, in which lies what it was before its latest part.
         folders = [key.partition(f"{id_}/")[0] + f"{id_}/" for key in keys if f"{id_}/" in key]
         keys = [key for key in keys if f"{id_}/" not in key]
+        # What we sent lies with its ticket, which may have ended before; mostly it went with that.
+        folders += _sent_along(item)
         gone = sum(delete_objects(self._s3(), self._bucket, folder) for folder in folders)
         return gone + delete_objects(self._s3(), self._bucket, attachments_prefix(id_), *keys)
 
@@ -366,6 +371,13 @@ def _gone() -> NotFound:
 
 def _pk_sk(item: Mapping[str, Any]) -> Key:
     return {"pk": item["pk"], "sk": item["sk"]}
+
+
+def _sent_along(entry: Item) -> list[str]:
+    """The keys of its files that do not lie with the touchpoint itself."""
+    media = json.loads(entry.get("media", "{}")).values()
+    keys = [one["object_key"] for one in media if "object_key" in one]
+    return [key for key in keys if not key.startswith(attachments_prefix(entry["touchpoint_id"]))]
 
 
 def _kind_of(entry: Mapping[str, Any]) -> str:

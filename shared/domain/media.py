@@ -1,6 +1,6 @@
 """The files of a touchpoint: which are kept, and what became of each."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from hashlib import sha256
 from typing import Literal, get_args
@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from pydantic import ByteSize, Field, model_validator
 
 from shared.domain.model import Model
-from shared.domain.touchpoint import Attachment, Form, Touchpoint
+from shared.domain.touchpoint import Attachment, FileForm, Form, Touchpoint
 
 
 class MediaPolicy(Model):
@@ -18,6 +18,8 @@ class MediaPolicy(Model):
     """In bytes, or as `16MB`."""
     types: frozenset[str]
     """Media types by which a file is known from its content, whatever its sender calls it."""
+    together: ByteSize = Field(default=ByteSize(25_000_000), ge=1, le=25_000_000)
+    """Of all the files of one message that leaves: whoever sends them holds them in memory."""
 
     @model_validator(mode="after")
     def _is_whole(self) -> "MediaPolicy":
@@ -70,6 +72,46 @@ def medium_name(attachment: Attachment, position: int) -> str:
     """
     reference = attachment.provider_reference
     return sha256(reference.encode()).hexdigest()[:16] if reference else str(position)
+
+
+def form_of(content_type: str) -> FileForm:
+    """As what a file of this type is shown."""
+    return _FORMS.get(content_type.partition("/")[0], "file")
+
+
+_FORMS: Mapping[str, FileForm] = {"image": "image", "audio": "audio", "video": "video"}
+
+
+def sent_media(touchpoint: Touchpoint) -> Media:
+    """Of a touchpoint we sent: the files that lie with us, which were looked at before."""
+    return {
+        medium_name(one, position): Medium(
+            state=MediumState.STORED,
+            object_key=one.object_key,
+            content_type=one.content_type,
+            size=one.size,
+        )
+        for position, one in enumerate(attachments_of(touchpoint))
+        if one.object_key is not None
+    }
+
+
+def with_links(touchpoint: Touchpoint, link: Callable[[str, str], str]) -> Touchpoint:
+    """The same for somebody outside: each file of ours named by the address that `link` makes of
+    its key and name.
+    """
+    if not any(one.object_key for one in attachments_of(touchpoint)):
+        return touchpoint
+    attachments = tuple(
+        one.model_copy(
+            update={"object_key": None, "provider_reference": link(one.object_key, one.name)}
+        )
+        if one.object_key
+        else one
+        for one in attachments_of(touchpoint)
+    )
+    content = touchpoint.content.model_copy(update={"attachments": attachments})
+    return touchpoint.model_copy(update={"content": content})
 
 
 def attachments_of(touchpoint: Touchpoint) -> tuple[Attachment, ...]:

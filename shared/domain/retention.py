@@ -36,6 +36,10 @@ class RetentionPolicy(Model):
     quarantined: Span
     ticket: Span
     """With its log and its follow-ups, counted from the latest thing that happened to it."""
+    upload: Span
+    """What an agent uploaded to send along, where it lies until a reply names it and has its own
+    copy.
+    """
     export: Span
     """The files and the request of an export."""
     erased: Span

@@ -11,7 +11,7 @@ from shared.domain.disclosure import is_disclosed
 from shared.domain.model import Instant, Model
 from shared.domain.reply_window import WindowLengths
 from shared.domain.sla import TimeZoneName
-from shared.domain.touchpoint import Channel, Choice, Endpoint, Writer
+from shared.domain.touchpoint import Channel, Choice, Endpoint, FileForm, Writer
 
 
 class MessageClass(StrEnum):
@@ -32,15 +32,26 @@ class TemplateUse(Model):
 
 
 class OutboundFile(Model):
-    """A file that goes along.
+    """A file that goes along: one that lies elsewhere, at `url`, or with us, as `object_key`.
 
-    `url` is public for as long as the provider needs to fetch it.
+    `url` is public for as long as the provider needs to fetch it. One of ours gets such an address
+    when it leaves, or its `content`, whichever its provider takes; neither is kept.
     """
 
-    form: Literal["file", "image", "audio", "video"] = "file"
-    url: str = Field(max_length=2048, pattern=r"^https://")
+    form: FileForm = "file"
+    url: str = Field(default="", pattern=r"^(https://.*)?$")
     name: str = Field(default="", max_length=255)
     content_type: str = Field(default="application/octet-stream", max_length=255)
+    object_key: str | None = None
+    size: int | None = Field(default=None, ge=0)
+    """Bytes, of one of ours."""
+    content: bytes = Field(default=b"", exclude=True, repr=False)
+
+    @model_validator(mode="after")
+    def _lies_somewhere(self) -> Self:
+        if not self.url and self.object_key is None:
+            raise ValueError("url: nothing says where it lies")
+        return self
 
 
 class OutboundMessage(Model):

@@ -78,6 +78,10 @@ Form = Literal["file", "image", "audio", "voice", "video", "sticker"]
 """Of an attachment: `voice` is spoken into the phone, `audio` is a recording that was sent."""
 
 
+FileForm = Literal["file", "image", "audio", "video"]
+"""Of a file that we send."""
+
+
 class Attachment(Model):
     """A file or medium that came along.
 

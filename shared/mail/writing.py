@@ -6,7 +6,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 
 from shared.domain.errors import SendRefused
-from shared.domain.sending import MessageClass, OutboundMessage
+from shared.domain.sending import MessageClass, OutboundFile, OutboundMessage
 from shared.domain.touchpoint import Writer
 from shared.mail.automation import SEND_KEY_HEADER
 from shared.mail.reading import MESSAGE_ID
@@ -28,6 +28,39 @@ def mime(message: OutboundMessage, *, sender_name: str) -> bytes:
     Source: https://docs.aws.amazon.com/ses/latest/dg/header-fields.html (2026-11). Raises
     SendRefused for an address that cannot stand in a header.
     """
+    mail = without_files(message, sender_name=sender_name)
+    for file in enclosed(message):
+        if not mail.is_multipart():
+            mail.make_mixed()
+        mail.attach(_part(file))
+    return mail.as_bytes()
+
+
+def enclosed(message: OutboundMessage) -> tuple[OutboundFile, ...]:
+    """The files that go along as they are: those that lie with us."""
+    return tuple(file for file in message.files if file.object_key is not None)
+
+
+def file_name(file: OutboundFile) -> str:
+    """On one line, and never none: some carriers refuse that."""
+    return one_line(file.name) or "attachment"
+
+
+def _part(file: OutboundFile) -> EmailMessage:
+    part = EmailMessage(policy=SMTP)
+    main, _, kind = file.content_type.partition("/")
+    # What we take for plain text is UTF-8.
+    params = {"charset": "utf-8"} if main == "text" else {}
+    name = file_name(file)
+    part.set_content(
+        file.content, main, kind, disposition="attachment", filename=name, params=params
+    )
+    del part["MIME-Version"]
+    return part
+
+
+def without_files(message: OutboundMessage, *, sender_name: str) -> EmailMessage:
+    """The words and what stands above them, for a carrier that puts the files in by itself."""
     account, recipient = message.endpoint.account, message.endpoint.address
     for address in (account, recipient):
         if not _ADDRESS.fullmatch(address):
@@ -63,15 +96,19 @@ def mime(message: OutboundMessage, *, sender_name: str) -> bytes:
     mail.set_content(clean(_text(message)), cte="quoted-printable")
     if message.language and re.fullmatch(r"[A-Za-z0-9-]{2,35}", message.language):
         mail["Content-Language"] = message.language
-    return mail.as_bytes()
+    return mail
 
 
 def _text(message: OutboundMessage) -> str:
-    """With a line for every file: whoever reads the mail fetches it where it lies."""
-    links = (
-        f"{one_line(file.name)}: {file.url}" if file.name else file.url for file in message.files
-    )
-    return "\n".join([message.text, *(["", *links] if message.files else [])])
+    """With a line for every file that lies elsewhere: whoever reads the mail fetches it there."""
+    links = [
+        f"{one_line(file.name)}: {file.url}" if file.name else file.url
+        for file in message.files
+        if file.object_key is None
+    ]
+    # Carriers take no mail without words, whatever is in it.
+    text = message.text or ("" if links else "\n".join(map(file_name, enclosed(message))))
+    return "\n".join([text, *(["", *links] if links else [])])
 
 
 def _subject(message: OutboundMessage) -> str:

@@ -36,6 +36,28 @@ def read_form(request: WebhookRequest) -> list[FormField]:
     raise MalformedPayload("the body is declared as no form")
 
 
+def write_form(fields: Iterable[FormField]) -> tuple[str, bytes]:
+    """The content type and the body of a form with files (RFC 7578), as browsers write it.
+
+    https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
+    """
+    fields = tuple(fields)
+    # From what it separates, in which a digest of the same never stands.
+    boundary = digest(fields)
+    written: list[bytes] = []
+    for one in fields:
+        head = f'content-disposition: form-data; name="{_quoted(one.name)}"'
+        if one.file_name is not None:
+            head += f'; filename="{_quoted(one.file_name)}"\r\ncontent-type: {one.content_type}'
+        written += [f"--{boundary}\r\n{head}\r\n\r\n".encode(), one.content, b"\r\n"]
+    body = b"".join([*written, f"--{boundary}--\r\n".encode()])
+    return f"{MULTIPART_TYPE}; boundary={boundary}", body
+
+
+def _quoted(name: str) -> str:
+    return name.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")
+
+
 def digest(fields: Iterable[FormField], *, without: frozenset[str] = frozenset()) -> str:
     """Of what the fields say, however they are written: the same again has another boundary."""
     known = sorted(

@@ -3,6 +3,7 @@ leaves, whoever carries it.
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -492,6 +493,19 @@ class Letter(NamedTuple):
     """All that say neither who, nor what about, nor how the body is written."""
     text: str
     html: str
+    files: "tuple[Enclosed, ...]"
+
+
+class Enclosed(NamedTuple):
+    """A file that goes along as it is."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+    @property
+    def base64(self) -> str:
+        return b64encode(self.content).decode()
 
 
 def letter(message: "OutboundMessage", *, own: frozenset[str], sender_name: str) -> Letter:
@@ -503,16 +517,15 @@ def letter(message: "OutboundMessage", *, own: frozenset[str], sender_name: str)
     from email import message_from_bytes, policy
 
     from shared.domain.model import derived_id
-    from shared.mail.writing import mime
+    from shared.mail.writing import enclosed, file_name, without_files
 
     account = message.endpoint.account
     if account.lower() not in own:
         raise SendRefused(
             "we may not write from this address", code="account", reason="unauthorized"
         )
-    mail = message_from_bytes(mime(message, sender_name=sender_name), policy=policy.default)
-    if next(mail.iter_attachments(), None) is not None:
-        raise SendRefused("this provider is handed no files", code="files", reason="not_supported")
+    written = without_files(message, sender_name=sender_name)
+    mail = message_from_bytes(written.as_bytes(), policy=policy.default)
     bodies = {form: mail.get_body((form,)) for form in ("plain", "html")}
     message_id = f"<{derived_id('mail', message.send_key)}@{_domain(account)}>"
     return Letter(
@@ -526,6 +539,9 @@ def letter(message: "OutboundMessage", *, own: frozenset[str], sender_name: str)
             name: body.get_content().replace("\r\n", "\n") if body else ""
             for name, body in (("text", bodies["plain"]), ("html", bodies["html"]))
         },
+        files=tuple(
+            Enclosed(file_name(file), file.content_type, file.content) for file in enclosed(message)
+        ),
     )
 
 

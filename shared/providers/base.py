@@ -8,7 +8,7 @@ lists it.
 
 import hmac
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -297,6 +297,10 @@ class Provider(Generic[SecretT]):
     """Characters of a message that leaves: what its API takes, or as much as a reply may hold."""
     lacks: ClassVar[frozenset[Literal["choices", "files"]]] = frozenset()
     """What a message may hold and this way cannot carry at all: `prepare` is never given it."""
+    largest_mail: ClassVar[int] = 0
+    """Bytes of a whole message, its files in Base64, where it is handed these as they are; 0 where
+    it fetches them by their addresses.
+    """
     answer_within: ClassVar[timedelta | None] = None
     """For whoever waits at the other end and does not try again: the answer comes within this,
     whatever the store does. What could not be kept in time is handed over to be kept later.
@@ -386,6 +390,15 @@ class Provider(Generic[SecretT]):
         """
         raise NotImplementedError
 
+    def has_room(self, sizes: Iterable[int]) -> bool:
+        """Whether files of so many bytes, where it is handed these as they are, fit into one
+        message beside its words.
+        """
+        if not self.largest_mail:
+            return True
+        # RFC 2045, 6.8: four letters for three bytes, lines of 76 and their ends.
+        return sum(-(-size // 57) * 78 for size in sizes) + _WORDS <= self.largest_mail
+
     def receipt(self, response: HttpResponse) -> str:
         """The provider's id of the message it took.
 
@@ -453,6 +466,10 @@ class Provider(Generic[SecretT]):
     def check_size(self, request: WebhookRequest) -> None:
         if len(request.body) > self.largest_body:
             raise TooLarge(f"{self.name} may send {self.largest_body} bytes at most")
+
+
+_WORDS = 200_000
+"""Bytes that the headers and the longest text of a mail have at most, however they are written."""
 
 
 def provider_names() -> tuple[str, ...]:

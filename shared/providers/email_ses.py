@@ -152,7 +152,9 @@ https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_Se
 class EmailSes(Provider[EmailSesSecret]):
     name = "email_ses"
     secret_type = EmailSesSecret
-    lacks = frozenset({"choices", "files"})
+    lacks = frozenset({"choices"})
+    largest_mail = 40_000_000
+    """https://docs.aws.amazon.com/ses/latest/dg/quotas.html, of its API v2."""
     largest_body = 1_000_000
     """SNS carries 256 KB, of which SES leaves 150 KB to a mail."""
     refusals = REFUSALS

@@ -33,7 +33,14 @@ from shared.domain.errors import (
     Unauthentic,
 )
 from shared.domain.touchpoint import Attachment, Message, Stop
-from shared.providers._form import FORM_TYPE, FORM_TYPES, FormField, digest, read_form
+from shared.providers._form import (
+    FORM_TYPE,
+    FORM_TYPES,
+    FormField,
+    digest,
+    read_form,
+    write_form,
+)
 from shared.providers._mail import (
     Arrival,
     MailSecret,
@@ -186,7 +193,9 @@ class Mailgun(Provider[MailgunSecret]):
     name = NAME
     title = "Mailgun"
     secret_type = MailgunSecret
-    lacks = frozenset({"choices", "files"})
+    lacks = frozenset({"choices"})
+    largest_mail = 25_000_000
+    """https://documentation.mailgun.com/docs/mailgun/user-manual/sending-messages"""
     largest_body = 10 * MEGABYTE
     media_hosts = ("*.mailgun.net",)
     refusals = REFUSALS
@@ -230,11 +239,19 @@ class Mailgun(Provider[MailgunSecret]):
             "v:send_key": message.send_key,
             "v:account": account,
         }
+        form_type, body = FORM_TYPE, urlencode(form).encode()
+        if written.files:
+            fields = (FormField(name, value.encode()) for name, value in form.items())
+            files = (
+                FormField("attachment", one.content, one.name, one.content_type)
+                for one in written.files
+            )
+            form_type, body = write_form([*fields, *files])
         return HttpRequest(
             method="POST",
             url=f"https://{HOSTS[secret.region]}/v3/{secret.domain}/messages",
-            headers={"authorization": _login(secret), "content-type": FORM_TYPE},
-            body=urlencode(form).encode(),
+            headers={"authorization": _login(secret), "content-type": form_type},
+            body=body,
         )
 
     def media(self, attachment: Attachment, secret: MailgunSecret) -> HttpRequest | None:

@@ -18,7 +18,7 @@ from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, JsonValue
 
@@ -217,7 +217,9 @@ class Answer(Payload):
 class Postmark(Provider[PostmarkSecret]):
     name = NAME
     secret_type = PostmarkSecret
-    lacks = frozenset({"choices", "files"})
+    lacks = frozenset({"choices"})
+    largest_mail = 10_000_000
+    """https://postmarkapp.com/support/article/1056-what-are-the-attachment-and-email-size-limits"""
     largest_body = 10 * MEGABYTE
     refusals = REFUSALS
     stops = STOPS
@@ -247,7 +249,7 @@ class Postmark(Provider[PostmarkSecret]):
         metadata = {"send_key": message.send_key, "account": account}
         # Without it Postmark puts a Message-ID of its own in the place of ours.
         headers = {**written.headers, "X-PM-KeepID": "true"}
-        content = {
+        content: dict[str, Any] = {
             "From": written.sender,
             "To": message.endpoint.address,
             "Subject": written.subject,
@@ -259,6 +261,11 @@ class Postmark(Provider[PostmarkSecret]):
             },
             "MessageStream": secret.marketing_stream if is_offer else secret.stream,
         }
+        if written.files:
+            content["Attachments"] = [
+                {"Name": one.name, "Content": one.base64, "ContentType": one.content_type}
+                for one in written.files
+            ]
         return HttpRequest(
             method="POST",
             url=API,

@@ -167,7 +167,9 @@ class SendGrid(Provider[SendGridSecret]):
     name = NAME
     title = "SendGrid"
     secret_type = SendGridSecret
-    lacks = frozenset({"choices", "files"})
+    lacks = frozenset({"choices"})
+    largest_mail = 30_000_000
+    """https://www.twilio.com/docs/sendgrid/api-reference/mail-send/limitations"""
     largest_body = 10 * MEGABYTE
     """More than the gateway lets through: a 4xx of ours would lose the mail."""
     refusals = REFUSALS
@@ -207,6 +209,17 @@ class SendGrid(Provider[SendGridSecret]):
             # Nothing personal: SendGrid keeps these for ever, and shows them to its people.
             "custom_args": {"send_key": message.send_key, "account": account},
         }
+        if written.files:
+            # It takes no list that is empty.
+            content["attachments"] = [
+                {
+                    "content": one.base64,
+                    "type": one.content_type,
+                    "filename": one.name,
+                    "disposition": "attachment",
+                }
+                for one in written.files
+            ]
         return HttpRequest(
             method="POST",
             url=f"https://{HOSTS[secret.region]}/v3/mail/send",

@@ -305,6 +305,29 @@ def test_bucket_is_private_and_owned(stack: Synthesised) -> None:
     assert '"aws:SecureTransport": "false"' in text(denied)
 
 
+def test_what_agents_upload_ends_by_itself_and_may_be_put_from_their_pages(
+    stack: Synthesised, production: Synthesised
+) -> None:
+    (bucket,) = stack.resources("AWS::S3::Bucket").values()
+    rules = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
+    (ends,) = (one for one in rules if one.get("Prefix") == "uploads/")
+    assert (ends["Status"], ends["ExpirationInDays"]) == ("Enabled", 2)
+    (cors,) = bucket["Properties"]["CorsConfiguration"]["CorsRules"]
+    assert (cors["AllowedMethods"], cors["AllowedOrigins"]) == (["POST"], ["*"])
+    (bucket,) = production.resources("AWS::S3::Bucket").values()
+    (cors,) = bucket["Properties"]["CorsConfiguration"]["CorsRules"]
+    assert cors["AllowedOrigins"] == ["https://shop.example.com"]
+
+
+def test_the_api_puts_only_what_agents_send(stack: Synthesised) -> None:
+    """And touchpoints of its own; never where the files of customers lie."""
+    statements = stack.statements(stack.functions()["agent_api"]["Role"])
+    found = text([one["Resource"] for one in statements if "s3:PutObject" in text(one["Action"])])
+    for prefix in ("/uploads/*", "/attachments/tickets/*", "/touchpoint/*"):
+        assert prefix in found
+    assert "/attachments/*" not in found
+
+
 def test_each_provider_has_an_empty_secret(stack: Synthesised) -> None:
     secrets = {
         one["Properties"]["Name"]: one["Properties"]["SecretString"]

@@ -1,5 +1,6 @@
 """Erasing and exporting on real tables: moto's, and AWS's own DynamoDB Local."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
 from random import Random
@@ -15,7 +16,9 @@ from shared.adapters.personal_data import AwsPersonalData, Tables
 from shared.adapters.privacy import DynamoPrivacyRequests
 from shared.adapters.tickets import DynamoTicketStore
 from shared.domain.errors import NotFound
+from shared.domain.follow_up import FollowUpState
 from shared.domain.identity_graph import MOST_IDENTIFIERS
+from shared.domain.model import TicketId
 from shared.domain.privacy import (
     Erasure,
     ErasureId,
@@ -27,18 +30,36 @@ from shared.domain.privacy import (
     proof_of,
 )
 from shared.domain.retention import epoch, expires_at
-from shared.domain.touchpoint import Attachment, CallState, DeliveryStatus, Heard, Message
-from shared.events.catalogue import ErasureDone, ErasureRequested, ExportRequested
-from shared.ports import Cleared
+from shared.domain.ticket import Ticket
+from shared.domain.touchpoint import (
+    Attachment,
+    CallState,
+    DeliveryStatus,
+    Direction,
+    Heard,
+    Message,
+    Touchpoint,
+)
+from shared.events.catalogue import (
+    ErasureDone,
+    ErasureRequested,
+    ExportRequested,
+    FollowUpDone,
+    FollowUpScheduled,
+    TicketOpened,
+)
+from shared.ports import Cleared, LogEntry
 from shared.providers.base import File, Observed
 from tests.builders import (
     NOON,
     PHONE,
     call_part,
+    follow_up,
     identifier,
     observed,
     policies,
     profile_id,
+    ticket,
     touchpoint,
     webhook_request,
     whatsapp_message,
@@ -165,6 +186,75 @@ def test_touchpoints_go_with_their_files_and_statuses(privacy: Privacy) -> None:
     # That the two statuses came together is known for a day, by their ids, as events are.
     (together,) = [one for one in items if "state" not in one]
     assert set(together) == {"touchpoint_id", "event", "expires_at"}
+
+
+def replied(privacy: Privacy) -> tuple[Ticket, Touchpoint]:
+    """A ticket with a reply that left with a file, one that never left, and a file of no reply."""
+    opened, asked = ticket(), whatsapp_message()
+    privacy.ledger.record([observed(asked)])
+    privacy.tie(asked)
+    keep = privacy.stores.media_files.keep_to_send
+    key = keep(opened.ticket_id, b"%PDF", "application/pdf")
+    keep(opened.ticket_id, b"\x89PNG", "image/png")
+    bill = Attachment(name="facture.pdf", object_key=key, size=4)
+    said = Message(text="La voici.", attachments=(bill,))
+    sent = touchpoint(said, key="wamid.out", direction=Direction.OUTBOUND)
+    event = TicketOpened(
+        ticket_id=opened.ticket_id,
+        profile_id=profile_id(),
+        touchpoint_id=opened.first.touchpoint_id,
+        queue=opened.queue,
+        intent=opened.first.intent,
+        priority=opened.priority,
+        first_response_due_at=opened.first_response.due_at,
+        resolution_due_at=opened.resolution.due_at,
+    )
+    privacy.tickets.open(opened, event, LogEntry(at=NOON, what="opened", by="policy"))
+    promised = follow_up(opened)
+    told = {
+        "follow_up_id": promised.follow_up_id,
+        "ticket_id": opened.ticket_id,
+        "profile_id": profile_id(),
+        "name": promised.name,
+    }
+    privacy.tickets.promise(promised, FollowUpScheduled(**told, due_at=promised.due_at))
+    done = promised.model_copy(update={"state": FollowUpState.DONE})
+    ended = FollowUpDone(**told, state=done.state)
+    privacy.tickets.end(done, FollowUpState.SCHEDULED, ended, sent=sent)
+    return opened, sent
+
+
+def erase(privacy: Privacy, erase_some: Callable[[Erasure], Cleared]) -> None:
+    while erase_some(privacy.erasure).more:
+        pass
+
+
+def test_what_replies_sent_along_goes_with_their_ticket(privacy: Privacy) -> None:
+    privacy.begin()
+    _, sent = replied(privacy)
+    other = privacy.stores.media_files.keep_to_send(TicketId("another"), b"%PDF", "a/b")
+    assert len(privacy.files()) == 3
+    erase(privacy, privacy.data.erase_tickets)
+    assert privacy.files() == [other]
+    erase(privacy, privacy.data.erase_touchpoints)
+    assert privacy.ledger.read(sent.touchpoint_id) is None
+    assert privacy.counts["files"] == 2, "none of them is counted twice"
+
+
+def test_what_was_sent_goes_with_its_message_where_the_ticket_has_ended(privacy: Privacy) -> None:
+    privacy.begin()
+    opened, sent = replied(privacy)
+    for item in privacy.items("tickets"):
+        privacy.client.delete_item(
+            TableName=privacy.stores.names["tickets"],
+            Key={"pk": item["pk"], "sk": item["sk"]},
+        )
+    erase(privacy, privacy.data.erase_tickets)
+    erase(privacy, privacy.data.erase_touchpoints)
+    assert privacy.ledger.read(sent.touchpoint_id) is None
+    assert privacy.counts["files"] == 1
+    prefix = f"attachments/tickets/{opened.ticket_id}/"
+    assert [key.startswith(prefix) for key in privacy.files()] == [True], "it was never sent"
 
 
 def test_a_call_goes_with_all_it_was(privacy: Privacy) -> None:

@@ -1,6 +1,8 @@
 """The stores keep what their ports promise, on moto and on AWS's own DynamoDB Local alike."""
 
-from datetime import timedelta
+import json
+from base64 import b64decode
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,13 +11,13 @@ import pytest
 
 from shared.adapters import dynamo
 from shared.adapters.ledger_items import INLINE_LIMIT
-from shared.domain.errors import Conflict, Contention, InvalidInput
+from shared.domain.errors import Conflict, Contention, InvalidInput, MediumTooLarge
 from shared.domain.follow_up import FollowUp, FollowUpState
 from shared.domain.identity import Identifier, IdentifierType
 from shared.domain.identity_graph import IdentityGraph, settled, united
 from shared.domain.identity_tie import TieKind, tie
 from shared.domain.media import Medium, MediumState, medium_name
-from shared.domain.model import ProfileId, TouchpointId
+from shared.domain.model import ProfileId, TicketId, TouchpointId
 from shared.domain.profile import LearnedLanguage, MergeSuggestion, Trait
 from shared.domain.ticket import Priority, Ticket, TicketStatus
 from shared.domain.touchpoint import (
@@ -37,7 +39,7 @@ from shared.events.catalogue import (
     TicketChanged,
     TicketOpened,
 )
-from shared.ports import Delivery, GraphChange, LedgerEntry, LogEntry, Quarantined
+from shared.ports import Delivery, GraphChange, LedgerEntry, LogEntry, Quarantined, Upload
 from shared.providers.base import File, OneTimeProof
 from tests.builders import (
     NOON,
@@ -265,6 +267,73 @@ class TestLedger:
         assert not stores.ledger.record_media(seen.touchpoint_id, {}, media, event)
         assert stores.media_files.read(key) is None
         assert stores.client.scan(TableName=stores.names["touchpoints"])["Items"] == []
+
+    def test_an_upload_is_offered_for_one_key_one_type_and_so_many_bytes(
+        self, stores: Stores
+    ) -> None:
+        form = stores.media_files.offer("u1", "facture é.pdf", "application/pdf", 10)
+        assert urlsplit(form.url).scheme == "https"
+        assert (form.fields["key"], form.fields["Content-Type"]) == (
+            "uploads/u1",
+            "application/pdf",
+        )
+        assert form.fields["x-amz-meta-name"] == "facture%20%C3%A9.pdf"
+        policy = json.loads(b64decode(form.fields["policy"]))
+        assert {"key": "uploads/u1"} in policy["conditions"]
+        assert {"Content-Type": "application/pdf"} in policy["conditions"]
+        assert {"Content-Disposition": "attachment"} in policy["conditions"]
+        assert ["content-length-range", 1, 10] in policy["conditions"]
+        left = datetime.fromisoformat(policy["expiration"]) - datetime.now(UTC)
+        assert timedelta(minutes=14) < left <= timedelta(minutes=15)
+
+    def test_what_was_put_is_found_until_it_ends(self, stores: Stores) -> None:
+        files = stores.media_files
+        assert files.upload("u1", 10) is None
+        boto3.client("s3").put_object(
+            Bucket=stores.bucket,
+            Key="uploads/u1",
+            Body=b"%PDF-1.4",
+            ContentType="application/pdf",
+            Metadata={"name": "facture%20%C3%A9.pdf"},
+        )
+        assert files.upload("u1", 8) == Upload(b"%PDF-1.4", "facture é.pdf", "application/pdf")
+        with pytest.raises(MediumTooLarge):
+            files.upload("u1", 7)
+
+    def test_what_a_reply_sends_along_lies_with_its_ticket_once(self, stores: Stores) -> None:
+        files = stores.media_files
+        keys = {files.keep_to_send(TicketId("t1"), b"%PDF-1.4", "application/pdf") for _ in "ab"}
+        (key,) = keys
+        assert key.startswith("attachments/tickets/t1/")
+        assert key != files.keep_to_send(TicketId("t1"), b"%PDF-1.5", "application/pdf")
+        assert files.read(key) == b"%PDF-1.4"
+        stored = boto3.client("s3").get_object(Bucket=stores.bucket, Key=key)
+        assert (stored["ContentType"], stored["ContentDisposition"]) == (
+            "application/pdf",
+            "attachment",
+        )
+        lasts = parse_qs(urlsplit(files.address(key, "a")).query)
+        assert lasts.get("X-Amz-Expires", ["3600"]) == ["3600"]
+
+    def test_what_a_reply_sent_along_stays_with_it(self, stores: Stores) -> None:
+        promise = follow_up()
+        stores.tickets.promise(promise, scheduled_event(promise))
+        key = stores.media_files.keep_to_send(promise.ticket_id, b"%PDF", "application/pdf")
+        bill = AttachedFile(
+            name="facture.pdf", content_type="application/pdf", object_key=key, size=4
+        )
+        elsewhere = AttachedFile(name="plan", provider_reference="https://shop.example/plan.png")
+        said = Message(text="La voici.", attachments=(elsewhere, bill))
+        sent = touchpoint(said, key="wamid.out", direction=Direction.OUTBOUND)
+        done = promise.model_copy(update={"state": FollowUpState.DONE})
+        stores.tickets.end(done, FollowUpState.SCHEDULED, done_event(done), sent=sent)
+        entry = stores.ledger.read(sent.touchpoint_id)
+        assert entry is not None and entry.touchpoint == sent
+        assert entry.media == {
+            "1": Medium(
+                state=MediumState.STORED, object_key=key, content_type="application/pdf", size=4
+            )
+        }
 
     def test_a_link_saves_the_file_under_its_name_and_nothing_else(self, stores: Stores) -> None:
         hostile = 'a"; filename=x.html\r\n/é.pdf'

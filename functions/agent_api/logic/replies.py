@@ -1,22 +1,23 @@
 """What an agent answers: words, with files or choices, or one of the company's templates."""
 
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from functions.agent_api.logic.reply_windows import sendable_templates, windows_now
 from functions.agent_api.logic.tickets import existing_ticket
+from functions.agent_api.logic.uploads import ReplyFile, files_to_send
 from functions.agent_api.logic.writers import refuse_too_long, writer_of
 from shared.domain.errors import Conflict, InvalidInput, Unlisted, WindowClosed
 from shared.domain.follow_up import FollowUp, FollowUpState, SendReply
 from shared.domain.model import FollowUpId, Model, TicketId, TouchpointId, derived_id
 from shared.domain.reply_window import open_window
-from shared.domain.sending import OutboundFile
 from shared.domain.ticket import Ticket, TicketStatus
 from shared.domain.touchpoint import Choice, Endpoint, Touchpoint, Writer
 from shared.events.catalogue import FollowUpScheduled
 from shared.policies.reader import Policies
-from shared.ports import Clock, Ledger, ProfileStore, TicketStore
+from shared.ports import Clock, FileType, Ledger, MediaFiles, ProfileStore, TicketStore
 from shared.providers.base import find_provider
 
 MOST_CHOICES = 10
@@ -46,10 +47,10 @@ class Reply(Model):
         max_length=MOST_CHOICES,
         description="Buttons or a list, where the channel has them; elsewhere it is refused.",
     )
-    files: tuple[OutboundFile, ...] = Field(
+    files: tuple[ReplyFile, ...] = Field(
         default=(),
         max_length=MOST_FILES,
-        description="The provider fetches them, so the addresses are public until then.",
+        description="Uploaded here (`POST /v1/uploads`), or lying at an address.",
     )
     text: Annotated[
         str, Field(max_length=4096, validate_default=True, description="Not with a template.")
@@ -110,6 +111,8 @@ def reply(
     tickets: TicketStore,
     profiles: ProfileStore,
     ledger: Ledger,
+    media_files: MediaFiles,
+    file_type: FileType,
     policies: Policies,
     clock: Clock,
 ) -> PromisedReply:
@@ -117,8 +120,9 @@ def reply(
 
     `is_machine`: whether the agent is no person. Raises NotFound, Conflict where the touchpoint
     cannot be answered, WindowClosed where words may not go there now, and InvalidInput when the
-    words are too long for their way or it cannot carry what goes along, the template is none that
-    agents may send, or the idempotency key stands for another reply already.
+    words are too long for their way or it cannot carry what goes along, an upload is not there or
+    not what it is said to be, the template is none that agents may send, or the idempotency key
+    stands for another reply already.
     """
     stated = said.written_by if "written_by" in said.model_fields_set else None
     written_by = writer_of(stated, caller_is_machine=is_machine)
@@ -131,38 +135,48 @@ def reply(
     answers = said.touchpoint_id or ticket.answerable.touchpoint_id
     answered, way_back = _way_back(answers, ticket, ledger)
     refuse_too_long(said.text, written_by, way_back, policies)
-    for lacking in sorted(find_provider(way_back.provider).lacks):
+    provider = find_provider(way_back.provider)
+    for lacking in sorted(provider.lacks):
         if getattr(said, lacking):
             raise InvalidInput(f"this way carries no {lacking}", field=lacking)
     now = clock.now()
+    reply_id = _reply_id(ticket, said, answers, agent, written_by, idempotency_key)
+    _refuse_closed_window(
+        reply_id,
+        said.template,
+        written_by,
+        answered,
+        way_back,
+        ticket,
+        now,
+        tickets=tickets,
+        profiles=profiles,
+        ledger=ledger,
+        policies=policies,
+    )
+    files = files_to_send(
+        said.files, ticket_id, media_files=media_files, file_type=file_type, policy=policies.media
+    )
+    if not provider.has_room(file.size for file in files if file.size is not None):
+        reason = f"too large together for this way: {provider.largest_mail} bytes of a whole mail"
+        raise InvalidInput(reason, field="files")
     action = SendReply(
         text=said.text,
         template=said.template,
         choices=tuple(Choice(id=one.id, title=one.title) for one in said.choices),
-        files=said.files,
+        files=files,
         answers=answers,
         agent=agent,
         written_by=written_by,
     )
     promised = FollowUp(
-        follow_up_id=_reply_id(ticket, action, idempotency_key),
+        follow_up_id=reply_id,
         ticket_id=ticket_id,
         profile_id=ticket.profile_id,
         name="reply",
         since=now,
         due_at=now,
         action=action,
-    )
-    _refuse_closed_window(
-        promised,
-        action,
-        answered,
-        way_back,
-        ticket,
-        tickets=tickets,
-        profiles=profiles,
-        ledger=ledger,
-        policies=policies,
     )
     event = FollowUpScheduled(
         follow_up_id=promised.follow_up_id,
@@ -198,11 +212,13 @@ def _way_back(answers: TouchpointId, ticket: Ticket, ledger: Ledger) -> tuple[To
 
 
 def _refuse_closed_window(
-    promised: FollowUp,
-    action: SendReply,
+    reply_id: FollowUpId,
+    template: str | None,
+    written_by: Writer,
     answered: Touchpoint,
     endpoint: Endpoint,
     ticket: Ticket,
+    now: datetime,
     *,
     tickets: TicketStore,
     profiles: ProfileStore,
@@ -215,34 +231,40 @@ def _refuse_closed_window(
     """
     if endpoint.channel not in policies.sending.reply_windows:
         return
-    now = promised.since
     profile = profiles.read(ticket.profile_id)
     whose = profile.profile_ids if profile is not None else (ticket.profile_id,)
     windows = windows_now(answered, endpoint, whose, now, ledger=ledger, policies=policies)
-    is_persons = action.written_by is Writer.PERSON
+    is_persons = written_by is Writer.PERSON
     if open_window(windows, now, by_person=is_persons) is not None:
         return
     language = (profile.language if profile is not None else None) or ticket.last.language
     templates = sendable_templates(endpoint.channel, language, policies)
-    if action.template in templates:
+    if template in templates:
         return
-    if tickets.read_follow_up(promised.ticket_id, promised.follow_up_id) is not None:
+    if tickets.read_follow_up(ticket.ticket_id, reply_id) is not None:
         return
     closed_at = windows[-1 if is_persons else 0].open_until
     since = f"it closed at {closed_at.isoformat()}" if closed_at else "they never wrote there"
     raise WindowClosed(f"the reply window is closed: {since}", templates=templates)
 
 
-def _reply_id(ticket: Ticket, action: SendReply, key: str | None) -> FollowUpId:
+def _reply_id(
+    ticket: Ticket,
+    said: Reply,
+    answers: TouchpointId,
+    agent: str,
+    written_by: Writer,
+    key: str | None,
+) -> FollowUpId:
     """From the caller's key; without one, from the words and the state of the ticket they answer.
 
     So a repeated request is one reply, and the same words on another day are a new one.
     """
     if key is not None:
-        return FollowUpId(derived_id("reply", ticket.ticket_id, "key", action.agent, key))
-    how = "words" if action.written_by is Writer.PERSON else "machine"
-    beside = action.model_dump_json(include={"template", "choices", "files"}, exclude_defaults=True)
-    causes = (how, action.agent, action.answers, action.text, str(ticket.version))
+        return FollowUpId(derived_id("reply", ticket.ticket_id, "key", agent, key))
+    how = "words" if written_by is Writer.PERSON else "machine"
+    beside = said.model_dump_json(include={"template", "choices", "files"}, exclude_defaults=True)
+    causes = (how, agent, answers, said.text, str(ticket.version))
     # Alone, words have the ids they had before anything could stand beside them.
     more = () if beside == "{}" else (beside,)
     return FollowUpId(derived_id("reply", ticket.ticket_id, *causes, *more))

@@ -234,10 +234,12 @@ def outbound_touchpoint(message: OutboundMessage, message_id: str, now: datetime
 
 
 def _attachment(file: OutboundFile) -> Attachment:
-    """It lies where the provider fetched it, and not with us."""
+    """What is not ours lies where the provider fetched it."""
     return Attachment(
         form=file.form,
         name=file.name,
         content_type=file.content_type,
-        provider_reference=file.url,
+        size=file.size,
+        object_key=file.object_key,
+        provider_reference=file.url or None,
     )

@@ -18,6 +18,7 @@ from shared.ports import (
     ConsentStore,
     Ledger,
     LogEntry,
+    MediaFiles,
     ProfileStore,
     Secrets,
     Sender,
@@ -36,6 +37,7 @@ class Ports(NamedTuple):
     tickets: TicketStore
     timer: Timer
     secrets: Secrets
+    media_files: MediaFiles
     sender: Sender
     breakers: AccountBreakers
     ai_uses: AiUses

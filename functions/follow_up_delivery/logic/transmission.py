@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from functions.follow_up_delivery.logic.account import Suspended, ask, tell
+from functions.follow_up_delivery.logic.files import with_files
 from functions.follow_up_delivery.logic.message import Draft, outbound_touchpoint
 from functions.follow_up_delivery.logic.state import (
     Ports,
@@ -192,7 +193,8 @@ def _prepare(message: OutboundMessage, ports: Ports) -> Outgoing:
     if missing := ", ".join(sorted(one for one in provider.lacks if getattr(message, one))):
         detail = f"this way carries no {missing}"
         raise SendRefused(detail, code="not_supported", reason="not_supported")
-    return provider.prepare(message, provider.read_secret(ports.secrets.read(name), name))
+    secret = provider.read_secret(ports.secrets.read(name), name)
+    return provider.prepare(with_files(message, provider, ports.media_files), secret)
 
 
 def delay(failures: int, delayed: Delayed) -> timedelta:

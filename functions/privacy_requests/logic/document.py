@@ -7,7 +7,7 @@ The format is described in docs/export.md; SCHEMA_VERSION is raised with every c
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -94,14 +94,17 @@ def as_html(export: Export, parts: Iterable[Part]) -> Iterator[bytes]:
 
 
 def attachments(parts: Iterable[Part]) -> Iterator[str]:
-    """The stored files that came along with touchpoints: their names in the bucket and in the
-    archive alike.
+    """The stored files that came along with touchpoints, and with replies that never left: their
+    names in the bucket and in the archive alike, each once.
     """
+    known: set[str] = set()
     for part in parts:
-        for touchpoint in part.get("touchpoints", []):
-            for one in touchpoint["content"].get("attachments", []):
-                if "object_key" in one:
-                    yield one["object_key"]
+        came = [one["content"].get("attachments", []) for one in part.get("touchpoints", [])]
+        promised = [one["action"].get("files", []) for one in part.get("follow_ups", [])]
+        for one in chain(*came, *promised):
+            if (key := one.get("object_key", "")) and key not in known:
+                known.add(key)
+                yield key
 
 
 @cache

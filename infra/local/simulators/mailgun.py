@@ -29,6 +29,7 @@ ALSO_AT = ("api.eu.mailgun.net",)
 
 _REGIONS = {"us": HOST, "eu": ALSO_AT[0]}
 _PATH = re.compile(r"/v3/([a-z0-9.-]+)/messages")
+_LARGEST = 25 * 1024 * 1024
 _ADDRESS = re.compile(r"[^@\s<>,;\"]{1,64}@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
 
 
@@ -124,6 +125,8 @@ def _accept(request: SimulatedRequest, secret: Mapping[str, Any]) -> dict[str, s
     # A domain lies in one region, and the other does not know it.
     if path[1] != secret["domain"] or request.host != _REGIONS[secret.get("region", "us")]:
         raise _Refused(f"Domain not found: {path[1]}", status=404)
+    if len(request.body) > _LARGEST:
+        raise _Refused("Request Entity Too Large", status=413)
     form = _form(request)
     for name in ("from", "to"):
         if not form.get(name):
@@ -151,6 +154,7 @@ def _form(request: SimulatedRequest) -> dict[str, str]:
             part.get_payload(decode=True) or b""
         ).decode("utf-8", "replace")
         for part in parts.iter_parts()
+        if part.get_filename() is None
     }
 
 

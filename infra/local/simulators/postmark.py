@@ -6,7 +6,8 @@ https://postmarkapp.com/developer/api/overview#error-codes
 
 import json
 import re
-from collections.abc import Mapping
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -29,6 +30,9 @@ INACTIVE = "inactive@example.com"
 _TEXTS = {"From", "To", "ReplyTo", "Subject", "TextBody", "HtmlBody", "MessageStream", "Tag"}
 _BOUNCES = {"HardBounce": 1, "SpamNotification": 512}
 """https://postmarkapp.com/developer/api/bounce-api#bounce-types"""
+_LARGEST = 10 * 1024 * 1024
+_FORBIDDEN = {"bat", "cmd", "com", "cpl", "exe", "hta", "jar", "js", "msi", "pif", "scr", "vbs"}
+"""Some of them: https://postmarkapp.com/developer/user-guide/send-email-with-api#attachments"""
 _MOST_METADATA, _LONGEST_NAME, _LONGEST_VALUE = 10, 20, 80
 
 
@@ -145,6 +149,7 @@ def _accept(request: SimulatedRequest, secret: Mapping[str, Any]) -> dict[str, A
     if not content.get("TextBody") and not content.get("HtmlBody"):
         raise _Refused(300, "Provide either email TextBody or HtmlBody or both.")
     _check_metadata(content.get("Metadata", {}))
+    _check_attachments(content.get("Attachments", []))
     streams = {secret.get("stream", "outbound"), secret.get("marketing_stream", "")}
     if content.get("MessageStream", "outbound") not in streams - {""}:
         raise _Refused(1235, "The message stream provided: does not exist on this server.")
@@ -177,6 +182,24 @@ def _check_metadata(metadata: Mapping[str, str]) -> None:
         raise _Refused(
             300, "Metadata is limited to 10 fields, names of 20 and values of 80 characters"
         )
+
+
+def _check_attachments(attachments: Sequence[Mapping[str, str]]) -> None:
+    """https://postmarkapp.com/updates/upcoming-changes-to-attachment-validation-action-may-be-required"""
+    for one in attachments:
+        if not one.get("Name") or not one.get("Content"):
+            raise _Refused(300, "Attachments: 'Name' and 'Content' are required.")
+        try:
+            b64decode(one["Content"], validate=True)
+        except ValueError:
+            raise _Refused(402, "Invalid JSON: 'Content' is not base64.") from None
+        if not re.fullmatch(r"[!-~]+/[!-~]+", one.get("ContentType", "")):
+            raise _Refused(300, f"Invalid attachment content type: '{one.get('ContentType')}'.")
+        if one["Name"].rpartition(".")[2].lower() in _FORBIDDEN:
+            raise _Refused(411, f"Attachment file type is not allowed: '{one['Name']}'.")
+    if sum(len(one["Content"]) for one in attachments) >= _LARGEST:
+        message = f"Attachments too big. The total size should be less than {_LARGEST} bytes."
+        raise _Refused(300, message)
 
 
 def _json(status: int, content: Mapping[str, Any]) -> SimulatedResponse:

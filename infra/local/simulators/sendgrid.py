@@ -7,6 +7,7 @@ https://www.twilio.com/docs/sendgrid/api-reference/mail-send/errors
 import hashlib
 import json
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -52,6 +53,7 @@ _SHAPE = {
     "content": [{"type": str, "value": str}],
     "headers": {"*": str},
     "custom_args": {"*": str},
+    "attachments": [{"content": str, "type": str, "filename": str, "disposition": str}],
 }
 _TYPES = {
     str: "string",
@@ -63,6 +65,7 @@ _TYPES = {
     type(None): "null",
 }
 _LONGEST_CUSTOM_ARGS = 10_000
+_LARGEST = 30_000_000
 
 FAULTS = Faults(
     throttled=Fault(status=429, code="429", message="too many requests"),
@@ -149,6 +152,8 @@ def _accept(request: SimulatedRequest, secret: Mapping[str, Any]) -> None:
         )
     if request.headers.get("content-type") != "application/json":
         raise _Refused("Content-Type should be application/json.", None, status=415)
+    if len(request.body) > _LARGEST:
+        raise _Refused("The maximum message size is 30MB.", None, status=413)
     try:
         content = json.loads(request.body)
     except ValueError:
@@ -208,6 +213,26 @@ def _check_content(content: Mapping[str, Any]) -> None:
             raise _Refused(f"The header {name} is a reserved header.", "headers")
     if len(json.dumps(content.get("custom_args", {}))) > _LONGEST_CUSTOM_ARGS:
         raise _Refused("The custom_args may not exceed 10000 bytes.", "custom_args")
+    for number, one in enumerate(content.get("attachments", [])):
+        _check_attachment(one, f"attachments.{number}")
+
+
+def _check_attachment(attachment: Mapping[str, str], field: str) -> None:
+    content = attachment.get("content", "")
+    if not content:
+        message = "The attachment content must be a string at least one character in length."
+        raise _Refused(message, f"{field}.content")
+    try:
+        b64decode(content, validate=True)
+    except ValueError:
+        message = "The attachment content must be base64 encoded."
+        raise _Refused(message, f"{field}.content") from None
+    if not attachment.get("filename"):
+        message = "The attachment filename must be a string at least one character in length."
+        raise _Refused(message, f"{field}.filename")
+    if any(letter in attachment.get("type", "") for letter in ";,\r\n"):
+        message = "The attachment type cannot contain ';', ',', or CRLF characters."
+        raise _Refused(message, f"{field}.type")
 
 
 def _error(status: int, message: str, field: str | None) -> SimulatedResponse:

@@ -37,6 +37,7 @@ def test_every_route_says_what_it_is_for_and_how_it_fails(client: Client) -> Non
         "/v1/tickets",
         "/v1/tickets/{ticket_id}",
         "/v1/tickets/{ticket_id}/replies",
+        "/v1/uploads",
         "/v1/follow-ups",
         "/v1/profiles/{profile_id}/exports",
         "/v1/profiles/{profile_id}/erasures",

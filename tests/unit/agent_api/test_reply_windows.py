@@ -218,10 +218,10 @@ class TestWhatGoesAlong:
         self, world: World, client: Client, extra: str
     ) -> None:
         way = builders.endpoint(
-            Channel.EMAIL, provider="email_ses", account="help@shop.example", address="a@b.example"
+            Channel.SMS, provider="africas_talking_sms", account="22345", address="+254711000111"
         )
         said = builders.touchpoint(
-            key="<1@b.example>", channel=Channel.EMAIL, provider="email_ses", endpoint=way
+            key="sms-1", channel=Channel.SMS, provider="africas_talking_sms", endpoint=way
         )
         ticket = opened(world, said)
         going = {"choices": list(self.CHOICES), "files": [self.FILE]}[extra]

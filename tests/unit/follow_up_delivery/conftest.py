@@ -96,6 +96,7 @@ class Promise:
             tickets=world.tickets,
             timer=world.timer,
             secrets=world.secrets,
+            media_files=world.ledger.media_files,
             sender=world.sender,
             breakers=world.breakers,
             ai_uses=world.ai_uses,

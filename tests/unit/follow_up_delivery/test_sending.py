@@ -317,7 +317,10 @@ class TestAnAgentsReply:
         assert (attachment.form, attachment.provider_reference) == ("image", file.url)
 
     def test_what_its_way_cannot_carry_is_refused_and_not_left_out(self, promise: Promise) -> None:
-        seen = promise.hear(mail("Ma facture ?"))
+        way = endpoint(Channel.SMS, provider="africas_talking_sms", account="22345")
+        seen = promise.hear(
+            touchpoint(channel=Channel.SMS, provider="africas_talking_sms", endpoint=way)
+        )
         now = promise.world.clock.now()
         asked = SendReply(
             text="La voici.",

@@ -14,7 +14,8 @@ from functions.privacy_requests.logic.document import LANGUAGES, SECTIONS
 from functions.privacy_requests.logic.export import STEPS, make_export
 from functions.privacy_requests.logic.steps import ROUNDS, Next, Ports
 from shared.domain.errors import NotFound
-from shared.domain.model import ProfileId
+from shared.domain.follow_up import SendReply
+from shared.domain.model import FollowUpId, ProfileId, TouchpointId
 from shared.domain.privacy import (
     Erasure,
     ErasureId,
@@ -23,6 +24,7 @@ from shared.domain.privacy import (
     ExportState,
     Reason,
 )
+from shared.domain.sending import OutboundFile
 from shared.domain.suppression import (
     Suppression,
     SuppressionKind,
@@ -100,6 +102,30 @@ def known(world: World, data: FakePersonalData) -> None:
         {"pk": "p", "sk": "odd#thing", "what": 1},
         {"pk": "p", "sk": "learned", "language": "fr"},
     ]
+
+
+def test_a_file_of_a_reply_that_never_left_is_in_it_too_and_each_once(
+    ports: Ports,
+    requests: FakePrivacyRequests,
+    begun: Export,
+    known: None,
+    data: FakePersonalData,
+    world: World,
+) -> None:
+    files = [OutboundFile(object_key=key) for key in ("attachments/1/0", "attachments/tickets/t/1")]
+    said = SendReply(
+        text="La voici.",
+        files=(*files, OutboundFile(url="https://shop.example/a")),
+        answers=TouchpointId("1"),
+        agent="lea",
+    )
+    waiting = builders.follow_up(follow_up_id=FollowUpId("reply"), action=said)
+    world.tickets.put_follow_up(waiting)
+    data.files["attachments/tickets/t/1"] = b"PDF"
+    run_to_its_end(ports)
+    _, _, kept = archive(requests)
+    assert kept["attachments/tickets/t/1"] == b"PDF"
+    assert len(kept) == 4
 
 
 def test_everything_is_in_the_document(

@@ -260,6 +260,7 @@ def through(ledger: FakeLedger, name: str) -> None:
         PROVIDER,
         secret=SECRETS["twilio_voice"],
         ledger=ledger,
+        media_files=ledger.media_files,
         clock=FakeClock(NOW),
         fetch=fetch,
     )

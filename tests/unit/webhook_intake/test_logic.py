@@ -12,7 +12,13 @@ from functions.webhook_intake.logic import ANOTHERS, NOT_LISTED, Intake, take_in
 from infra.local.clients.base import Call, find_client
 from shared.domain.account import Account, Accounts
 from shared.domain.errors import MissingSecret, TooLarge, Unauthentic
-from shared.domain.touchpoint import Channel, Direction, Message, TouchpointState
+from shared.domain.touchpoint import (
+    Attachment,
+    Channel,
+    Direction,
+    Message,
+    TouchpointState,
+)
 from shared.events.catalogue import TouchpointReceived
 from shared.ports import Quarantined
 from shared.providers.base import Observed, WebhookRequest, find_provider, provider_names
@@ -53,6 +59,7 @@ def intake(
         find_provider(provider),
         secret=SECRETS[provider] if secret is None else secret,
         ledger=ledger if ledger is not None else world.ledger,
+        media_files=world.ledger.media_files,
         clock=world.clock,
         fetch=fetch,
         accounts=accounts,
@@ -204,6 +211,7 @@ class TestWhatIsNot:
                 find_provider(WHATSAPP),
                 secret=None,
                 ledger=world.ledger,
+                media_files=world.ledger.media_files,
                 clock=world.clock,
                 fetch=fetch,
             )
@@ -402,3 +410,47 @@ def test_what_is_quarantined_holds_no_secret_of_its_url(world: World) -> None:
     assert found is not None
     kept = found[1]
     assert secret not in kept.url + kept.path
+
+
+def test_what_waits_in_a_mailbox_is_fetched_by_an_address_of_its_own(world: World) -> None:
+    """A page asks again and again; what we signed a while ago would have ended."""
+    secret = SECRETS["web_chat"]
+    opened = intake(world, fetching("POST", "sessions", ""), provider="web_chat").response
+    session = json.loads(opened.body)
+    way = endpoint(
+        Channel.WEB_CHAT,
+        provider="web_chat",
+        account=secret["account"],
+        address=session["session"],
+    )
+    bill = Attachment(name="facture.pdf", content_type="application/pdf", object_key="k")
+    sent = touchpoint(
+        Message(text="La voici.", attachments=(bill,)),
+        key="reply-1",
+        provider="web_chat",
+        account=secret["account"],
+        channel=Channel.WEB_CHAT,
+        direction=Direction.OUTBOUND,
+        endpoint=way,
+    )
+    world.ledger.record_sent(sent, None)
+    asked = fetching("GET", "messages", session["token"])
+    (shown,) = json.loads(intake(world, asked, provider="web_chat").response.body)["messages"]
+    assert shown["files"] == [
+        {
+            "url": "https://files.example/for-an-hour/k?name=facture.pdf",
+            "name": "facture.pdf",
+            "content_type": "application/pdf",
+        }
+    ]
+    entry = world.ledger.read(sent.touchpoint_id)
+    assert entry is not None and entry.touchpoint == sent, "nothing of it is kept"
+
+
+def fetching(method: str, path: str, token: str) -> WebhookRequest:
+    headers = {"content-type": "application/json"}
+    if token:
+        headers["authorization"] = f"Bearer {token}"
+    url = f"https://passerelle.example/webhooks/web_chat/{path}"
+    body = b"" if method == "GET" else b"{}"
+    return received("web_chat", Call(method=method, url=url, headers=headers, body=body))
