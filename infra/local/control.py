@@ -40,8 +40,8 @@ class Control:
             ("GET", "/_local/clock"): lambda _: _json(self._clock()),
             ("POST", "/_local/clock"): self._move_clock,
             ("POST", "/_local/settle"): self._settle,
-            ("GET", "/_local/outbox"): lambda _: _json(
-                [one.as_json() for one in cloud.outbox.all()]
+            ("GET", "/_local/outbox"): lambda _: cloud.files.within_reach(
+                _json([one.as_json() for one in cloud.outbox.all()])
             ),
             ("GET", "/_local/balance"): lambda _: _json(cloud.stories.balance()),
             ("GET", "/_local/failures"): lambda _: _json(self.failures()),

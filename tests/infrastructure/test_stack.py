@@ -77,6 +77,8 @@ def test_no_action_is_a_wildcard_and_each_wildcard_resource_is_known(stack: Synt
         "AWS::S3::Bucket objects": r'"/\*"',
         "exports": r'"/exports/\*"',
         "files of messages": r'"/attachments/\*"',
+        "files of replies": r'"/attachments/tickets/\*"',
+        "files for replies": r'"/uploads/\*"',
         "large touchpoints": r'"/touchpoint/\*"',
         "schedules of our group": r":schedule/passerelle/\*",
         "mail identities": r":identity/\*",
