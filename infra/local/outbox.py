@@ -96,6 +96,14 @@ def _read_mail(body: bytes) -> dict[str, Any]:
     return {
         "headers": {name: str(value) for name, value in mail.items()},
         "text": part.get_content() if part is not None else "",
+        "files": [
+            {
+                "name": one.get_filename(),
+                "content_type": one.get_content_type(),
+                "size": len(one.get_payload(decode=True) or b""),
+            }
+            for one in mail.iter_attachments()
+        ],
     }
 
 

@@ -18,8 +18,10 @@ class MediaPolicy(Model):
     """In bytes, or as `16MB`."""
     types: frozenset[str]
     """Media types by which a file is known from its content, whatever its sender calls it."""
-    together: ByteSize = Field(default=ByteSize(25_000_000), ge=1, le=25_000_000)
-    """Of all the files of one message that leaves: whoever sends them holds them in memory."""
+    together: ByteSize = Field(default=ByteSize(12_000_000), ge=1, le=12_000_000)
+    """Of all the files of one message that leaves. While its mail is written they stand in memory
+    eleven times as large, and whoever sends it has 256 MB.
+    """
 
     @model_validator(mode="after")
     def _is_whole(self) -> "MediaPolicy":

@@ -75,6 +75,7 @@ async function mailgun({ key, base, domain, mail }) {
   const Mailgun = library("mailgun.js");
   const client = (given) =>
     new (Mailgun.default ?? Mailgun)(FormData).client({ username: "api", key: given, url: base });
+  mail.attachment.data = Buffer.from(mail.attachment.data, "base64");
   const sent = await client(key).messages.create(domain, mail);
   const refused = await client("nobody's").messages.create(domain, mail).catch((error) => error);
   return { id: sent.id, message: sent.message, refused: refused.status };

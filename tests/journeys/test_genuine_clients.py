@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import subprocess
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +28,14 @@ from sendgrid import SendGridAPIClient  # type: ignore[import-untyped]  # it has
 from sendgrid.helpers.eventwebhook import (  # type: ignore[import-untyped]  # it has no types
     EventWebhook,
 )
-from sendgrid.helpers.mail import Mail  # type: ignore[import-untyped]  # it has no types
+from sendgrid.helpers.mail import (  # type: ignore[import-untyped]  # it has no types
+    Attachment,
+    Disposition,
+    FileContent,
+    FileName,
+    FileType,
+    Mail,
+)
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.signature import SignatureVerifier
@@ -40,6 +48,7 @@ from twilio.request_validator import RequestValidator
 from twilio.rest import Client as Twilio
 
 from infra.local.cloud import LocalCloud
+from infra.local.simulators._media import PDF
 from infra.local.simulators.telegram import HAS_BLOCKED
 from infra.local.synthesis import synthesised_template
 from infra.npm import BUILD, node
@@ -49,6 +58,7 @@ from tests.receiver import Receiver
 
 PHONE = "+33612345678"
 WORDS = "We are on it."
+BILL = b64encode(PDF).decode()
 LIBRARIES = BUILD / "clients"
 """Of Node."""
 
@@ -317,6 +327,8 @@ def test_slacks_client_sends(cloud: LocalCloud, simulators: str) -> None:
 def test_sendgrids_client_sends(cloud: LocalCloud, simulators: str) -> None:
     key = cloud.secrets["sendgrid"]["api_key"]
     mail = Mail("support@boutique.example", "awa@example.org", "Your parcel", WORDS)
+    bill = (FileContent(BILL), FileName("bill.pdf"), FileType("application/pdf"))
+    mail.attachment = Attachment(*bill, Disposition("attachment"))
     sent = SendGridAPIClient(key, host=f"{simulators}/api.sendgrid.com").send(mail)
     assert sent.status_code == 202 and sent.headers["X-Message-Id"]
 
@@ -363,13 +375,27 @@ def test_libraries_for_node(cloud: LocalCloud, received: Received) -> None:
         "postmark": {
             "token": secrets["postmark"]["server_token"],
             "host": f"{host}/_local/simulators/api.postmarkapp.com",
-            "mail": {"From": ours, "To": "awa@example.org", "Subject": "Hi", "TextBody": WORDS},
+            "mail": {
+                "From": ours,
+                "To": "awa@example.org",
+                "Subject": "Hi",
+                "TextBody": WORDS,
+                "Attachments": [
+                    {"Name": "bill.pdf", "Content": BILL, "ContentType": "application/pdf"}
+                ],
+            },
         },
         "mailgun": {
             "key": secrets["mailgun"]["api_key"],
             "base": f"{cloud.url}/_local/simulators/api.mailgun.net",
             "domain": secrets["mailgun"]["domain"],
-            "mail": {"from": ours, "to": ["awa@example.org"], "subject": "Hi", "text": WORDS},
+            "mail": {
+                "from": ours,
+                "to": ["awa@example.org"],
+                "subject": "Hi",
+                "text": WORDS,
+                "attachment": {"filename": "bill.pdf", "data": BILL},
+            },
         },
     }
     script = Path(__file__).with_name("clients.cjs")
@@ -385,5 +411,7 @@ def test_libraries_for_node(cloud: LocalCloud, received: Received) -> None:
     assert (done["postmark"]["code"], done["postmark"]["refused"][1]) == (0, 10)
     assert (done["mailgun"]["message"], done["mailgun"]["refused"]) == ("Queued. Thank you.", 401)
     assert taken(cloud, "mailgun")["response"]["status"] == 401
+    assert 'filename="bill.pdf"' in taken(cloud, "mailgun")["body"]
+    assert taken(cloud, "postmark")["parsed"]["Attachments"][0]["Content"] == BILL
     # The message, three of Segment's, one payment, one purchase.
     assert received() == 6

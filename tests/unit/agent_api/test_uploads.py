@@ -1,16 +1,19 @@
 """A file is put where its form says, and goes along with the reply that names it."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from functions.agent_api import ports
 from infra.local.simulators._media import PDF, PNG
 from shared.domain.follow_up import SendReply
 from shared.domain.sending import OutboundFile
 from shared.domain.ticket import Ticket
 from shared.domain.touchpoint import Channel
 from shared.events.catalogue import FollowUpScheduled
+from shared.policies.reader import FOLDER, Policies
 from tests import builders
 from tests.fakes import FakeMediaFiles, World
 from tests.unit.agent_api.client import Answer, Client
@@ -80,10 +83,9 @@ class TestTheOffer:
             ({"content_type": "application/zip"}, 422, "content_type"),
             ({"content_type": "APPLICATION/PDF"}, 422, "content_type"),
             ({"size": 0}, 422, "size"),
-            ({"size": 25_000_001}, 400, "size"),
-            ({"size": 16_000_001, "content_type": "image/png"}, 400, "size"),
-            # Fifty of a video are kept where somebody sends it to us.
-            ({"size": 25_000_001, "content_type": "video/mp4"}, 400, "size"),
+            ({"size": 12_000_001}, 400, "size"),
+            # Fifty megabytes of a video are kept where somebody sends it to us.
+            ({"size": 12_000_001, "content_type": "video/mp4"}, 400, "size"),
             ({"name": ""}, 422, "name"),
             ({"name": "x" * 256}, 422, "name"),
             ({"key": "attachments/1/0"}, 422, "key"),
@@ -184,24 +186,26 @@ class TestAReplyThatNamesIt:
         assert world.events == []
         assert not any(key.startswith("attachments/") for key in files.files)
 
-    def test_is_refused_where_its_form_may_be_smaller(
-        self, client: Client, files: FakeMediaFiles, ticket: Ticket
+    def test_is_refused_where_one_of_its_form_may_be_smaller_by_now(
+        self, client: Client, files: FakeMediaFiles, ticket: Ticket, tmp_path: Path
     ) -> None:
-        """A change of the policy between the two."""
-        files.offered["early"] = ("large.png", "image/png", 20_000_000)
-        files.put("early", PNG + bytes(17_000_000))
-        answer = reply(client, ticket, {"upload_id": "early"})
+        upload = uploaded(client, files, PNG + bytes(3000), content_type="image/png")
+        smaller = (FOLDER / "media.yaml").read_text(encoding="utf-8").replace("16MB", "2000")
+        changed = tmp_path / "media.yaml"
+        changed.write_text(smaller, encoding="utf-8")
+        client.override(ports.policies, Policies(FOLDER, {"media": changed}))
+        answer = reply(client, ticket, {"upload_id": upload})
         assert (answer.status, answer.fields) == (400, ["files.0.upload_id"])
-        assert "may have 16000000 bytes" in answer.body["detail"]
+        assert "may have 2000 bytes" in answer.body["detail"]
 
     def test_is_refused_where_they_are_too_large_together(
         self, client: Client, files: FakeMediaFiles, ticket: Ticket
     ) -> None:
-        large = PDF + bytes(13_000_000)
+        large = PDF + bytes(6_500_000)
         ids = [uploaded(client, files, large) for _ in range(2)]
         answer = reply(client, ticket, *({"upload_id": one} for one in ids))
         assert (answer.status, answer.fields) == (400, ["files.1.upload_id"])
-        assert "25000000 bytes together" in answer.body["detail"]
+        assert "12000000 bytes together" in answer.body["detail"]
 
     @pytest.mark.parametrize(("provider", "status"), [("postmark", 400), ("email_ses", 202)])
     def test_is_refused_where_a_mail_cannot_hold_it(

@@ -74,7 +74,7 @@ def test_a_file_is_shown_as_what_it_is(content_type: str, form: str) -> None:
 
 
 def test_all_files_of_a_message_that_leaves_are_held_in_memory() -> None:
-    assert policies().media.together <= 25_000_000
+    assert policies().media.together <= 12_000_000
     with pytest.raises(ValidationError, match="together"):
         MediaPolicy(largest=policies().media.largest, types=frozenset(), together=ByteSize(10**8))
 
