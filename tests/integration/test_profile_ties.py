@@ -1,5 +1,6 @@
 """A touchpoint is counted at its profile once, wherever a try breaks off, whoever comes between."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -38,6 +39,22 @@ class Breaking:
         return getattr(self._client, name)
 
 
+class Overtaken:
+    """A client of DynamoDB before whose first write by itself others write."""
+
+    def __init__(self, client: Any, others: Callable[[], object]) -> None:
+        self._client = client
+        self._others = [others]
+
+    def update_item(self, **parameters: Any) -> Any:
+        if self._others:
+            self._others.pop()()
+        return self._client.update_item(**parameters)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
 def view(number: int) -> Touchpoint:
     page = PageView(name="Kettle", url="https://www.boutique.example/kettle")
     key = f"view-{number}"
@@ -66,7 +83,10 @@ def is_tied(stores: Stores, seen: Touchpoint) -> bool:
 
 
 def broken(stores: Stores, before: int) -> DynamoProfileStore:
-    client = Breaking(stores.client, before)
+    return profiles_by(Breaking(stores.client, before), stores)
+
+
+def profiles_by(client: Any, stores: Stores) -> DynamoProfileStore:
     return DynamoProfileStore(client, stores.names["profiles"], stores.names["touchpoints"])
 
 
@@ -113,6 +133,32 @@ def test_who_read_before_others_counted_counts_nothing_twice(known: Stores) -> N
     with pytest.raises(Conflict):
         known.profiles.attach(late)
     assert counted(known) == 3
+
+
+@pytest.mark.parametrize("further", [0, 1])
+def test_who_is_overtaken_just_before_it_counts_does_not_count(known: Stores, further: int) -> None:
+    """By another execution of its journey, and then by one that the profile names instead."""
+
+    def others() -> None:
+        for number in range(1, 2 + further):
+            known.profiles.attach(read(known, view(number)))
+
+    with pytest.raises(Contention):
+        profiles_by(Overtaken(known.client, others), known).attach(read(known, view(1)))
+    assert counted(known) == 2 + further
+
+
+def test_who_is_overtaken_by_a_transaction_does_not_count(known: Stores) -> None:
+    told = ProfileUpdated(
+        profile_id=HOME.profile_id, touchpoint_id=view(1).touchpoint_id, change="activity"
+    )
+
+    def others() -> None:
+        known.profiles.attach(read(known, view(1), event=told))
+
+    with pytest.raises(Contention):
+        profiles_by(Overtaken(known.client, others), known).attach(read(known, view(1)))
+    assert counted(known) == 2
 
 
 def test_a_transaction_does_not_count_what_was_counted_before(known: Stores) -> None:
