@@ -204,13 +204,16 @@ def _disposition(section: Section) -> str:
 
 
 def _words_of_html(section: Section) -> str:
-    content = _without_pictures(unpacked(section))[:LONGEST_WORDS]
+    content = unpacked(section, LONGEST_WORDS)
+    if len(content) == LONGEST_WORDS and _PICTURE in content:
+        content = _without_pictures(unpacked(section))[:LONGEST_WORDS]
     html = _decoded(content, _charset(section) or _charset_of_html(content))
     if html.rfind("<") > html.rfind(">"):
         html = html[: html.rfind("<")]
     return from_html(html)
 
 
+_PICTURE = b"data:"
 _LONGEST_LINK = 2_000
 _MOST_PICTURES = 1_000
 
@@ -219,7 +222,7 @@ def _without_pictures(html: bytes) -> bytes:
     """Without what stands in `src="data:…"`, megabytes of which may be above the words."""
     kept: list[bytes] = []
     begins = 0
-    at = html.find(b"data:")
+    at = html.find(_PICTURE)
     for _ in range(_MOST_PICTURES):
         ends = min((end for mark in b"\"'>" if (end := html.find(mark, at)) >= 0), default=-1)
         if at < 0 or ends < 0:
@@ -227,7 +230,7 @@ def _without_pictures(html: bytes) -> bytes:
         if ends - at > _LONGEST_LINK:
             kept.append(html[begins:at])
             begins = ends
-        at = html.find(b"data:", ends)
+        at = html.find(_PICTURE, ends)
     return b"".join([*kept, html[begins:]]) if kept else html
 
 

@@ -30,6 +30,10 @@ _JAPANESE_ESCAPE = re.compile(rb"\x1b[$(][@BJI]")
 _BEYOND_ASCII = re.compile(rb"[\xc2-\xf4][\x80-\xbf]{1,3}")
 
 
+_OF_SEVERAL_BYTES = ("utf-16", "utf-32")
+"""Each sign has several, and some clients send half of the last one."""
+
+
 def decoded(content: bytes, claimed: str | None, *, is_cut: bool = False) -> str:
     """Text, from a charset that may be missing, unknown or wrong.
 
@@ -39,7 +43,7 @@ def decoded(content: bytes, claimed: str | None, *, is_cut: bool = False) -> str
     codec = _codec(claimed)
     for candidate in _candidates(content, codec):
         try:
-            if is_cut:
+            if is_cut or candidate.startswith(_OF_SEVERAL_BYTES):
                 return clean(codecs.getincrementaldecoder(candidate)().decode(content))
             return clean(content.decode(candidate))
         except (UnicodeError, LookupError):
@@ -89,14 +93,11 @@ def _is_certainly_utf_8(content: bytes) -> bool:
     return len(list(found)) == _FEW
 
 
-_SOUND_TO_ONE_BROKEN = 10
-
-
 def _is_nearly_utf_8(content: bytes) -> bool:
     """Some clients cut a text in the middle of a character, or put one of another charset in."""
     sound = sum(1 for _ in _BEYOND_ASCII.finditer(content))
     broken = content.decode("utf-8", "replace").count("\ufffd")
-    return sound >= _FEW and sound >= _SOUND_TO_ONE_BROKEN * broken
+    return sound >= _FEW * max(broken, 1)
 
 
 _TOLD_APART = {

@@ -27,7 +27,14 @@ class FormField(NamedTuple):
 
 
 def read_form(request: WebhookRequest) -> list[FormField]:
-    """The fields in order. Raises MalformedPayload."""
+    """The fields in order, taken apart once however many ask. Raises MalformedPayload."""
+    if "form" not in request.known:
+        request.known["form"] = _taken_apart(request)
+    fields: list[FormField] = request.known["form"]
+    return fields
+
+
+def _taken_apart(request: WebhookRequest) -> list[FormField]:
     match request.content_type:
         case "application/x-www-form-urlencoded":
             return _of_fields(request.body)

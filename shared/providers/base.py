@@ -91,6 +91,11 @@ class WebhookRequest:
         return next((value for key, value in self.query if key == name), "")
 
     @cached_property
+    def known(self) -> dict[str, Any]:
+        """What was read of it: a proof and what it proves may stand in the same ten megabytes."""
+        return {}
+
+    @cached_property
     def content_type(self) -> str:
         """The media type alone, in lower case."""
         return self.header("content-type").split(";")[0].strip().lower()

@@ -52,7 +52,9 @@ class Broken(Exception):
 def read(subject: Subject, request: WebhookRequest) -> Reading:
     """`parse`, not `read`, which hides what broke. Raises Broken."""
     try:
-        return Reading(Outcome.ACCEPTED, subject.provider.parse(request, subject.secret, NOW))
+        # A copy knows nothing yet: what was read of a request is kept with it.
+        observed = subject.provider.parse(replace(request), subject.secret, NOW)
+        return Reading(Outcome.ACCEPTED, observed)
     except PartlyMalformed as error:
         _check_message(error)
         return Reading(Outcome.QUARANTINED, error.readable)
