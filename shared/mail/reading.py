@@ -28,9 +28,8 @@ from shared.mail.structure import (
 from shared.mail.text import decoded, from_html, one_line
 from shared.mail.uuencoded import without_files
 
-LONGEST_WORDS = 150_000
-"""Bytes of a text that are read, as many as Amazon SES lets a whole mail have. What stands below
-them stays in the raw mail."""
+LONGEST_WORDS = 100_000
+"""Bytes of a text that are read: forty pages. What stands below them stays in the raw mail."""
 
 
 class Part(NamedTuple):
