@@ -130,9 +130,11 @@ def test_who_read_before_others_counted_counts_nothing_twice(known: Stores) -> N
     late = read(known, view(1))
     known.profiles.attach(read(known, view(1)))
     known.profiles.attach(read(known, view(2)))
-    with pytest.raises(Conflict):
-        known.profiles.attach(late)
-    assert counted(known) == 3
+    # Or it read the profile just now, and its touchpoint before all that.
+    for tie in (late, read(known, view(1))):
+        with pytest.raises(Conflict):
+            known.profiles.attach(tie)
+        assert counted(known) == 3
 
 
 @pytest.mark.parametrize("further", [0, 1])
