@@ -18,6 +18,7 @@ from infra.local.simulators._media import PDF
 from tests.journeys.agent import Agent
 from tests.journeys.chat import CHAT, Visitor, answers, arrived, found_by_axe, waited_for
 from tests.journeys.chromium import Page
+from tests.journeys.test_uploads import offered, put
 
 TRAY = f"[...{CHAT}.querySelectorAll('.chosen span')].map((one) => one.textContent)"
 NOTHING_WAITS = "!JSON.parse(localStorage.getItem('passerelle-chat')).outbox.length"
@@ -409,3 +410,19 @@ def test_a_link_that_would_have_ended_is_told_anew(
     page.evaluate("Date.now = () => +new Date() + 61 * 60_000; dispatchEvent(new Event('focus'))")
     page.until(f"{href} === '{url}?signed=anew'")
     assert visitor.read().count("The plan") == 1
+
+
+def test_a_file_that_an_agent_uploaded_is_opened_from_the_chat(
+    visitor: Visitor, agent: Agent, cloud: LocalCloud
+) -> None:
+    asked = "May I have the bill of order 4611?"
+    visitor.comes()
+    visitor.opens()
+    visitor.writes(asked)
+    visitor.sees("Sent")
+    form = offered(agent, PDF)
+    assert put(cloud, form, PDF).status == 204
+    answers(agent, cloud, asked, text="Here.", files=[{"upload_id": form["upload_id"]}])
+    visitor.sees("facture é.pdf")
+    url = visitor.page.evaluate(f"{CHAT}.querySelector('.log a').href")
+    assert saved(cloud, url) == PDF
