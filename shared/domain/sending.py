@@ -43,6 +43,8 @@ class OutboundFile(Model):
     name: str = Field(default="", max_length=255)
     content_type: str = Field(default="application/octet-stream", max_length=255)
     object_key: str | None = None
+    upload_id: str | None = None
+    """As what one of ours was uploaded, which has ended since, maybe."""
     size: int | None = Field(default=None, ge=0)
     """Bytes, of one of ours."""
     content: bytes = Field(default=b"", exclude=True, repr=False)

@@ -13,6 +13,7 @@ from shared.domain.errors import Conflict, InvalidInput, Unlisted, WindowClosed
 from shared.domain.follow_up import FollowUp, FollowUpState, SendReply
 from shared.domain.model import FollowUpId, Model, TicketId, TouchpointId, derived_id
 from shared.domain.reply_window import open_window
+from shared.domain.sending import OutboundFile
 from shared.domain.ticket import Ticket, TicketStatus
 from shared.domain.touchpoint import Choice, Endpoint, Touchpoint, Writer
 from shared.events.catalogue import FollowUpScheduled
@@ -155,7 +156,12 @@ def reply(
         policies=policies,
     )
     files = files_to_send(
-        said.files, ticket_id, media_files=media_files, file_type=file_type, policy=policies.media
+        said.files,
+        ticket_id,
+        media_files=media_files,
+        file_type=file_type,
+        policy=policies.media,
+        promised=_promised_files(ticket_id, reply_id, said, tickets),
     )
     if not provider.has_room(file.size for file in files if file.size is not None):
         reason = f"too large together for this way: {provider.largest_mail} bytes of a whole mail"
@@ -195,6 +201,14 @@ def reply(
         answers=answers,
         state=standing.state,
     )
+
+
+def _promised_files(
+    ticket_id: TicketId, reply_id: FollowUpId, said: Reply, tickets: TicketStore
+) -> tuple[OutboundFile, ...]:
+    """Of the same reply, where it was promised before; asked only where it has files."""
+    before = tickets.read_follow_up(ticket_id, reply_id) if said.files else None
+    return getattr(before.action, "files", ()) if before is not None else ()
 
 
 def _way_back(answers: TouchpointId, ticket: Ticket, ledger: Ledger) -> tuple[Touchpoint, Endpoint]:

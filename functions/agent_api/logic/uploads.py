@@ -90,17 +90,24 @@ def files_to_send(
     media_files: MediaFiles,
     file_type: FileType,
     policy: MediaPolicy,
+    promised: Sequence[OutboundFile] = (),
 ) -> tuple[OutboundFile, ...]:
     """As the reply keeps them; of uploads the copy that was looked at.
 
-    Done again, it finds the same places. Raises InvalidInput, which names the file: an upload that
-    is not there, too large, or not what it is said to be.
+    Done again, it finds the same places; what the same reply holds already, `promised`, is not
+    asked for again, for it may have ended. Raises InvalidInput, which names the file: an upload
+    that is not there, too large, or not what it is said to be.
     """
+    known = {one.upload_id: one for one in promised if one.upload_id is not None}
     left = int(policy.together)
     found: list[OutboundFile] = []
     for position, one in enumerate(files):
         if one.upload_id is None:
             found.append(_elsewhere(one))
+            continue
+        if (before := known.get(one.upload_id)) is not None:
+            shown = one.form or form_of(before.content_type)
+            found.append(before.model_copy(update={"form": shown, "name": one.name or before.name}))
             continue
         field = f"files.{position}.upload_id"
         upload = _looked_at(one.upload_id, field, left, media_files, file_type, policy)
@@ -112,6 +119,7 @@ def files_to_send(
                 name=one.name or upload.name[:255],
                 content_type=upload.content_type,
                 object_key=kept,
+                upload_id=one.upload_id,
                 size=len(upload.content),
             )
         )

@@ -116,6 +116,7 @@ class TestAReplyThatNamesIt:
             name="facture 4512.pdf",
             content_type="application/pdf",
             object_key=file.object_key,
+            upload_id=upload,
             size=len(PDF),
         )
         assert files.files[file.object_key] == (PDF, "application/pdf")
@@ -148,6 +149,29 @@ class TestAReplyThatNamesIt:
         assert reply(client, ticket, {"upload_id": upload}).body == first.body
         assert len(world.happened(FollowUpScheduled)) == 1
         assert sum(key.startswith("attachments/") for key in files.files) == 1
+
+    @pytest.mark.parametrize("key", [{}, {"idempotency_key": "key-1"}])
+    def test_is_the_same_reply_after_its_upload_has_ended(
+        self,
+        world: World,
+        client: Client,
+        files: FakeMediaFiles,
+        ticket: Ticket,
+        key: dict[str, str],
+    ) -> None:
+        upload = uploaded(client, files)
+        path = f"/v1/tickets/{ticket.ticket_id}/replies"
+        body = {"text": "La voici.", "files": [{"upload_id": upload}, ELSEWHERE]}
+        first = client.post(path, body, **key)
+        files.drop(f"uploads/{upload}")
+        again = client.post(path, body, **key)
+        assert (again.status, again.body) == (202, first.body)
+        assert len(world.happened(FollowUpScheduled)) == 1
+        # Of any other reply it is missing.
+        shown = {**body, "files": [{"upload_id": upload, "form": "video"}, ELSEWHERE]}
+        answer = client.post(path, shown, **key)
+        assert answer.status == 400
+        assert answer.fields == (["idempotency-key"] if key else ["files.0.upload_id"])
 
     def test_with_another_file_is_another_reply(
         self, world: World, client: Client, files: FakeMediaFiles, ticket: Ticket
