@@ -182,7 +182,8 @@ def _boundary(head: EmailMessage) -> bytes:
 
 def _another_boundary(mail: bytes, begins: int, ends: int) -> bytes:
     """What stands between the parts where the head says something else, or nothing."""
-    found = _LOOKS_LIKE_ONE.search(mail, begins, min(ends, begins + _LOOKED_THROUGH))
+    above = max(begins - 1, 0)  # the line end of the head, for one that stands at the very top
+    found = _LOOKS_LIKE_ONE.search(mail, above, min(ends, begins + _LOOKED_THROUGH))
     return found[1].rstrip() if found else b""
 
 

@@ -39,6 +39,10 @@ def test_the_parts_are_found(content: bytes, ends: bytes) -> None:
     ]
 
 
+def test_a_single_part_is_found_whatever_the_head_says() -> None:
+    assert read_mail(mail("boundary=another", "--x", TEXT, "--x--")).text == "Bonjour"
+
+
 def test_a_mail_of_a_digest_is_a_file_without_saying_so() -> None:
     content = mail("boundary=x", "--x", "", "Subject: one", "", "words", "--x--")
     read = read_mail(content.replace(b"mixed", b"digest"))
