@@ -15,7 +15,7 @@ from shared.domain.ticket import Priority
 from shared.domain.touchpoint import Message, Touchpoint
 from shared.domain.understanding import MarkRule, WordRule
 from shared.policies.reader import Policies
-from shared.ports import Classifier
+from shared.ports.understanding import Classifier
 
 
 class Understood(NamedTuple):

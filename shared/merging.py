@@ -17,7 +17,7 @@ from shared.domain.model import Instant, ProfileId
 from shared.domain.profile import MergeSuggestion
 from shared.events.catalogue import ProfilesMerged, ProfilesSeparated
 from shared.events.envelope import Event
-from shared.ports import GraphChange, Known, ProfileStore
+from shared.ports.profiles import GraphChange, Known, ProfileStore
 
 MOST_SUGGESTIONS = 12
 """Made by one change, which must fit into one transaction."""

@@ -28,7 +28,7 @@ from shared.domain.touchpoint import (
     Touchpoint,
 )
 from shared.policies.reader import Policies, read_policies
-from shared.ports import ProfileTie
+from shared.ports.profiles import ProfileTie
 from shared.providers.base import Observed, WebhookRequest
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

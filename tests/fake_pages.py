@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from shared.domain.errors import InvalidInput
-from shared.ports import Page
+from shared.ports.paging import Page
 
 T = TypeVar("T")
 

@@ -9,7 +9,8 @@ from shared.domain.identity_graph import IdentityGraph
 from shared.domain.model import ProfileId, TouchpointId
 from shared.domain.privacy import Erasure, ErasureId, ErasureProof, Export, ExportId, Search
 from shared.events.envelope import Event
-from shared.ports import Cleared, PersonalData, PrivacyRequests, StoredGraph
+from shared.ports.privacy import Cleared, PersonalData, PrivacyRequests
+from shared.ports.profiles import StoredGraph
 
 
 class FakePrivacyRequests:

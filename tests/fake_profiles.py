@@ -20,7 +20,8 @@ from shared.domain.profile import (
 from shared.domain.records import Record, RecordKind, counted_twice, newest
 from shared.domain.touchpoint import Touchpoint, TouchpointState
 from shared.events.envelope import Event
-from shared.ports import GraphChange, Known, Page, ProfileTie, StoredGraph, StoredRecord
+from shared.ports.paging import Page
+from shared.ports.profiles import GraphChange, Known, ProfileTie, StoredGraph, StoredRecord
 from tests.fake_pages import page_of
 
 

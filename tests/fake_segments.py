@@ -7,7 +7,7 @@ from shared.domain.errors import Contention
 from shared.domain.model import ProfileId, TouchpointId
 from shared.domain.segment import MOST_KEPT, Membership, SegmentState
 from shared.events.envelope import Event
-from shared.ports import Page
+from shared.ports.paging import Page
 from tests.fake_pages import page_of
 
 

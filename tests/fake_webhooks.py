@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from shared.domain.errors import Contention, InvalidInput
 from shared.domain.webhook import Answer, Subscription, WebhookDelivery
 from shared.events.envelope import Event
-from shared.ports import Page
+from shared.ports.paging import Page
 
 
 class FakeWebhooks:

@@ -50,32 +50,23 @@ from shared.domain.touchpoint import (
 )
 from shared.events.catalogue import MediaReceived, TouchpointReceived
 from shared.events.envelope import Event
-from shared.ports import (
-    AiUses,
+from shared.ports.consents import ConsentStore
+from shared.ports.ledger import (
     Balance,
-    Bus,
-    Classifier,
-    Clock,
-    ConsentStore,
     Delivery,
-    EventRules,
     Ledger,
     LedgerEntry,
-    LogEntry,
-    Page,
-    PhoneNumbers,
-    ProfileStore,
     Quarantined,
-    Secrets,
-    SegmentStore,
-    Sender,
-    TicketStore,
-    Timer,
     Upload,
     UploadForm,
-    WebhookReceivers,
-    Webhooks,
 )
+from shared.ports.paging import Page
+from shared.ports.profiles import PhoneNumbers, ProfileStore
+from shared.ports.providers import Clock, Secrets, Sender
+from shared.ports.segments import SegmentStore
+from shared.ports.tickets import LogEntry, TicketStore, Timer
+from shared.ports.understanding import AiUses, Classifier
+from shared.ports.webhooks import Bus, EventRules, WebhookReceivers, Webhooks
 from shared.providers.base import Observed, OneTimeProof, Outgoing, WebhookRequest
 from tests import builders
 from tests.fake_ai_uses import FakeAiUses

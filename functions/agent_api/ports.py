@@ -7,22 +7,15 @@ from aws_lambda_powertools.event_handler.depends import Depends
 
 from shared.domain.errors import Forbidden
 from shared.policies.reader import Policies, read_policies
-from shared.ports import (
-    AiUses,
-    Clock,
-    ConsentStore,
-    EventRules,
-    FileType,
-    IdentifierForms,
-    Ledger,
-    MediaFiles,
-    PrivacyRequests,
-    ProfileStore,
-    Secrets,
-    SegmentStore,
-    TicketStore,
-    Webhooks,
-)
+from shared.ports.consents import ConsentStore
+from shared.ports.ledger import Ledger, MediaFiles
+from shared.ports.privacy import PrivacyRequests
+from shared.ports.profiles import IdentifierForms, ProfileStore
+from shared.ports.providers import Clock, FileType, Secrets
+from shared.ports.segments import SegmentStore
+from shared.ports.tickets import TicketStore
+from shared.ports.understanding import AiUses
+from shared.ports.webhooks import EventRules, Webhooks
 from shared.runtime import wiring
 from shared.runtime.settings import ADMINISTRATORS, AgentApiSettings
 

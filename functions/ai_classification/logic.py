@@ -23,7 +23,11 @@ from shared.events.catalogue import (
     ProfileUpdated,
 )
 from shared.policies.reader import Policies
-from shared.ports import Classifier, Clock, ConsentStore, Ledger, LedgerEntry, ProfileStore
+from shared.ports.consents import ConsentStore
+from shared.ports.ledger import Ledger, LedgerEntry
+from shared.ports.profiles import ProfileStore
+from shared.ports.providers import Clock
+from shared.ports.understanding import Classifier
 
 
 def understand(

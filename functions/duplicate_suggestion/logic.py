@@ -10,7 +10,9 @@ from shared.domain.match_facts import blocking_keys, facts_of
 from shared.domain.matching import MatchingPolicy, MatchModel, Similarity, score
 from shared.domain.model import Model, ProfileId
 from shared.domain.profile import MergeSuggestion
-from shared.ports import AiUses, Clock, MatchIndex, ProfileStore
+from shared.ports.profiles import MatchIndex, ProfileStore
+from shared.ports.providers import Clock
+from shared.ports.understanding import AiUses
 
 DUPLICATES = AiUseName.DUPLICATE_SUGGESTION
 

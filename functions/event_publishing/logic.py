@@ -11,7 +11,7 @@ from shared.events.envelope import Envelope, Metadata
 
 # Publishing knows nothing of what the other ports speak of.
 if TYPE_CHECKING:
-    from shared.ports import Bus
+    from shared.ports.webhooks import Bus
 
 
 class Change(NamedTuple):

@@ -10,7 +10,8 @@ from shared.domain.model import FollowUpId
 from shared.domain.ticket import Milestone
 from shared.events.catalogue import FollowUpScheduled
 from shared.policies.reader import Policies
-from shared.ports import Clock, TicketStore, Timer
+from shared.ports.providers import Clock
+from shared.ports.tickets import TicketStore, Timer
 
 OCCASIONS: Mapping[str, tuple[Milestone, ...]] = {
     "ticket_opened": (Milestone.TICKET_OPENED, Milestone.CUSTOMER_WROTE),

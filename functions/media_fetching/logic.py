@@ -20,7 +20,8 @@ from shared.domain.media import Media, Medium, MediumState, attachments_of, medi
 from shared.domain.touchpoint import Attachment, Touchpoint
 from shared.events.catalogue import MediaStored
 from shared.policies.reader import Policies
-from shared.ports import FileType, Ledger, MediaFiles, ProviderMedia, Secrets
+from shared.ports.ledger import Ledger, MediaFiles
+from shared.ports.providers import FileType, ProviderMedia, Secrets
 from shared.providers.base import HttpResponse, Provider, find_provider
 
 MOST_STEPS = 3

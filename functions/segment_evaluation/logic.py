@@ -23,7 +23,11 @@ from shared.domain.segment import (
     schedule_name,
 )
 from shared.events.catalogue import SegmentEntered, SegmentExited
-from shared.ports import Clock, Ledger, ProfileStore, SegmentStore, Timer
+from shared.ports.ledger import Ledger
+from shared.ports.profiles import ProfileStore
+from shared.ports.providers import Clock
+from shared.ports.segments import SegmentStore
+from shared.ports.tickets import Timer
 
 SOONEST = timedelta(seconds=60)
 """The scheduler's precision; what is due before is scheduled this far ahead."""

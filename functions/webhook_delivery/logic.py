@@ -21,7 +21,9 @@ from shared.domain.webhook import (
 )
 from shared.events.catalogue import WebhookSubscriptionDisabled
 from shared.events.envelope import Envelope
-from shared.ports import Clock, Secrets, Timer, WebhookReceivers, Webhooks
+from shared.ports.providers import Clock, Secrets
+from shared.ports.tickets import Timer
+from shared.ports.webhooks import WebhookReceivers, Webhooks
 
 
 class Begun(Model):

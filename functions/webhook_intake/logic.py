@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from shared.domain.account import Accounts, secret_name
 from shared.domain.errors import MalformedPayload, Unauthentic
 from shared.domain.media import with_links
-from shared.ports import Clock, Haste, Ledger, MediaFiles
+from shared.ports.ledger import Haste, Ledger, MediaFiles
+from shared.ports.providers import Clock
 from shared.providers.base import (
     Fetch,
     Observed,

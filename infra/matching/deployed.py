@@ -7,7 +7,7 @@ from datetime import datetime
 from infra.matching.review import Pair
 from shared.domain.matching import MatchModel
 from shared.domain.profile import MergeSuggestion, Profile
-from shared.ports import MatchIndex, ProfileStore
+from shared.ports.profiles import MatchIndex, ProfileStore
 from shared.runtime import wiring
 from shared.runtime.settings import ProfileSettings, environment
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from infra.training.grammar import FEELINGS
 from shared.domain.classification import Classification
-from shared.ports import Classifier
+from shared.ports.understanding import Classifier
 
 MEASURING = Path(__file__).parent / "measuring"
 PARTS = ("calibration", "held_out")

@@ -37,7 +37,7 @@ from shared.domain.classification import (
 )
 from shared.domain.model import Model
 from shared.domain.understanding import UnderstandingPolicy
-from shared.ports import Masker
+from shared.ports.understanding import Masker
 
 """The model may write; what is cut off breaks the schema and is refused."""
 FRAME_TOKENS = 1_000

@@ -24,7 +24,8 @@ from shared.domain.ai_use import AiUseName, AiUseState, Refusal, Unavailable
 from shared.domain.classification import Classification, FellBack, Sentiment, Urgency
 from shared.domain.touchpoint import Channel
 from shared.policies.reader import Policies, read_policies
-from shared.ports import AiUses, Classifier, Clock, Masker
+from shared.ports.providers import Clock
+from shared.ports.understanding import AiUses, Classifier, Masker
 from shared.runtime.observability import count, logger
 
 EMBEDDED = AiUseName.EMBEDDED_CLASSIFICATION

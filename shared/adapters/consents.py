@@ -28,7 +28,7 @@ from shared.domain.suppression import (
 from shared.domain.touchpoint import Touchpoint
 from shared.events.catalogue import ConsentStated
 from shared.events.envelope import Event
-from shared.ports import Clock
+from shared.ports.providers import Clock
 
 ATTEMPTS = 5
 """Of a change that somebody else's overtook."""

@@ -9,7 +9,7 @@ import unicodedata
 from typing import NamedTuple
 
 from shared.domain.identity import LONGEST_SCOPE, LONGEST_VALUE, Identifier, IdentifierType
-from shared.ports import MailAddresses, PhoneNumbers
+from shared.ports.profiles import MailAddresses, PhoneNumbers
 
 
 class Shape(NamedTuple):

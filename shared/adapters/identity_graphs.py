@@ -13,7 +13,7 @@ from shared.adapters.contact_counts import profile_key
 from shared.domain.identity import Identifier
 from shared.domain.identity_graph import IdentityGraph
 from shared.domain.model import ProfileId, derived_id
-from shared.ports import GraphChange, StoredGraph
+from shared.ports.profiles import GraphChange, StoredGraph
 
 Write = dict[str, Any]
 

@@ -50,7 +50,8 @@ from shared.domain.touchpoint import (
     TouchpointState,
 )
 from shared.events.catalogue import MediaReceived
-from shared.ports import Balance, Delivery, LedgerEntry, Page, Quarantined
+from shared.ports.ledger import Balance, Delivery, LedgerEntry, Quarantined
+from shared.ports.paging import Page
 
 # Whoever reads a touchpoint needs no provider.
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from shared.domain.touchpoint import (
     TouchpointState,
 )
 from shared.events.catalogue import TouchpointReceived, TouchpointsReceived
-from shared.ports import LedgerEntry
+from shared.ports.ledger import LedgerEntry
 
 # Whoever reads a touchpoint needs no provider.
 if TYPE_CHECKING:

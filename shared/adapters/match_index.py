@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.adapters import dynamo
 from shared.domain.model import ProfileId
-from shared.ports import Page
+from shared.ports.paging import Page
 
 _PROFILE = "profile#"
 MOST_KEYS = 40

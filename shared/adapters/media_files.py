@@ -11,7 +11,7 @@ from shared.adapters import dynamo
 from shared.adapters.objects import LINK_SECONDS, delete_objects, read_object
 from shared.domain.errors import MediumTooLarge, NotFound
 from shared.domain.model import TicketId, TouchpointId
-from shared.ports import Upload, UploadForm
+from shared.ports.ledger import Upload, UploadForm
 
 OFFER_SECONDS = 900
 """How long a file may be put where its form says."""

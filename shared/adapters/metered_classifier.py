@@ -21,7 +21,7 @@ from shared.domain.ai_use import (
 )
 from shared.domain.classification import Classification
 from shared.domain.errors import Contention
-from shared.ports import AiUses
+from shared.ports.understanding import AiUses
 from shared.runtime.observability import count, logger
 
 UNREACHABLE = (BotoCoreError, ClientError, Contention)

@@ -30,7 +30,8 @@ from shared.domain.model import ProfileId, TouchpointId
 from shared.domain.privacy import Erasure, Search
 from shared.domain.segment import schedule_name
 from shared.domain.touchpoint import TouchpointState
-from shared.ports import Cleared, GraphChange, StoredGraph
+from shared.ports.privacy import Cleared
+from shared.ports.profiles import GraphChange, StoredGraph
 
 Item = dict[str, Any]
 Key = dict[str, str]

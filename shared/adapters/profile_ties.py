@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from shared.adapters import dynamo
 from shared.domain.errors import Conflict
-from shared.ports import ProfileTie, Ties
+from shared.ports.profiles import ProfileTie, Ties
 
 TAKEN = "this touchpoint has its profile already"
 

@@ -38,7 +38,8 @@ from shared.domain.records import Record, RecordKind
 from shared.domain.retention import RetentionPolicy
 from shared.domain.touchpoint import TouchpointState
 from shared.events.envelope import Event
-from shared.ports import GraphChange, Known, Page, ProfileTie, StoredRecord
+from shared.ports.paging import Page
+from shared.ports.profiles import GraphChange, Known, ProfileTie, StoredRecord
 
 _TRAIT = "trait#"
 _STAMP = "at#"

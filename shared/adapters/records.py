@@ -13,7 +13,8 @@ from shared.domain.errors import InvalidInput
 from shared.domain.model import ProfileId
 from shared.domain.records import Record, RecordKind, Standing, counted_twice, newest
 from shared.domain.retention import RetentionPolicy, end_of
-from shared.ports import Page, RecordChange, StoredRecord
+from shared.ports.paging import Page
+from shared.ports.profiles import RecordChange, StoredRecord
 
 Write = dict[str, Any]
 

@@ -14,7 +14,7 @@ from shared.domain.errors import Conflict
 from shared.domain.model import Instant, ProfileId, TouchpointId, isoformat
 from shared.domain.segment import MOST_KEPT, Membership, SegmentState
 from shared.events.envelope import Event
-from shared.ports import Page
+from shared.ports.paging import Page
 
 _SEEN = "seen#"
 _INDEX = "by_segment"

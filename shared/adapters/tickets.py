@@ -21,7 +21,8 @@ from shared.domain.retention import RetentionPolicy, epoch
 from shared.domain.ticket import Ticket
 from shared.domain.touchpoint import Touchpoint, TouchpointState
 from shared.events.envelope import Event
-from shared.ports import LogEntry, Page
+from shared.ports.paging import Page
+from shared.ports.tickets import LogEntry
 
 Write = dict[str, Any]
 T = TypeVar("T", bound=Model)

@@ -16,7 +16,7 @@ from shared.domain.model import isoformat
 from shared.domain.retention import end_of
 from shared.domain.webhook import Subscription, WebhookDelivery
 from shared.events.envelope import SOURCE, Event
-from shared.ports import Page
+from shared.ports.paging import Page
 
 KEPT = timedelta(days=30)
 _SUBSCRIPTIONS = "subscription"

@@ -10,7 +10,8 @@ from shared.domain.classification import Classification
 from shared.domain.journey import JourneyState
 from shared.domain.model import isoformat
 from shared.domain.override import standing
-from shared.ports import Ledger, LedgerEntry, Masker
+from shared.ports.ledger import Ledger, LedgerEntry
+from shared.ports.understanding import Masker
 
 MACHINE = ("intent", "sentiment", "urgency", "language", "version")
 

@@ -10,7 +10,9 @@ from typing import NamedTuple, TypeVar
 from shared.domain.account import Accounts, secret_name
 from shared.domain.errors import MalformedPayload, MissingSecret, Unauthentic, UnknownProvider
 from shared.domain.touchpoint import TouchpointState
-from shared.ports import Clock, Ledger, LedgerEntry, Page, Quarantined, Secrets
+from shared.ports.ledger import Ledger, LedgerEntry, Quarantined
+from shared.ports.paging import Page
+from shared.ports.providers import Clock, Secrets
 from shared.providers.base import find_provider
 
 STUCK_AFTER = timedelta(minutes=15)

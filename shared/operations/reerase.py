@@ -11,7 +11,9 @@ from shared.domain.errors import MissingSecret
 from shared.domain.model import ProfileId
 from shared.domain.privacy import Erasure, ErasureId, Reason, digest_of
 from shared.events.catalogue import ErasureRequested
-from shared.ports import Clock, MatchIndex, PrivacyRequests, ProfileStore, Secrets
+from shared.ports.privacy import PrivacyRequests
+from shared.ports.profiles import MatchIndex, ProfileStore
+from shared.ports.providers import Clock, Secrets
 
 BY = "operations"
 

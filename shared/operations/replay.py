@@ -28,7 +28,8 @@ from shared.domain.decision import Decision
 from shared.domain.journey import JourneyState
 from shared.domain.touchpoint import TouchpointState
 from shared.policies.reader import Policies
-from shared.ports import Classifier, Ledger, LedgerEntry, Masker
+from shared.ports.ledger import Ledger, LedgerEntry
+from shared.ports.understanding import Classifier, Masker
 
 ASPECTS = ("intent", "sentiment", "urgency", "owes", "queue", "priority")
 PAGE = 200

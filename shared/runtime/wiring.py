@@ -22,35 +22,28 @@ if TYPE_CHECKING:
     from shared.domain.account import Accounts
     from shared.domain.matching import Similarity
     from shared.policies.reader import Policies
-    from shared.ports import (
-        AccountBreakers,
-        AiUses,
-        Bus,
-        Classifier,
-        Clock,
-        ConsentStore,
-        EventRules,
-        FileType,
-        Haste,
+    from shared.ports.consents import ConsentStore
+    from shared.ports.ledger import Haste, Ledger, MediaFiles
+    from shared.ports.privacy import PersonalData, PrivacyRequests
+    from shared.ports.profiles import (
         IdentifierForms,
-        Ledger,
         MailAddresses,
-        Masker,
         MatchIndex,
-        MediaFiles,
-        PersonalData,
         PhoneNumbers,
-        PrivacyRequests,
         ProfileStore,
+    )
+    from shared.ports.providers import (
+        AccountBreakers,
+        Clock,
+        FileType,
         ProviderMedia,
         Secrets,
-        SegmentStore,
         Sender,
-        TicketStore,
-        Timer,
-        WebhookReceivers,
-        Webhooks,
     )
+    from shared.ports.segments import SegmentStore
+    from shared.ports.tickets import TicketStore, Timer
+    from shared.ports.understanding import AiUses, Classifier, Masker
+    from shared.ports.webhooks import Bus, EventRules, WebhookReceivers, Webhooks
     from shared.providers.base import Fetch, WebhookRequest
     from shared.runtime.settings import (
         AiClassificationSettings,

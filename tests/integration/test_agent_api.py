@@ -12,7 +12,7 @@ from shared.domain.follow_up import FollowUpState
 from shared.domain.model import ProfileId
 from shared.domain.ticket import Ticket
 from shared.events.catalogue import TicketOpened
-from shared.ports import LogEntry
+from shared.ports.tickets import LogEntry
 from tests import builders
 from tests.builders import NOON
 from tests.fakes import World

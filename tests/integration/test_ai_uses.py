@@ -16,7 +16,7 @@ from shared.adapters import dynamo
 from shared.adapters.ai_uses import DynamoAiUses
 from shared.domain.ai_use import AiUseName, AiUseState, PaidModel, Refusal, Reservation, Switch
 from shared.events.catalogue import AiUseSwitched
-from shared.ports import AiUses
+from shared.ports.understanding import AiUses
 from tests.builders import NOON
 from tests.fake_ai_uses import FakeAiUses
 from tests.integration.conftest import Stores

@@ -27,7 +27,7 @@ from shared.domain.ai_use import Tokens
 from shared.domain.classification import IntentMeaning, Sentiment, Urgency
 from shared.domain.understanding import WeakSignal, WeakSignals
 from shared.policies.reader import read_policies
-from shared.ports import Classifier
+from shared.ports.understanding import Classifier
 from tests.fake_ai_uses import FakeAiUses
 from tests.fakes import FakeClock
 

@@ -15,7 +15,7 @@ from shared.domain.follow_up import FollowUpState
 from shared.domain.identity import IdentifierType
 from shared.domain.profile import LearnedLanguage
 from shared.domain.touchpoint import Direction, Message
-from shared.ports import GraphChange
+from shared.ports.profiles import GraphChange
 from tests.bench.dynamodb_calls import Target, read_price, targets, write_price
 from tests.bench.dynamodb_units import Item, Table, Units
 from tests.builders import (

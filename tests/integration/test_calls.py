@@ -32,7 +32,7 @@ from shared.domain.touchpoint import (
     Touchpoint,
     TouchpointState,
 )
-from shared.ports import LedgerEntry
+from shared.ports.ledger import LedgerEntry
 from shared.runtime import wiring
 from tests.builders import (
     NOON,

@@ -16,7 +16,8 @@ from shared.domain.profile import LearnedLanguage, Mood
 from shared.domain.touchpoint import DeliveryStatus, Touchpoint, TouchpointState
 from shared.events.catalogue import ClassificationOverridden, ProfileUpdated
 from shared.operations.replay import Rules, replay
-from shared.ports import LedgerEntry, LogEntry
+from shared.ports.ledger import LedgerEntry
+from shared.ports.tickets import LogEntry
 from tests.builders import (
     NOON,
     classification,

@@ -48,7 +48,8 @@ from shared.events.catalogue import (
     FollowUpScheduled,
     TicketOpened,
 )
-from shared.ports import Cleared, LogEntry
+from shared.ports.privacy import Cleared
+from shared.ports.tickets import LogEntry
 from shared.providers.base import File, Observed
 from tests.builders import (
     NOON,

@@ -11,7 +11,7 @@ from shared.adapters.profiles import DynamoProfileStore
 from shared.domain.errors import Conflict, Contention
 from shared.domain.touchpoint import Direction, PageView, Touchpoint
 from shared.events.catalogue import ProfileUpdated
-from shared.ports import ProfileTie
+from shared.ports.profiles import ProfileTie
 from tests.builders import identifier, observed, profile_tie, touchpoint
 from tests.integration.conftest import Stores
 

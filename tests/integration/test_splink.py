@@ -26,7 +26,8 @@ from shared.domain.matching import COMPARISONS, MISSING, MatchModel, score
 from shared.domain.model import ProfileId
 from shared.domain.profile import MergeSuggestion, Profile
 from shared.policies.reader import read_match_model, read_policies
-from shared.ports import Page, ProfileStore
+from shared.ports.paging import Page
+from shared.ports.profiles import ProfileStore
 
 SIMILARITY = JellyfishSimilarity()
 MODEL = read_match_model()

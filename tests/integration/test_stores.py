@@ -39,7 +39,9 @@ from shared.events.catalogue import (
     TicketChanged,
     TicketOpened,
 )
-from shared.ports import Delivery, GraphChange, LedgerEntry, LogEntry, Quarantined, Upload
+from shared.ports.ledger import Delivery, LedgerEntry, Quarantined, Upload
+from shared.ports.profiles import GraphChange
+from shared.ports.tickets import LogEntry
 from shared.providers.base import File, OneTimeProof
 from tests.builders import (
     NOON,

@@ -14,7 +14,7 @@ from shared.domain.override import Override
 from shared.domain.ticket import Ticket
 from shared.domain.touchpoint import Touchpoint, TouchpointState
 from shared.policies.reader import Policies
-from shared.ports import LedgerEntry
+from shared.ports.ledger import LedgerEntry
 from tests.builders import observed, policies
 from tests.fakes import World
 

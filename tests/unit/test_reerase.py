@@ -12,7 +12,7 @@ from shared.domain.privacy import Erasure, ErasureId, Reason, proof_of
 from shared.domain.profile import Profile
 from shared.events.catalogue import ErasureRequested
 from shared.operations.reerase import reerase
-from shared.ports import Page
+from shared.ports.paging import Page
 from tests.builders import NOON, identifier
 from tests.fake_privacy import FakePrivacyRequests
 from tests.fakes import FakeClock, FakeSecrets, World

@@ -17,7 +17,8 @@ from shared.operations.replay import PAGE, TELL_EVERY, Difference, Move, Rules, 
 from shared.operations.replay_report import as_json, as_text
 from shared.policies.candidate import candidate
 from shared.policies.reader import FOLDER, Policies
-from shared.ports import LedgerEntry, Page
+from shared.ports.ledger import LedgerEntry
+from shared.ports.paging import Page
 from tests.builders import NOON, classification, policies, sms, touchpoint, whatsapp_message
 from tests.fakes import FakeClassifier, FakeLedger
 from tests.unit.overriding import House

@@ -19,7 +19,7 @@ from shared.domain.ai_use import (
 from shared.domain.errors import NotFound
 from shared.domain.model import Instant, Model
 from shared.events.catalogue import AiUseSwitched
-from shared.ports import AiUses
+from shared.ports.understanding import AiUses
 
 
 class SwitchChange(Model):

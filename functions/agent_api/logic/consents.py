@@ -26,7 +26,10 @@ from shared.domain.suppression import (
 )
 from shared.domain.touchpoint import Channel, Endpoint
 from shared.events.catalogue import EndpointReleased, EndpointSuppressed
-from shared.ports import Clock, ConsentStore, Ledger, ProfileStore, Secrets
+from shared.ports.consents import ConsentStore
+from shared.ports.ledger import Ledger
+from shared.ports.profiles import ProfileStore
+from shared.ports.providers import Clock, Secrets
 
 MOST_LOOKED_AT = 100
 """Latest contacts in which the person's endpoints are found."""

@@ -11,7 +11,9 @@ from shared.domain.follow_up import Action, FollowUp, FollowUpState
 from shared.domain.model import FollowUpId, Instant, Model, ProfileId, TicketId, TouchpointId
 from shared.domain.sending import GateStep
 from shared.domain.ticket import Milestone
-from shared.ports import Page, ProfileStore, TicketStore
+from shared.ports.paging import Page
+from shared.ports.profiles import ProfileStore
+from shared.ports.tickets import TicketStore
 
 
 class FollowUpView(Model):

@@ -15,7 +15,8 @@ from shared.domain.identity_tie import Tie, TieKind
 from shared.domain.model import Instant, Model, ProfileId
 from shared.domain.profile import MergeSuggestion
 from shared.merging import merge, separate
-from shared.ports import Clock, ProfileStore
+from shared.ports.profiles import ProfileStore
+from shared.ports.providers import Clock
 
 ATTEMPTS = 5
 """A touchpoint of the same person at the same moment changes the same graph."""

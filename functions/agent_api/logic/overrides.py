@@ -11,7 +11,8 @@ from shared.domain.override import Meant, Override, OverrideId, next_override, r
 from shared.domain.touchpoint import TouchpointState
 from shared.events.catalogue import ClassificationOverridden, OverrideReleased
 from shared.policies.reader import Policies
-from shared.ports import Clock, Ledger, LedgerEntry
+from shared.ports.ledger import Ledger, LedgerEntry
+from shared.ports.providers import Clock
 
 ATTEMPT = (
     "The attempt of the touchpoint that the agent looked at: when it has gone round again since, "

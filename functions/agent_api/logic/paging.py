@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from shared.domain.model import Model
-from shared.ports import Page
+from shared.ports.paging import Page
 
 T = TypeVar("T")
 U = TypeVar("U")

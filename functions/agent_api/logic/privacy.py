@@ -25,7 +25,10 @@ from shared.domain.retention import RetentionPolicy
 from shared.domain.touchpoint import Channel, Direction, Identification, Touchpoint
 from shared.events.catalogue import ErasureRequested, ExportRequested
 from shared.merging import graph_change
-from shared.ports import Clock, Ledger, PrivacyRequests, ProfileStore
+from shared.ports.ledger import Ledger
+from shared.ports.privacy import PrivacyRequests
+from shared.ports.profiles import ProfileStore
+from shared.ports.providers import Clock
 from shared.providers.base import Observed
 
 PROVIDER = "passerelle"

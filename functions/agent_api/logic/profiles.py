@@ -18,7 +18,9 @@ from shared.domain.identity import (
 from shared.domain.model import Model, ProfileId
 from shared.domain.profile import MergeSuggestion, Profile, Trait
 from shared.domain.touchpoint import Channel, Direction
-from shared.ports import Clock, IdentifierForms, Ledger, ProfileStore
+from shared.ports.ledger import Ledger
+from shared.ports.profiles import IdentifierForms, ProfileStore
+from shared.ports.providers import Clock
 
 
 class ContactsView(Model):

@@ -6,7 +6,7 @@ from functions.agent_api.logic.paging import Listing
 from functions.agent_api.logic.profiles import existing
 from shared.domain.model import Instant, Model, ProfileId, TouchpointId
 from shared.domain.records import Record, RecordKind, is_open
-from shared.ports import ProfileStore
+from shared.ports.profiles import ProfileStore
 
 
 class RecordView(Model):

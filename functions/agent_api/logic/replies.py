@@ -18,7 +18,10 @@ from shared.domain.ticket import Ticket, TicketStatus
 from shared.domain.touchpoint import Choice, Endpoint, Touchpoint, Writer
 from shared.events.catalogue import FollowUpScheduled
 from shared.policies.reader import Policies
-from shared.ports import Clock, FileType, Ledger, MediaFiles, ProfileStore, TicketStore
+from shared.ports.ledger import Ledger, MediaFiles
+from shared.ports.profiles import ProfileStore
+from shared.ports.providers import Clock, FileType
+from shared.ports.tickets import TicketStore
 from shared.providers.base import find_provider
 
 MOST_CHOICES = 10

@@ -17,7 +17,7 @@ from shared.domain.reply_window import (
 )
 from shared.domain.touchpoint import Channel, Endpoint, Touchpoint
 from shared.policies.reader import Policies
-from shared.ports import Ledger
+from shared.ports.ledger import Ledger
 
 MOST_LOOKED_AT = 100
 """Touchpoints, newest first, among which the customer's latest word is looked for."""

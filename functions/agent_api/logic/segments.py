@@ -13,7 +13,8 @@ from functions.agent_api.logic.profiles import existing
 from shared.domain.errors import NotFound
 from shared.domain.model import Instant, Model, ProfileId
 from shared.domain.segment import Membership, SegmentPolicy
-from shared.ports import ProfileStore, SegmentStore
+from shared.ports.profiles import ProfileStore
+from shared.ports.segments import SegmentStore
 
 
 class SegmentView(Model):

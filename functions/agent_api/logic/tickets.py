@@ -25,7 +25,11 @@ from shared.domain.ticket import (
 )
 from shared.events.catalogue import TicketChanged
 from shared.policies.reader import Policies
-from shared.ports import Clock, Ledger, LedgerEntry, LogEntry, Page, ProfileStore, TicketStore
+from shared.ports.ledger import Ledger, LedgerEntry
+from shared.ports.paging import Page
+from shared.ports.profiles import ProfileStore
+from shared.ports.providers import Clock
+from shared.ports.tickets import LogEntry, TicketStore
 
 MOST_TOUCHPOINTS = 100
 """How far back a ticket's touchpoints are looked for in the timeline of its profile."""

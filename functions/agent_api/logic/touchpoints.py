@@ -24,7 +24,7 @@ from shared.domain.touchpoint import (
     Endpoint,
     TouchpointState,
 )
-from shared.ports import Ledger, LedgerEntry, MediaFiles, Quarantined
+from shared.ports.ledger import Ledger, LedgerEntry, MediaFiles, Quarantined
 
 
 class OutcomeView(Model):

@@ -16,7 +16,8 @@ from shared.domain.media import MediaPolicy, form_of
 from shared.domain.model import Instant, Model, TicketId
 from shared.domain.sending import OutboundFile
 from shared.domain.touchpoint import FileForm
-from shared.ports import Clock, FileType, MediaFiles, Upload
+from shared.ports.ledger import MediaFiles, Upload
+from shared.ports.providers import Clock, FileType
 
 OFFERED_FOR = timedelta(minutes=15)
 

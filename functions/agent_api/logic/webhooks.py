@@ -19,7 +19,7 @@ from shared.domain.webhook import (
     signing_secrets,
 )
 from shared.events.catalogue import WebhookReplayRequested
-from shared.ports import EventRules, Webhooks
+from shared.ports.webhooks import EventRules, Webhooks
 
 LONGEST_URL = 2000
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}

@@ -6,7 +6,7 @@ from shared.domain.follow_up import Announce, FollowUp, FollowUpState
 from shared.domain.reply_window import ReplyWindow, WindowState, opened_at, windows_of
 from shared.domain.ticket import Ticket
 from shared.events.catalogue import ReplyWindowClosingSoon
-from shared.ports import LogEntry
+from shared.ports.tickets import LogEntry
 
 NO_WINDOW = "their way back has no reply window"
 CLOSED = "the reply window has closed already"

@@ -4,7 +4,7 @@ from typing import Any
 
 from shared.domain.errors import SendRefused
 from shared.domain.sending import OutboundFile, OutboundMessage
-from shared.ports import MediaFiles
+from shared.ports.ledger import MediaFiles
 from shared.providers.base import Provider
 
 

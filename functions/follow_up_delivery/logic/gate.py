@@ -15,7 +15,8 @@ from shared.domain.send_gate import pass_gate
 from shared.domain.sending import GateResult, MessageClass, SendContext
 from shared.domain.suppression import SuppressionKind, endpoint_subject, subjects_of
 from shared.domain.touchpoint import Message, Touchpoint
-from shared.ports import AiUses, Ledger
+from shared.ports.ledger import Ledger
+from shared.ports.understanding import AiUses
 
 MACHINES = AiUseName.MACHINE_WRITTEN_MESSAGES
 

@@ -34,7 +34,7 @@ from shared.domain.suppression import (
 )
 from shared.domain.touchpoint import Endpoint, Message, Touchpoint
 from shared.policies.reader import Policies
-from shared.ports import LedgerEntry
+from shared.ports.ledger import LedgerEntry
 
 ANSWERED = "the provider answers these words itself"
 

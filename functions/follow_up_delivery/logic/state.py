@@ -11,20 +11,12 @@ from shared.domain.touchpoint import Touchpoint
 from shared.events.catalogue import FollowUpDone, TicketChanged
 from shared.events.envelope import Event
 from shared.policies.reader import Policies
-from shared.ports import (
-    AccountBreakers,
-    AiUses,
-    Clock,
-    ConsentStore,
-    Ledger,
-    LogEntry,
-    MediaFiles,
-    ProfileStore,
-    Secrets,
-    Sender,
-    TicketStore,
-    Timer,
-)
+from shared.ports.consents import ConsentStore
+from shared.ports.ledger import Ledger, MediaFiles
+from shared.ports.profiles import ProfileStore
+from shared.ports.providers import AccountBreakers, Clock, Secrets, Sender
+from shared.ports.tickets import LogEntry, TicketStore, Timer
+from shared.ports.understanding import AiUses
 
 CLAIM_LASTS = timedelta(minutes=2)
 """Longer than the function may run: an older claim belongs to an attempt that broke off."""

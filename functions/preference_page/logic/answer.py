@@ -20,7 +20,7 @@ from shared.domain.errors import MissingSecret, Unauthentic
 from shared.domain.preference_link import NAME, read_keys, whose
 from shared.domain.profile import Profile
 from shared.domain.touchpoint import Channel
-from shared.ports import Secrets
+from shared.ports.providers import Secrets
 
 LARGEST_BODY = 10_000
 MOST_FIELDS = 200

@@ -17,7 +17,10 @@ from shared.domain.suppression import (
 )
 from shared.domain.touchpoint import Channel, Direction, Identification, Touchpoint
 from shared.events.catalogue import EndpointReleased, EndpointSuppressed
-from shared.ports import Clock, ConsentStore, Ledger, ProfileStore
+from shared.ports.consents import ConsentStore
+from shared.ports.ledger import Ledger
+from shared.ports.profiles import ProfileStore
+from shared.ports.providers import Clock
 from shared.providers.base import Observed
 
 SOURCE = "preference_page"

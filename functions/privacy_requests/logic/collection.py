@@ -12,7 +12,7 @@ from shared.domain.model import Model, TouchpointId
 from shared.domain.privacy import Export
 from shared.domain.suppression import person_subject, subjects_of
 from shared.domain.ticket import Ticket
-from shared.ports import LedgerEntry
+from shared.ports.ledger import LedgerEntry
 
 Records = dict[str, list[Any]]
 """By section of the document."""

@@ -28,7 +28,7 @@ from shared.domain.privacy import (
 )
 from shared.domain.suppression import Suppression, SuppressionKind, person_subject
 from shared.events.catalogue import ErasureDone
-from shared.ports import Cleared
+from shared.ports.privacy import Cleared
 
 SECRET = "privacy"
 """Beside those of the providers: its `key` makes the digests of the proofs."""

@@ -8,16 +8,12 @@ from pydantic import ConfigDict
 from shared.domain.identity import IdentityPolicy
 from shared.domain.model import Model
 from shared.domain.privacy import Erasure, Export
-from shared.ports import (
-    Clock,
-    ConsentStore,
-    Ledger,
-    PersonalData,
-    PrivacyRequests,
-    ProfileStore,
-    Secrets,
-    TicketStore,
-)
+from shared.ports.consents import ConsentStore
+from shared.ports.ledger import Ledger
+from shared.ports.privacy import PersonalData, PrivacyRequests
+from shared.ports.profiles import ProfileStore
+from shared.ports.providers import Clock, Secrets
+from shared.ports.tickets import TicketStore
 
 ROUNDS = 100
 """Bounded pieces of work in one invocation, which is less than a minute of it."""

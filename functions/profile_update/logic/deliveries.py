@@ -7,7 +7,8 @@ from shared.domain.identity import Identifier
 from shared.domain.journey import ProfileStep
 from shared.domain.touchpoint import DeliveryStatus, DeliveryWatermark, Direction, Touchpoint
 from shared.events.catalogue import DeliveryFailed, SendConfirmed
-from shared.ports import Delivery, Ledger, LedgerEntry, ProfileStore
+from shared.ports.ledger import Delivery, Ledger, LedgerEntry
+from shared.ports.profiles import ProfileStore
 
 WATERMARK_REACHES = timedelta(days=8)
 """A week is the longest after their last words that somebody is written to on a channel that tells

@@ -3,7 +3,7 @@
 from shared.domain.suppression import lifted_by_provider, told_by_provider
 from shared.domain.touchpoint import Stop, Touchpoint
 from shared.events.catalogue import EndpointReleased, EndpointSuppressed
-from shared.ports import ConsentStore
+from shared.ports.consents import ConsentStore
 
 
 def heed(touchpoint: Touchpoint, stop: Stop | None, consents: ConsentStore) -> None:

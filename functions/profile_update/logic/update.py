@@ -34,16 +34,9 @@ from shared.events.catalogue import (
     ProfileUpdated,
 )
 from shared.merging import graph_change
-from shared.ports import (
-    ConsentStore,
-    IdentifierForms,
-    Known,
-    Ledger,
-    LedgerEntry,
-    ProfileStore,
-    ProfileTie,
-    RecordChange,
-)
+from shared.ports.consents import ConsentStore
+from shared.ports.ledger import Ledger, LedgerEntry
+from shared.ports.profiles import IdentifierForms, Known, ProfileStore, ProfileTie, RecordChange
 
 ATTEMPTS = 3
 """Two touchpoints of one person at once: reading again here is quicker than the journey's retry."""

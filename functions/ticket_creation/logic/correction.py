@@ -14,7 +14,8 @@ from shared.domain.override import Override
 from shared.domain.ticket import CustomerWord, Ticket
 from shared.events.catalogue import TicketChanged
 from shared.policies.reader import Policies
-from shared.ports import LedgerEntry, LogEntry, TicketStore
+from shared.ports.ledger import LedgerEntry
+from shared.ports.tickets import LogEntry, TicketStore
 
 BY_HAND = frozenset({"edited", "resolved"})
 """What the log calls it when an agent changed the ticket."""

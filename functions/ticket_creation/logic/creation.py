@@ -28,7 +28,9 @@ from shared.domain.ticket import (
 from shared.domain.touchpoint import Touchpoint, TouchpointState
 from shared.events.catalogue import TicketChanged, TicketOpened
 from shared.policies.reader import Policies
-from shared.ports import Clock, Ledger, LedgerEntry, LogEntry, TicketStore
+from shared.ports.ledger import Ledger, LedgerEntry
+from shared.ports.providers import Clock
+from shared.ports.tickets import LogEntry, TicketStore
 
 NOTHING = TicketStep(outcome=TicketOutcome.NOTHING, next_step="nothing")
 

@@ -14,7 +14,7 @@ from shared.domain.override import ASPECTS, Aspect, Standing, standing
 from shared.domain.touchpoint import Direction, Touchpoint, Writer
 from shared.operations.ai_report.tally import Correction, Counts, Slice
 from shared.policies.reader import Policies
-from shared.ports import LedgerEntry
+from shared.ports.ledger import LedgerEntry
 
 UNLISTED = "unlisted"
 

@@ -14,7 +14,7 @@ from shared.operations.ai_report.statistics import Share, share
 from shared.operations.ai_report.tally import Counts, total
 from shared.operations.ai_report.uses import UseReport, use_reports
 from shared.policies.reader import Policies
-from shared.ports import Ledger
+from shared.ports.ledger import Ledger
 
 PAGE = 200
 TELL_EVERY = 5

@@ -9,7 +9,7 @@ from shared.domain.identity import Identifier, IdentifierType
 from shared.domain.identity_graph import IdentityGraph, settled
 from shared.domain.profile import MergeSuggestion, Profile
 from shared.events.catalogue import ProfilesMerged, ProfilesSeparated
-from shared.ports import GraphChange
+from shared.ports.profiles import GraphChange
 from tests import builders
 from tests.builders import NOON
 from tests.fake_profiles import FakeProfileStore

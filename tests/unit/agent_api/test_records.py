@@ -8,7 +8,7 @@ from shared.domain.activity import counts_of
 from shared.domain.profile import Mood
 from shared.domain.records import record_of
 from shared.domain.touchpoint import Appointment, Content, Direction, Order
-from shared.ports import ProfileTie, RecordChange
+from shared.ports.profiles import ProfileTie, RecordChange
 from tests import builders
 from tests.builders import NOON
 from tests.fakes import World

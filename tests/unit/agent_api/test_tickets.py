@@ -6,7 +6,7 @@ from functions.agent_api import ports
 from shared.domain.model import ProfileId, TicketId
 from shared.domain.ticket import Priority, Ticket, TicketStatus, record_agent_reply
 from shared.events.catalogue import TicketChanged
-from shared.ports import LogEntry
+from shared.ports.tickets import LogEntry
 from tests import builders
 from tests.builders import NOON
 from tests.fakes import FakeTicketStore, World

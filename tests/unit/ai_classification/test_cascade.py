@@ -22,7 +22,7 @@ from shared.domain.classification import Classification, FellBack, Urgency
 from shared.domain.errors import Contention
 from shared.events.catalogue import AiUseSwitched
 from shared.policies.reader import read_policies
-from shared.ports import Classifier, Masker
+from shared.ports.understanding import Classifier, Masker
 from tests.builders import NOON
 from tests.fake_ai_uses import FakeAiUses
 from tests.fakes import FakeClock

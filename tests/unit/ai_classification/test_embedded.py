@@ -15,7 +15,7 @@ from shared.adapters.message_words import MOST_WORDS, plain, words_of
 from shared.domain.classification import IntentMeaning, Urgency
 from shared.policies.check import learned_intents
 from shared.policies.reader import read_policies
-from shared.ports import Classifier
+from shared.ports.understanding import Classifier
 
 POLICIES = read_policies()
 ORDER_OR_DELIVERY = {"order_status", "delivery_problem"}

@@ -17,7 +17,7 @@ from shared.domain.journey import ClassificationStep
 from shared.domain.touchpoint import Channel
 from shared.domain.understanding import EntityPolicy
 from shared.policies.reader import read_policies
-from shared.ports import Classifier
+from shared.ports.understanding import Classifier
 from tests import builders
 from tests.personal_data_cases import Case, cases
 

@@ -9,7 +9,7 @@ from shared.domain.override import Override, OverrideId, overridden
 from shared.domain.touchpoint import Channel, TouchpointState
 from shared.operations.ai_report.counting import count, lists
 from shared.operations.ai_report.tally import Counts
-from shared.ports import LedgerEntry
+from shared.ports.ledger import LedgerEntry
 from tests.builders import NOON, classification, policies, touchpoint
 
 POLICIES = policies()

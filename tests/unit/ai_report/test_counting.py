@@ -17,7 +17,7 @@ from shared.domain.touchpoint import Automation, Channel, Direction, Message
 from shared.operations.ai_report.counting import UNLISTED
 from shared.operations.ai_report.tally import Correction, Counts, Slice
 from shared.operations.ai_report.uses import BECAUSE
-from shared.ports import LedgerEntry
+from shared.ports.ledger import LedgerEntry
 from tests.builders import NOON
 from tests.unit.ai_report.records import LISTS, POLICIES, counted, entry, override
 

@@ -28,7 +28,7 @@ from shared.operations.ai_report.statistics import (
     share,
 )
 from shared.operations.ai_report.uses import judged, use_reports
-from shared.ports import LedgerEntry
+from shared.ports.ledger import LedgerEntry
 from tests.builders import NOON
 from tests.unit.ai_report.records import LISTS, POLICIES, counted, entry, many, override
 

@@ -16,7 +16,8 @@ from shared.operations.ai_report.page import as_html, headlines
 from shared.operations.ai_report.period import period
 from shared.operations.ai_report.report import PAGE, TELL_EVERY, Report, ai_report
 from shared.policies.reader import Policies
-from shared.ports import LedgerEntry, Page
+from shared.ports.ledger import LedgerEntry
+from shared.ports.paging import Page
 from tests.builders import NOON, identifier
 from tests.unit.ai_report.records import POLICIES, entry, many, override
 

@@ -14,7 +14,8 @@ from shared.domain.model import ProfileId
 from shared.domain.profile import MergeSuggestion, Profile, Trait
 from shared.events.catalogue import AiUseSwitched
 from shared.policies.reader import read_match_model
-from shared.ports import MatchIndex, Page, ProfileStore
+from shared.ports.paging import Page
+from shared.ports.profiles import MatchIndex, ProfileStore
 from tests.builders import NOON, identifier, policies
 from tests.fake_ai_uses import FakeAiUses
 from tests.fakes import FakeClock

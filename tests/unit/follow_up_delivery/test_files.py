@@ -12,7 +12,7 @@ from shared.domain.follow_up import FollowUp, FollowUpState, SendReply
 from shared.domain.media import Medium, MediumState
 from shared.domain.sending import OutboundFile
 from shared.domain.touchpoint import Channel, Message
-from shared.ports import LedgerEntry
+from shared.ports.ledger import LedgerEntry
 from shared.providers.base import HttpRequest, MailRequest
 from tests.builders import endpoint, touchpoint
 from tests.unit.follow_up_delivery.conftest import Promise

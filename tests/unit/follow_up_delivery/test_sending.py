@@ -21,7 +21,7 @@ from shared.domain.suppression import (
 from shared.domain.ticket import TicketStatus
 from shared.domain.touchpoint import Channel, Choice, Direction, Message, PageView, Touchpoint
 from shared.events.catalogue import TicketChanged
-from shared.ports import LedgerEntry
+from shared.ports.ledger import LedgerEntry
 from shared.providers.base import HttpRequest
 from tests.builders import (
     NOON,

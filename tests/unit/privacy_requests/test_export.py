@@ -33,7 +33,7 @@ from shared.domain.suppression import (
 )
 from shared.domain.touchpoint import Attachment, Message
 from shared.events.catalogue import ErasureRequested, ExportReady, ExportRequested
-from shared.ports import LogEntry
+from shared.ports.tickets import LogEntry
 from tests import builders
 from tests.builders import NOON, endpoint, profile_id
 from tests.fake_privacy import FakePersonalData, FakePrivacyRequests

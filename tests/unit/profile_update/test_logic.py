@@ -61,7 +61,7 @@ from shared.events.catalogue import (
     SendConfirmed,
 )
 from shared.merging import MOST_SUGGESTIONS
-from shared.ports import ProfileTie
+from shared.ports.profiles import ProfileTie
 from shared.runtime import wiring
 from tests.builders import (
     NOON,

@@ -23,7 +23,7 @@ from shared.domain.segment import (
 )
 from shared.domain.touchpoint import Channel, Direction, Purchase, Touchpoint, TrackedEvent
 from shared.events.catalogue import SegmentEntered, SegmentExited
-from shared.ports import GraphChange
+from shared.ports.profiles import GraphChange
 from tests import builders
 from tests.builders import NOON, identifier, observed, touchpoint, whatsapp_message
 from tests.fakes import World

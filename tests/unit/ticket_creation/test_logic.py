@@ -24,7 +24,7 @@ from shared.domain.ticket import Priority, Ticket, TicketStatus, record_agent_re
 from shared.domain.touchpoint import Message, Review, Touchpoint
 from shared.events.catalogue import TicketChanged, TicketOpened
 from shared.events.envelope import Event
-from shared.ports import LogEntry
+from shared.ports.tickets import LogEntry
 from tests.builders import (
     NOON,
     classification,

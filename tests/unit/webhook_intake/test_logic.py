@@ -20,7 +20,7 @@ from shared.domain.touchpoint import (
     TouchpointState,
 )
 from shared.events.catalogue import TouchpointReceived
-from shared.ports import Quarantined
+from shared.ports.ledger import Quarantined
 from shared.providers.base import Observed, WebhookRequest, find_provider, provider_names
 from tests.builders import endpoint, touchpoint, webhook_request
 from tests.fakes import FakeLedger, World
