@@ -22,6 +22,7 @@ from shared.mail.structure import (
     PARSER_BUGS,
     Section,
     encoding_of,
+    has_one_author,
     take_apart,
     unpacked,
 )
@@ -47,6 +48,8 @@ class Mail(NamedTuple):
     text: str
     """Everything, history included."""
     parts: tuple[Part, ...]
+    has_one_author: bool
+    """Whether every program finds the same From in it."""
     known: dict[str, tuple[Mailbox, ...]]
     """The mailboxes that were asked for: Python's parser takes milliseconds for a long list."""
 
@@ -99,6 +102,7 @@ def read_mail(content: bytes) -> Mail:
         content_type=mail.content_type,
         text=_text(leaves) or _text_within(leaves),
         parts=tuple(file for leaf in leaves for file in leaf.files),
+        has_one_author=has_one_author(content),
         known={},
     )
 

@@ -41,7 +41,9 @@ def rebuilt(
 
     What described the former body is left out, but that it was a report of a mail server.
     """
-    headers = [(name, one_line(value)) for name, value in headers if _NAME.fullmatch(name)]
+    # `From : eve@…` is one From more: left out, it would hide whom the carrier found.
+    stripped = ((name.strip(), value) for name, value in headers)
+    headers = [(name, one_line(value)) for name, value in stripped if _NAME.fullmatch(name)]
     forms = [("plain", text), ("html", html)]
     words = [
         [_head_of_words(form, words.charset), words.content]

@@ -265,13 +265,26 @@ def _is_proven(mail: "Mail", arrival: Arrival, sender: "Mailbox | None") -> bool
     that names one address in it, name included: what two programs read differently proves nothing
     (RFC 7489, 6.6.1; https://www.usenix.org/conference/usenixsecurity20/presentation/chen-jianjun).
     """
-    headers = mail.headers.get("from", [])
-    if arrival.dmarc != "pass" or sender is None or len(headers) != 1:
+    from shared.mail.headers import without_encoded_words
+
+    if arrival.dmarc != "pass" or sender is None or not mail.has_one_author:
         return False
     if arrival.author_domain not in {None, _domain(sender.address)}:
         return False
-    named = _ADDRESS.findall(headers[0])
-    return {to_ascii(one.lower()) for one in named} == {sender.address.lower()}
+    author = mail.header("from")
+    shape = _AUTHOR.fullmatch(author)
+    if shape is None or to_ascii((shape[1] or shape[2]).lower()) != sender.address.lower():
+        return False
+    named = without_encoded_words(author)
+    addresses = _ADDRESS.findall(named)
+    whose = {to_ascii(one.lower()) for one in addresses}
+    return whose == {sender.address.lower()} and len(addresses) == named.count("@")
+
+
+_AUTHOR = re.compile(
+    rf"(?:[^<>]*<\s*({_ADDRESS.pattern})\s*>|({_ADDRESS.pattern}))\s*(?:\([^()<>]*\))?"
+)
+"""All of a From. `a:b@…`, `<@c,@d:b@…>` and what stands behind the address are read many ways."""
 
 
 # Where the answer goes

@@ -64,3 +64,9 @@ def test_whatever_a_file_holds_it_comes_back(
     mail = read_mail(rebuilt([], text=Words(text.encode()), html=Words(b""), enclosures=files))
     assert [part.content for part in mail.parts] == [content]
     assert mail.text.split() == text.split()
+
+
+def test_one_from_more_is_not_left_out_for_how_it_is_spelled() -> None:
+    headers = [("From ", "eve@evil.example"), *HEADERS]
+    mail = read_mail(rebuilt(headers, text=Words(b"Bonjour"), html=Words(b"")))
+    assert mail.headers["from"] == ["eve@evil.example", "Awa <awa@example.org>"]

@@ -367,6 +367,14 @@ def test_only_dmarc_proves_an_author(verdict: str) -> None:
         "From: eve@no-domain\nReply-To: ann@example.org",
         "From: eve@no-domain",
         "Subject: nobody wrote this",
+        "From: <@evil.example,@b.example:ann@example.org>",
+        "From: eve:ann@example.org",
+        "From: ann@example.org, eve @ evil.example",
+        'From: ann@example.org, "eve"@evil.example',
+        "From: ann@example.org; eve.evil.example",
+        "From: eve=?utf-8?q?=40?=evil.example, <ann@example.org>",
+        "From: =?utf-8?b?ZXZlQGV2aWwuZXhhbXBsZQ==?= <ann@example.org>",
+        f"From: ann@example.org\n {' ' * 5_000}, eve@evil.example",
     ],
 )
 def test_dmarc_proves_nobody_where_the_author_can_be_read_two_ways(head: str) -> None:
@@ -374,10 +382,37 @@ def test_dmarc_proves_nobody_where_the_author_can_be_read_two_ways(head: str) ->
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        b"From : eve@evil.example\r\nFrom: ann@example.org\r\n\r\nHello",
+        b"From: ann@example.org\r\nFrom : eve@evil.example\r\n\r\nHello",
+        b"From: ann@example.org\r\nFrom\t: eve@evil.example\r\n\r\nHello",
+        b"From: ann@example.org\r\n\0From: eve@evil.example\r\n\r\nHello",
+        b" From: eve@evil.example\r\nFrom: ann@example.org\r\n\r\nHello",
+        b"From: ann@example.org\r\nno header\r\nFrom: eve@evil.example\r\n\r\nHello",
+        b"Subject: x\rFrom: ann@example.org\r\r\nFrom: eve@evil.example\r\n\r\nHello",
+        b"Subject: x\nFrom: ann@example.org\n\nFrom: eve@evil.example\r\n\r\nHello",
+        b"From: ann@example.org\r\n%bFrom: eve@evil.example\r\n\r\nHi" % (b"X: y\r\n" * 500),
+        b"From: ann@example.org\r\nX: %b\r\nFrom: eve@evil.example\r\n\r\nHi" % (b"y" * 64_000),
+    ],
+)
+def test_dmarc_proves_nobody_where_its_carrier_may_have_found_another_author(
+    content: bytes,
+) -> None:
+    """Eve's own domain lets her mail pass, and it names Ann where we look."""
+    (seen,) = parse(ses(content, dmarcVerdict="PASS"))
+    assert [one.value for one in seen.touchpoint.identifiers] == ["ann@example.org"]
+    assert seen.touchpoint.proof is None
+
+
+@pytest.mark.parametrize(
     "head",
     [
         "From: Ann <ann@example.org>",
         "From: Ann@Example.org",
+        "From:\n Ann\n <ann@example.org>",
+        "From: ann@example.org (Ann)",
+        'From: "Other, Ann" <ann@example.org>',
         'From: "ann@example.org" <ann@example.org>',
         "From: =?utf-8?q?Ann=C3=A9?= <ann@example.org>",
         "From: Ann <ann@exämple.org>",
