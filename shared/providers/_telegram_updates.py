@@ -246,7 +246,8 @@ def _message(line: Line, kind: str, value: object) -> Touchpoint:
             content = MessageEdit(
                 message_id=message.key, text=content.text, attachments=content.attachments
             )
-    phone = _own_phone(message)
+    # A colleague's own card names them, and not the customer they gave it to.
+    phone = () if is_own else _own_phone(message)
     return line.touchpoint(
         content,
         person,
@@ -317,7 +318,9 @@ def _callback(line: Line, kind: str, value: object) -> list[Touchpoint]:
     if shown is not None and shown.chat is not None:
         connection = shown.business_connection_id
         answered = message_key(shown.chat.id, shown.message_id, connection)
-        address = _address(shown.chat, connection) if shown.chat.is_private else None
+        # In a customer's chat with a business, the business may press it too.
+        is_theirs = shown.chat.is_private and shown.chat.id == query.sender.id
+        address = _address(shown.chat, connection) if is_theirs else None
     content = Message(
         text=title or query.data,
         choice=Choice(id=query.data, title=title),

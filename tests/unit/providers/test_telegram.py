@@ -303,6 +303,26 @@ def test_a_game_and_a_button_elsewhere_ask_for_no_answer() -> None:
     assert (elsewhere.text, elsewhere.direction, elsewhere.endpoint) == ("yes", "passive", None)
 
 
+def test_a_colleagues_own_card_does_not_make_their_number_the_customers() -> None:
+    """Proven of every customer who is given it, it would join them all."""
+    card = a_message(
+        business_connection_id="c",
+        chat={"id": 777, "type": "private", "first_name": "Awa"},
+        contact={"phone_number": "33612345678", "first_name": "Luc", "user_id": 5012345678},
+    )
+    found = read_update(business_message=card)
+    assert [(one.type, one.value) for one in found.identifiers] == [("telegram_user", "777")]
+    assert found.proof is None
+
+
+def test_a_button_that_a_colleague_presses_is_not_answered_to_the_customer() -> None:
+    shown = a_message(chat={"id": 777, "type": "private"}, business_connection_id="c")
+    found = read_update(
+        callback_query={"id": "1", "from": {"id": 42, "first_name": "Luc"}, "message": shown}
+    )
+    assert (found.direction, found.endpoint) == ("passive", None)
+
+
 def test_a_reply_from_the_bot_of_a_business_is_the_companys() -> None:
     ours = a_message(
         business_connection_id="c",
