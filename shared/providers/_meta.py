@@ -6,6 +6,7 @@ https://developers.facebook.com/docs/graph-api/guides/error-handling
 
 import hmac
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -47,6 +48,10 @@ LONGEST_URL = 2048
 Stamp = int | str | None
 """A time as Meta writes it: a number or digits, of seconds or of milliseconds; seldom ISO 8601."""
 
+OFFERS = "marketing"
+"""The purpose of what Meta calls marketing messages, as consents name it."""
+
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS = 10**11
 """From here on a number counts milliseconds: as seconds it would be the year 5138."""
@@ -190,6 +195,12 @@ def compact(value: object) -> bytes:
 
 def url_that_fits(url: str) -> str:
     return url if len(url) <= LONGEST_URL else ""
+
+
+def only_currency(stated: Iterable[str]) -> str | None:
+    """That of all lines of a basket (ISO 4217); None where they differ, or it is none."""
+    currency, *others = {*stated} or {""}
+    return currency if not others and _CURRENCY.fullmatch(currency) else None
 
 
 def lies_at(url: str, hosts: tuple[str, ...]) -> bool:

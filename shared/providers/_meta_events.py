@@ -34,15 +34,20 @@ from shared.domain.touchpoint import (
     TrackedEvent,
     Unsupported,
 )
-from shared.providers._meta import Part, Stamp, compact, content_key, instant, moment
+from shared.providers._meta import (
+    OFFERS,
+    Part,
+    Stamp,
+    compact,
+    content_key,
+    instant,
+    moment,
+    only_currency,
+)
 from shared.providers._meta_message import LONG, Heard, Id, Label, Mid, Referred
 from shared.providers.base import read_model
 
-OFFERS = "marketing"
-"""The purpose of Meta's marketing messages, as consents name it."""
-
 _WORD = re.compile(r"[a-z_-]{1,40}")
-_CURRENCY = re.compile(r"[A-Z]{3}")
 _ENVELOPE = {"sender", "recipient", "timestamp"}
 
 
@@ -232,23 +237,26 @@ class Happening(NamedTuple):
         event_id: str | None,
         content: Content,
         *,
+        direction: Direction | None = None,
         by_us: bool = False,
         at: datetime | None = None,
     ) -> Touchpoint:
-        says = isinstance(content, Message | Unsupported)
-        direction = Direction.PASSIVE
-        if says and by_us:
-            direction = Direction.OUTBOUND
-        elif says and self.is_held:
-            direction = Direction.INBOUND
         return self.account.touchpoint(
             event_id or self.key,
             at or self.at,
             content,
-            direction,
+            direction or self._direction(content, by_us),
             self.event.recipient.id if by_us or self.is_from_us else self.event.sender.id,
             automation=Automation.ECHO if by_us else None,
         )
+
+    def _direction(self, content: Content, by_us: bool) -> Direction:
+        """Of what says nothing, none."""
+        if not isinstance(content, Message | Unsupported):
+            return Direction.PASSIVE
+        if by_us:
+            return Direction.OUTBOUND
+        return Direction.INBOUND if self.is_held else Direction.PASSIVE
 
 
 def _message(happening: Happening, part: Any) -> list[Touchpoint]:
@@ -289,8 +297,8 @@ def _edit(happening: Happening, part: Any) -> list[Touchpoint]:
     if edited.text is not None:
         content = MessageEdit(message_id=edited.mid, text=edited.text)
     key = f"{edited.mid}:edit:{version[:64]}"
-    touchpoint = happening.touchpoint(key, content, by_us=happening.is_from_us)
-    return [touchpoint.model_copy(update={"direction": Direction.PASSIVE})]
+    passive = Direction.PASSIVE
+    return [happening.touchpoint(key, content, direction=passive, by_us=happening.is_from_us)]
 
 
 def _receipt(
@@ -314,8 +322,7 @@ def _receipt(
     if receipt.watermark is not None:
         until = moment(receipt.watermark, happening.account.received_at)
         content = DeliveryWatermark(status=status, until=until)
-    touchpoint = happening.touchpoint(None, content, at=at)
-    return [touchpoint.model_copy(update={"direction": Direction.PASSIVE})]
+    return [happening.touchpoint(None, content, direction=Direction.PASSIVE, at=at)]
 
 
 def _referral(happening: Happening, part: Any) -> list[Touchpoint]:
@@ -361,11 +368,9 @@ def _account_linking(happening: Happening, part: Any) -> list[Touchpoint]:
 
 def _order(happening: Happening, part: Any) -> list[Touchpoint]:
     cart = read_model(Cart, part)
-    currencies = {one.currency for one in cart.products}
-    currency = currencies.pop() if len(currencies) == 1 else ""
     basket = Basket(
         lines=tuple(one.line() for one in cart.products),
-        currency=currency if _CURRENCY.fullmatch(currency) else None,
+        currency=only_currency(one.currency for one in cart.products),
     )
     return [happening.touchpoint(None, Message(text=cart.note, basket=basket))]
 
@@ -376,8 +381,10 @@ def _feedback(happening: Happening, part: Any) -> list[Touchpoint]:
     asked = [item for one in feedback.feedback_screens for item in one.questions.items()]
     found = []
     for question, answer in asked:
-        metric, lowest, highest = SCALES.get(answer.type, ("csat", 1, 0))
-        if answer.payload is None or not lowest <= answer.payload <= highest:
+        if answer.payload is None or answer.type not in SCALES:
+            continue
+        metric, lowest, highest = SCALES[answer.type]
+        if not lowest <= answer.payload <= highest:
             continue
         said = SurveyAnswer(
             survey=question[:200],
@@ -386,8 +393,7 @@ def _feedback(happening: Happening, part: Any) -> list[Touchpoint]:
             text=answer.follow_up.payload,
         )
         key = f"{happening.key}:{content_key(question.encode())[:16]}"
-        touchpoint = happening.touchpoint(key, said)
-        found.append(touchpoint.model_copy(update={"direction": Direction.INBOUND}))
+        found.append(happening.touchpoint(key, said, direction=Direction.INBOUND))
     unread = Unsupported(what="event of messaging_feedback")
     return found or [happening.touchpoint(None, unread)]
 
@@ -428,5 +434,4 @@ def read_event(
             return read(happening, original[name])
     names = sorted(one for one in original if one not in _ENVELOPE and _WORD.fullmatch(one))
     content = Unsupported(what=f"event of {', '.join(names[:3]) or 'an unknown kind'}")
-    touchpoint = happening.touchpoint(None, content)
-    return [touchpoint.model_copy(update={"direction": Direction.PASSIVE})]
+    return [happening.touchpoint(None, content, direction=Direction.PASSIVE)]

@@ -13,6 +13,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, StringConstraints
 from shared.domain.touchpoint import (
     Attachment,
     Choice,
+    Form,
     Message,
     MessageDeletion,
     Place,
@@ -24,7 +25,6 @@ from shared.providers.base import as_list
 
 LONG = 65_536
 
-Form = Literal["file", "image", "audio", "video", "sticker"]
 FORMS: Mapping[str, Form] = {
     "image": "image",
     "audio": "audio",

@@ -99,8 +99,7 @@ class MessagingProvider(MetaProvider[MessagingSecretT]):
                 continue
             raw = _raw(entry, part)
             key = content_key(compact([account.id, part]))
-            at = entry.time
-            yield Piece(raw, partial(self.change, account, change, at, key))
+            yield Piece(raw, partial(self.change, account, change, entry.time, key))
 
     def _piece(
         self,

@@ -17,6 +17,7 @@ from shared.domain.touchpoint import (
     Basket,
     Choice,
     ContactCard,
+    Form,
     Line,
     Message,
     MessageDeletion,
@@ -27,17 +28,14 @@ from shared.domain.touchpoint import (
     TrackedEvent,
     Unsupported,
 )
-from shared.providers._meta import Part, Stamp, compact, url_that_fits
+from shared.providers._meta import Part, Stamp, compact, only_currency, url_that_fits
 from shared.providers.base import ProviderId, read_model
 
-Form = Literal["file", "image", "audio", "voice", "video", "sticker"]
 Said = Message | Reaction | MessageEdit | MessageDeletion | TrackedEvent | Unsupported
 LONG = 65_536
 
 SOURCES: Mapping[str, Literal["ad", "post"]] = {"ad": "ad", "post": "post"}
 """What a referral comes from; anything else is `other`."""
-
-_CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class ReferredProduct(Part):
@@ -72,18 +70,23 @@ class Clicked(Part):
         )
 
 
-class Envelope(Part):
-    """What every message has, whatever it says."""
+class Parties(Part):
+    """Who a message or a call is from, and who it is to."""
 
-    id: ProviderId
-    timestamp: Stamp = None
-    type: str = Field(default="unknown", pattern=r"^[a-z0-9_]{1,60}$")
     sender: str = Field(default="", alias="from", max_length=200)
     from_user_id: str = Field(default="", max_length=200)
     from_parent_user_id: str = Field(default="", max_length=200)
     to: str = Field(default="", max_length=200)
     to_user_id: str = Field(default="", max_length=200)
     to_parent_user_id: str = Field(default="", max_length=200)
+
+
+class Envelope(Parties):
+    """What every message has, whatever it says."""
+
+    id: ProviderId
+    timestamp: Stamp = None
+    type: str = Field(default="unknown", pattern=r"^[a-z0-9_]{1,60}$")
     group_id: str | None = None
     context: Context = Context()
     referral: Clicked | None = None
@@ -298,11 +301,9 @@ class WantedProducts(Spoken):
     text: str = Field(default="", max_length=LONG)
 
     def said(self) -> Message:
-        currencies = {one.currency for one in self.product_items}
-        currency = currencies.pop() if len(currencies) == 1 else ""
         basket = Basket(
             lines=tuple(one.line() for one in self.product_items),
-            currency=currency if _CURRENCY.fullmatch(currency) else None,
+            currency=only_currency(one.currency for one in self.product_items),
         )
         return Message(text=self.text, basket=basket)
 

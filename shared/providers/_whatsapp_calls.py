@@ -12,8 +12,9 @@ from typing import Any
 from pydantic import Field
 
 from shared.domain.touchpoint import Call, CallState, Direction, Touchpoint
-from shared.providers._meta import Part, Stamp, moment
-from shared.providers._whatsapp_people import OurNumber, Person
+from shared.providers._meta import Stamp, moment
+from shared.providers._whatsapp import Parties
+from shared.providers._whatsapp_people import OurNumber, Person, Recipient
 from shared.providers.base import ProviderId, read_model
 
 DIRECTIONS: Mapping[str, Direction] = {
@@ -29,19 +30,13 @@ STATES: Mapping[str, CallState] = {
 """Of a call of ours, by what the person's phone does."""
 
 
-class Told(Part):
+class Told(Parties):
     """`start_time` and `duration` are there only where somebody picked up. `connect` is the offer
     of a call, and no more: it rings.
     """
 
     id: ProviderId
     event: str = Field(default="", pattern=r"^[a-z_]{0,60}$")
-    sender: str = Field(default="", alias="from", max_length=200)
-    from_user_id: str = Field(default="", max_length=200)
-    from_parent_user_id: str = Field(default="", max_length=200)
-    to: str = Field(default="", max_length=200)
-    to_user_id: str = Field(default="", max_length=200)
-    to_parent_user_id: str = Field(default="", max_length=200)
     direction: str = ""
     status: str = ""
     timestamp: Stamp = None
@@ -57,13 +52,10 @@ class Told(Part):
         )
 
 
-class Progress(Part):
+class Progress(Recipient):
     id: ProviderId
     status: str = Field(pattern=r"^[A-Za-z_]{1,60}$")
     timestamp: Stamp = None
-    recipient_id: str = Field(default="", max_length=200)
-    recipient_user_id: str = Field(default="", max_length=200)
-    recipient_parent_user_id: str = Field(default="", max_length=200)
 
 
 def call_of(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
@@ -111,9 +103,5 @@ def call_status_of(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
         at,
         Call(call_id=progress.id, parts=(f"status:{progress.status.lower()}",), **facts),
         Direction.OUTBOUND,
-        number.person(
-            progress.recipient_id,
-            progress.recipient_user_id,
-            parent_user_id=progress.recipient_parent_user_id,
-        ),
+        progress.person(number),
     )

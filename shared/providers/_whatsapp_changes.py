@@ -71,13 +71,15 @@ class History(Part):
     threads: list[Thread] = []
 
 
-class Said(Part):
+class Exchanged(Part):
+    """What both sides sent each other, and how far it came."""
+
     messages: list[dict[str, Any]] = []
     message_echoes: list[dict[str, Any]] = []
     statuses: list[dict[str, Any]] = []
 
 
-class Value(Said):
+class Value(Exchanged):
     """What a change holds, of the fields that we read. In `standby` is what is said while Meta's
     own agent holds the conversation:
     https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/standby/
@@ -85,7 +87,7 @@ class Value(Said):
 
     metadata: Metadata
     contacts: list[Contact] = []
-    standby: Said = Said()
+    standby: Exchanged = Exchanged()
     user_preferences: list[dict[str, Any]] = []
     user_id_update: list[dict[str, Any]] = []
     history: list[History] = []
@@ -94,14 +96,14 @@ class Value(Said):
 
 def pieces_of(entry: Entry, scope: str, change: Change, received_at: datetime) -> Iterator[Piece]:
     """What one change holds; one of a field we do not read is a touchpoint keyed by its content."""
-    waba, unknown = entry.id, _unknown(entry, change, received_at)
+    unknown = partial(_unknown, entry, change, received_at)
     if change.field not in FIELDS:
-        yield unknown
+        yield unknown()
         return
     try:
         value = read_model(Value, change.value)
     except MalformedPayload as error:
-        yield Piece(unknown.raw, _raiser(error))
+        yield Piece(_raw_of_all(entry, change), _raiser(error))
         return
     number = OurNumber(
         value.metadata.phone_number_id,
@@ -112,25 +114,25 @@ def pieces_of(entry: Entry, scope: str, change: Change, received_at: datetime) -
     )
     here = {**PARTS, **ELSEWHERE.get(change.field, {})}
     found = [
-        Piece(_raw(waba, change, {name: [one]}), partial(_read, read, number, one))
+        Piece(_raw(entry, change, {name: [one]}), partial(_read, read, number, one))
         for name, read in here.items()
         for one in getattr(value, name)
     ]
     found += [
-        Piece(_raw(waba, change, {"standby": {name: [one]}}), partial(_read, read, number, one))
+        Piece(_raw(entry, change, {"standby": {name: [one]}}), partial(_read, read, number, one))
         for name, read in OVERHEARD.items()
         for one in getattr(value.standby, name)
     ]
     found += [
         Piece(
-            _raw(waba, change, {"history": [{"threads": [{"id": thread.id, "messages": [one]}]}]}),
+            _raw(entry, change, {"history": [{"threads": [{"id": thread.id, "messages": [one]}]}]}),
             partial(_read, partial(_past, with_whom=thread.id), number, one),
         )
         for history in value.history
         for thread in history.threads
         for one in thread.messages
     ]
-    yield from found or [unknown]
+    yield from found or [unknown()]
 
 
 FIELDS = frozenset(
@@ -264,7 +266,7 @@ OVERHEARD: Mapping[str, Reader] = {
 
 def _unknown(entry: Entry, change: Change, received_at: datetime) -> Piece:
     """Of which number of ours it tells says its metadata, or whom it is for (a handover)."""
-    raw = compact({"id": entry.id, "changes": [{"field": change.field, "value": change.value}]})
+    raw = _raw_of_all(entry, change)
     about = change.value.get("metadata") or change.value.get("recipient")
     number = about.get("phone_number_id") if isinstance(about, dict) else None
     account = number if isinstance(number, str) and PHONE.fullmatch(number) else entry.id
@@ -293,11 +295,15 @@ def _raiser(error: MalformedPayload) -> Callable[[], list[Touchpoint]]:
     return read
 
 
-def _raw(waba: str, change: Change, part: Mapping[str, Any]) -> bytes:
+def _raw_of_all(entry: Entry, change: Change) -> bytes:
+    return compact({"id": entry.id, "changes": [{"field": change.field, "value": change.value}]})
+
+
+def _raw(entry: Entry, change: Change, part: Mapping[str, Any]) -> bytes:
     """The request as if it had held this part only; the contacts stay, being few."""
     shared = ("metadata", "contacts")
     value = {key: change.value[key] for key in shared if key in change.value} | dict(part)
-    return compact({"id": waba, "changes": [{"field": change.field, "value": value}]})
+    return compact({"id": entry.id, "changes": [{"field": change.field, "value": value}]})
 
 
 def _digits(number: str) -> str:

@@ -143,6 +143,21 @@ class OurNumber(NamedTuple):
         )
 
 
+class Recipient(Part):
+    """Whom a status tells of."""
+
+    recipient_id: str = Field(default="", max_length=200)
+    recipient_user_id: str = Field(default="", max_length=200)
+    recipient_parent_user_id: str = Field(default="", max_length=200)
+
+    def person(self, number: OurNumber) -> Person:
+        return number.person(
+            self.recipient_id,
+            self.recipient_user_id,
+            parent_user_id=self.recipient_parent_user_id,
+        )
+
+
 CHANGES = frozenset({"user_changed_number", "customer_changed_number", "user_changed_user_id"})
 """To register a number WhatsApp sends it a code, so both the old and the new one are confirmed; and
 user ids are WhatsApp's own.

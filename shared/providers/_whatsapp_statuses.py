@@ -18,9 +18,9 @@ from shared.domain.touchpoint import (
     Touchpoint,
     Unsupported,
 )
-from shared.providers._meta import Part, Stamp, compact, content_key, moment
+from shared.providers._meta import OFFERS, Part, Stamp, compact, content_key, moment
 from shared.providers._whatsapp import Failure
-from shared.providers._whatsapp_people import OurNumber
+from shared.providers._whatsapp_people import OurNumber, Recipient
 from shared.providers.base import ProviderId, read_model
 
 STATUSES: Mapping[str, Literal["sent", "delivered", "read", "failed"]] = {
@@ -49,8 +49,6 @@ PREFERENCES: Mapping[str, Literal["granted", "withdrawn"]] = {
 
 https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/user_preferences
 """
-OFFERS = "marketing"
-"""The purpose that these preferences speak of, as consents name it."""
 
 
 class Preference(Part):
@@ -80,13 +78,10 @@ class Conversation(Part):
     origin: Origin = Origin()
 
 
-class Status(Part):
+class Status(Recipient):
     id: ProviderId
     status: str = Field(pattern=r"^[a-z0-9_]{1,60}$")
     timestamp: Stamp = None
-    recipient_id: str = Field(default="", max_length=200)
-    recipient_user_id: str = Field(default="", max_length=200)
-    recipient_parent_user_id: str = Field(default="", max_length=200)
     recipient_type: str = ""
     recipient_participant_id: str = Field(default="", max_length=64)
     recipient_participant_user_id: str = Field(default="", max_length=200)
@@ -126,11 +121,7 @@ def status_of(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
         Direction.PASSIVE,
         number.person(status.recipient_participant_id, status.recipient_participant_user_id)
         if is_group
-        else number.person(
-            status.recipient_id,
-            status.recipient_user_id,
-            parent_user_id=status.recipient_parent_user_id,
-        ),
+        else status.person(number),
         answerable=not is_group,
     )
 

@@ -91,7 +91,7 @@ class Answer(Part):
     messages: list[Sent] = Field(min_length=1)
 
 
-class Medium(Part):
+class MediaLocation(Part):
     """Where a medium lies, for five minutes."""
 
     id: str
@@ -153,10 +153,10 @@ class WhatsAppCloud(MetaProvider[WhatsAppCloudSecret]):
         """Only Meta's answer names the medium by its id; anything else is the file."""
         if not _names(attachment.provider_reference, response):
             return None
-        medium = read_model(Medium, read_json(response.body))
-        if not lies_at(medium.url, self.media_hosts):
+        location = read_model(MediaLocation, read_json(response.body))
+        if not lies_at(location.url, self.media_hosts):
             raise MalformedPayload("url: the medium lies at a host that is not WhatsApp's")
-        return HttpRequest(method="GET", url=medium.url, headers=_headers(secret), body=b"")
+        return HttpRequest(method="GET", url=location.url, headers=_headers(secret), body=b"")
 
 
 def _names(media_id: str | None, response: HttpResponse) -> bool:
