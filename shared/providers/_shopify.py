@@ -7,18 +7,9 @@ Read against https://shopify.dev/docs/api/webhooks (2026-11), and every example 
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Annotated
 
-from pydantic import (
-    AfterValidator,
-    AliasChoices,
-    AwareDatetime,
-    BeforeValidator,
-    Field,
-    JsonValue,
-    StringConstraints,
-)
+from pydantic import AfterValidator, AliasChoices, AwareDatetime, BeforeValidator, Field, JsonValue
 
 from shared.domain.identity import Identifier, IdentifierType, Proof, email_identifier
 from shared.domain.touchpoint import Channel, Content, TrackedEvent, Unsupported
@@ -43,21 +34,8 @@ def as_number(value: object) -> object:
     return int(found[1]) if found else value
 
 
-def _as_amount(value: object) -> object:
-    """Money is decimal text; a JSON number is taken for what it shows."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return value
-    return format(Decimal(repr(value)), "f")
-
-
 Moment = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_within_reason)]
 Number = Annotated[int, BeforeValidator(as_number), Field(gt=0, lt=10**20)]
-Amount = Annotated[
-    str,
-    BeforeValidator(_as_amount),
-    StringConstraints(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,6})?$"),
-]
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Text = Annotated[str, BeforeValidator(as_text)]
 Written = Annotated[Text, Field(max_length=320)]
 

@@ -8,10 +8,9 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, BeforeValidator, Field, JsonValue
 
 from shared.domain.touchpoint import Content, GoodsReturn, Line, Order
+from shared.providers._money import Amount, Currency
 from shared.providers._shopify import (
     Addressed,
-    Amount,
-    Currency,
     Moment,
     Number,
     Text,

@@ -26,8 +26,9 @@ from shared.domain.touchpoint import (
     Stop,
     TrackedEvent,
 )
+from shared.providers._standard_webhooks import TYPES
 from shared.providers.base import WebhookRequest
-from shared.providers.standard_webhooks import PROVIDER, TOLERANCE, TYPES
+from shared.providers.standard_webhooks import PROVIDER, TOLERANCE
 from tests.unit.providers.fixtures import ROOT, SECRETS, read_case, received
 from tests.unit.providers.hostile import FIXTURES, JSON_VALUES, NOON, assert_sound, broken
 
