@@ -86,6 +86,32 @@ def test_a_file_is_unpacked(encoding: str, written: bytes, content: bytes) -> No
 
 
 @pytest.mark.parametrize(
+    "stated",
+    [
+        "text/plain; x*",
+        "text/plain; x*1*",
+        "text/plain; name*=undefined''a",
+        f"text/plain; {'(' * 900}",
+        "text/plain; a=" + '"(' * 400,
+        f"text/plain{'; a=b' * 200}",
+    ],
+)
+@pytest.mark.parametrize("name", ["Content-Type", "Content-Disposition"])
+def test_a_head_that_the_parser_breaks_at_is_read_as_text(name: str, stated: str) -> None:
+    """It is the mail of whoever wrote it: unread, its carrier would bring it again and lose it."""
+    mail = read_mail(f"Subject: x\r\n{name}: {stated}\r\n\r\nBonjour".encode())
+    assert (mail.header("subject"), mail.content_type) == ("x", "text/plain")
+    assert mail.text == "Bonjour" or name == "Content-Disposition"
+
+
+def test_a_dear_name_of_a_file_is_found_all_the_same() -> None:
+    name = f"bill {'(1)' * 41}.pdf"
+    head = f'Content-Type: application/pdf\r\nContent-Disposition: attachment; filename="{name}"'
+    (file,) = read_mail(f"{head}\r\n\r\n%PDF".encode()).parts
+    assert (file.name, file.content_type) == (name, "application/pdf")
+
+
+@pytest.mark.parametrize(
     ("parameters", "name"),
     [
         ("filename=my bill 2026 (1).pdf", "my bill 2026 (1).pdf"),
