@@ -30,7 +30,8 @@ from tests.builders import (
     touchpoint,
     whatsapp_message,
 )
-from tests.fakes import FakeClock, FakeTimer
+from tests.fake_tickets import FakeTimer
+from tests.fakes import FakeClock
 from tests.integration.conftest import Stores
 from tests.state import State
 

@@ -20,7 +20,8 @@ from shared.policies.reader import FOLDER, Policies
 from shared.ports.ledger import LedgerEntry
 from shared.ports.paging import Page
 from tests.builders import NOON, classification, policies, sms, touchpoint, whatsapp_message
-from tests.fakes import FakeClassifier, FakeLedger
+from tests.fake_ledger import FakeLedger
+from tests.fakes import FakeClassifier
 from tests.unit.overriding import House
 
 SAID = whatsapp_message("Où est ma commande 4512 ?")

@@ -14,7 +14,7 @@ from shared.domain.ticket import Ticket
 from shared.runtime.http import problem_of
 from shared.runtime.observability import logger
 from tests import builders
-from tests.fakes import FakeTicketStore
+from tests.fake_tickets import FakeTicketStore
 from tests.unit.agent_api.client import Client
 
 REPLIES = "/v1/tickets/ticket-1/replies"

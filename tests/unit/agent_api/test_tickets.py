@@ -9,7 +9,8 @@ from shared.events.catalogue import TicketChanged
 from shared.ports.tickets import LogEntry
 from tests import builders
 from tests.builders import NOON
-from tests.fakes import FakeTicketStore, World
+from tests.fake_tickets import FakeTicketStore
+from tests.fakes import World
 from tests.unit.agent_api.client import AGENT, Client
 
 

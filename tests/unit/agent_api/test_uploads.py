@@ -15,7 +15,8 @@ from shared.domain.touchpoint import Channel
 from shared.events.catalogue import FollowUpScheduled
 from shared.policies.reader import FOLDER, Policies
 from tests import builders
-from tests.fakes import FakeMediaFiles, World
+from tests.fake_ledger import FakeMediaFiles
+from tests.fakes import World
 from tests.unit.agent_api.client import Answer, Client
 
 BILL = {"name": "facture 4512.pdf", "content_type": "application/pdf", "size": len(PDF)}

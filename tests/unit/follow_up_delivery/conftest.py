@@ -26,7 +26,8 @@ from tests.builders import (
     whatsapp_message,
     word,
 )
-from tests.fakes import FakeTicketStore, World
+from tests.fake_tickets import FakeTicketStore
+from tests.fakes import World
 from tests.unit.providers.fixtures import SECRETS
 
 

@@ -16,7 +16,7 @@ from shared.domain.profile import Profile, Trait
 from shared.domain.ticket import Milestone, Priority, TicketStatus
 from shared.events.catalogue import FollowUpDone, TicketChanged
 from tests.builders import NOON, follow_up, profile_id, ticket, whatsapp_message, word
-from tests.fakes import FakeTimer
+from tests.fake_tickets import FakeTimer
 from tests.unit.follow_up_delivery.conftest import Overtaken, Promise
 
 HOUR = timedelta(hours=1)

@@ -16,7 +16,8 @@ from shared.events.catalogue import FollowUpScheduled
 from shared.events.envelope import Event
 from shared.policies.reader import Policies
 from tests.builders import NOON, policies, sms, ticket, whatsapp_message, word
-from tests.fakes import FakeTicketStore, FakeTimer, World
+from tests.fake_tickets import FakeTicketStore, FakeTimer
+from tests.fakes import World
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 

@@ -28,7 +28,8 @@ from shared.domain.touchpoint import (
     TouchpointState,
 )
 from shared.providers.base import HttpRequest, HttpResponse, WebhookRequest, find_provider
-from tests.fakes import FakeClock, FakeLedger
+from tests.fake_ledger import FakeLedger
+from tests.fakes import FakeClock
 from tests.unit.overriding import House
 from tests.unit.providers.fixtures import NOW, SECRETS, Case, cases, fetch, received
 from tests.unit.providers.sending import message_of, message_to, prepared, simulated

@@ -35,7 +35,8 @@ from tests.builders import (
     touchpoint,
     whatsapp_message,
 )
-from tests.fakes import FakeTicketStore, World
+from tests.fake_tickets import FakeTicketStore
+from tests.fakes import World
 
 HOUR = timedelta(hours=1)
 

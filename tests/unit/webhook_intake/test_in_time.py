@@ -12,7 +12,8 @@ from functions.webhook_intake.request import is_proven, proven, webhook_request
 from shared.domain.errors import Unauthentic
 from shared.domain.touchpoint import TouchpointState
 from shared.providers.base import Observed, WebhookRequest, find_provider, provider_names
-from tests.fakes import FakeLedger, World
+from tests.fake_ledger import FakeLedger
+from tests.fakes import World
 from tests.unit.providers.fixtures import SECRETS, cases, fetch
 from tests.unit.webhook_intake.test_request import GATEWAY, gateway_event
 

@@ -23,7 +23,8 @@ from shared.events.catalogue import TouchpointReceived
 from shared.ports.ledger import Quarantined
 from shared.providers.base import Observed, WebhookRequest, find_provider, provider_names
 from tests.builders import endpoint, touchpoint, webhook_request
-from tests.fakes import FakeLedger, World
+from tests.fake_ledger import FakeLedger
+from tests.fakes import World
 from tests.unit.providers.fixtures import (
     NOW,
     SECRETS,
