@@ -42,8 +42,8 @@ check: $(INSTALLED) ## Lint, format, types and import contracts
 	@echo "types" && $(BIN)/mypy
 	@echo "import contracts" && $(BIN)/lint-imports
 
-prove: $(INSTALLED) dynamodb-local ## The longer proofs: histories of 32 writers, Splink beside our score, more faults, the labelled identities, what hostile mails cost
-	@PROVE=1 $(BIN)/pytest -q tests/integration/test_concurrent_identities.py tests/integration/test_splink.py tests/journeys/test_faults.py
+prove: $(INSTALLED) dynamodb-local ## The longer proofs: histories of 32 writers, Splink beside our score, more faults, a longer feed, the labelled identities, what hostile mails cost
+	@PROVE=1 $(BIN)/pytest -q tests/integration/test_concurrent_identities.py tests/integration/test_splink.py tests/journeys/test_faults.py tests/journeys/test_feed.py
 	@$(PYTHON) -m tests.identity_cases
 	@$(PYTHON) -m tests.mail_bombs
 

@@ -152,10 +152,14 @@ def test_a_waterfall_runs_from_the_prior_to_the_score(usable: list[MatchFacts]) 
     assert "anything is compared" in lines[1]
 
 
-def test_weights_are_learned_from_enough_data_only(usable: list[MatchFacts]) -> None:
+def test_of_few_people_no_weights_are_learned(usable: list[MatchFacts]) -> None:
     few = facts_table(usable[:50], most_per_key=20)
     assert learn(few, MODEL, learned_at=datetime.now(UTC), description="few") is None
     few.close()
+
+
+@pytest.mark.skipif("PROVE" not in os.environ, reason="takes ten seconds: make prove")
+def test_weights_are_learned_from_enough_data(usable: list[MatchFacts]) -> None:
     database = facts_table(usable, most_per_key=20)
     learned = learn(database, MODEL, learned_at=datetime(2026, 1, 1, tzinfo=UTC), description="all")
     database.close()

@@ -1,5 +1,9 @@
-"""Five hundred touchpoints, shuffled, doubled and at once, end in the state of the calm feed."""
+"""Touchpoints that come shuffled, doubled and at once end in the state of the calm feed.
 
+Two hundred of them, and a thousand in `make prove`.
+"""
+
+import os
 import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +16,7 @@ from shared.runtime import wiring
 from tests.journeys.webhooks import segment_batch, told, whatsapp
 from tests.state import State, state_of
 
-TOUCHPOINTS = 500
+TOUCHPOINTS = 1_000 if "PROVE" in os.environ else 200
 PEOPLE = TOUCHPOINTS // 10
 SENDERS = 8
 WORDS = (
@@ -27,7 +31,7 @@ WORDS = (
 
 
 def calls(cloud: LocalCloud, day: datetime) -> list[Call]:
-    """Fifty people, ten touchpoints each: messages, purchases, and what a browser saw.
+    """A tenth as many people, ten touchpoints each: messages, purchases, and what a browser saw.
 
     Every moment stands in the webhook, so two runs observe the same. A browser's batch holds five
     touchpoints, and a person's phone or card is in all that names them.
