@@ -65,7 +65,6 @@ _TOLD_FOR = timedelta(days=1)
 """How long it is known that touchpoints were told of together; told again, their journeys find that
 they ended.
 """
-_UNKNOWN_TYPE = "application/octet-stream"
 _MAILBOX_SHOWS = 100
 _IN_TROUBLE = {TouchpointState.FAILED, TouchpointState.QUARANTINED}
 
@@ -218,9 +217,7 @@ class DynamoLedger:
         }
 
     def _with_files_stored(self, observed: Observed) -> Touchpoint:
-        """Attachments in S3 before the ledger points to them; a redelivery writes the same object
-        again.
-        """
+        """Attachments in S3 before the ledger points to them; a redelivery finds them there."""
         if not observed.files:
             return observed.touchpoint
         attachments = []
@@ -229,8 +226,8 @@ class DynamoLedger:
                 attachments.append(file.attachment)
                 continue
             # Nobody has looked at it yet: `media_fetching` says what it is.
-            key = self._files.keep(
-                observed.touchpoint.touchpoint_id, str(position), file.content, _UNKNOWN_TYPE
+            key = self._files.keep_as_it_came(
+                observed.touchpoint.touchpoint_id, str(position), file.content
             )
             attachments.append(file.attachment.model_copy(update={"object_key": key}))
         content = observed.touchpoint.content.model_copy(update={"attachments": tuple(attachments)})

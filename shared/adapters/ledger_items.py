@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters import dynamo
-from shared.adapters.objects import read_object
+from shared.adapters.objects import put_once, read_object
 from shared.domain.media import Media, Medium, has_media, sent_media, with_media
 from shared.domain.model import ProfileId, isoformat
 from shared.domain.retention import CLASS_OF_KIND, RetentionPolicy, expires_at
@@ -80,7 +80,7 @@ class Contents:
         if len(content) <= INLINE_LIMIT:
             return {name: dynamo.compressed(content)}
         object_key = f"{name}/{key}"
-        self._s3().put_object(Bucket=self._bucket, Key=object_key, Body=content)
+        put_once(self._s3(), self._bucket, object_key, content)
         return {f"{name}_key": object_key}
 
     def loaded(self, item: Mapping[str, Any], name: str) -> bytes:

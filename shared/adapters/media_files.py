@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 from botocore.exceptions import ClientError
 
 from shared.adapters import dynamo
-from shared.adapters.objects import LINK_SECONDS, delete_objects, read_object
+from shared.adapters.objects import LINK_SECONDS, delete_objects, put_once, read_object
 from shared.domain.errors import MediumTooLarge, NotFound
 from shared.domain.model import TicketId, TouchpointId
 from shared.ports.ledger import Upload, UploadForm
@@ -21,6 +21,7 @@ page, while it is open. What our own credentials sign ends with these at the lat
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
 """
 UPLOADS = "uploads/"
+_UNKNOWN_TYPE = "application/octet-stream"
 _SAVED = "attachment"
 """Never shown: what is in a file must not run under the bucket's address."""
 
@@ -69,6 +70,19 @@ class S3MediaFiles:
         # By its content: what was looked at is what leaves, whatever is put in the upload's place.
         key = f"{ticket_prefix(ticket_id)}{sha256(content).hexdigest()}"
         self._put(key, content, content_type)
+        return key
+
+    def keep_as_it_came(self, touchpoint_id: TouchpointId, name: str, content: bytes) -> str:
+        """A file that nobody has looked at. One that lies there, looked at or not, stays."""
+        key = f"{attachments_prefix(touchpoint_id)}{name}"
+        put_once(
+            self._s3(),
+            self._bucket,
+            key,
+            content,
+            ContentType=_UNKNOWN_TYPE,
+            ContentDisposition=_SAVED,
+        )
         return key
 
     def keep(

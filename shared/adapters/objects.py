@@ -22,6 +22,20 @@ def read_object(s3: Any, bucket: str, key: str) -> bytes:
     return content
 
 
+def put_once(s3: Any, bucket: str, key: str, content: bytes, **told: str) -> None:
+    """Unless something lies there. What comes a second time under the id of the first, and is
+    something else, must not take its place: whoever looked at the first would answer for it. Of two
+    at the same moment one may be refused, which rises: its request comes again.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+    """
+    try:
+        s3.put_object(Bucket=bucket, Key=key, Body=content, IfNoneMatch="*", **told)
+    except ClientError as error:
+        if dynamo.error_code(error) != "PreconditionFailed":
+            raise
+
+
 def object_keys(s3: Any, bucket: str, prefix: str) -> list[str]:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     return [one["Key"] for page in pages for one in page.get("Contents", [])]

@@ -213,6 +213,28 @@ class TestLedger:
         assert stored["ContentType"] == "application/octet-stream"
         assert stored["ContentDisposition"] == "attachment"
 
+    def test_what_comes_again_as_something_else_does_not_take_the_place_of_what_came(
+        self, stores: Stores
+    ) -> None:
+        """Whoever knows a mail's Message-ID can send another under it, and a visitor of the web
+        chat repeats an id of their own, once the first file was looked at.
+        """
+        file = AttachedFile(name="facture.pdf", content_type="application/pdf", size=4)
+        text = "é" * INLINE_LIMIT
+        seen = touchpoint(Message(text=text, attachments=(file,)))
+        first = observed(seen, text.encode())._replace(files=(File(file, b"%PDF"),))
+        forged_content = Message(text="?" * len(text), attachments=(file,))
+        forged = observed(
+            seen.model_copy(update={"content": forged_content}), b"?" * len(text)
+        )._replace(files=(File(file, b"MZ\x90"),))
+        assert [stores.ledger.record([one]) for one in (first, forged)] == [[True], [False]]
+        entry = stores.ledger.read(seen.touchpoint_id)
+        assert entry is not None and isinstance(entry.touchpoint.content, Message)
+        (kept,) = entry.touchpoint.content.attachments
+        assert stores.media_files.read(kept.object_key or "") == b"%PDF"
+        assert entry.touchpoint.text == text
+        assert stores.ledger.raw(seen.touchpoint_id) == text.encode()
+
     def test_a_file_that_was_not_let_in_is_shown_as_refused_and_not_stored(
         self, stores: Stores
     ) -> None:
