@@ -197,6 +197,17 @@ def test_only_one_good_signature_of_the_authors_own_domain_proves_them(
     assert parsed("plain", (b"{@example.org : pass}", dkim.encode())).proof == proof
 
 
+def test_a_mail_that_writes_a_field_of_its_own_proves_nobody() -> None:
+    """SendGrid separates its fields by `xYzZY`, and who knows that can write it into a mail."""
+    good = b"{@example.org : pass}"
+    field = b'\r\nContent-Disposition: form-data; name="dkim"\r\n\r\n'
+    twice = good + b"\r\n--xYzZY" + field + good
+    end = b"\r\n--xYzZY--"
+    behind = end + b"\r\n--xYzZY" + field + b"none" + end
+    assert parsed("plain", (good, twice)).proof is None
+    assert parsed("plain", (end, behind)).proof is None
+
+
 def test_two_authors_are_never_proven() -> None:
     two = b"From: Awa <awa@example.org>\nFrom: <x@evil.example>"
     assert parsed("plain", (b"From: Awa Ndiaye <awa@example.org>", two)).proof is None
