@@ -20,13 +20,16 @@ from botocore.exceptions import ClientError
 
 from shared.adapters import dynamo
 from shared.adapters.ledger_items import (
+    TROUBLE,
     Contents,
     count_of_parts,
     expiry,
     holds_touchpoint,
     media_as_json,
+    new_round,
     received,
     received_together,
+    refused_files,
     request_as_json,
     request_from_json,
     same_parts,
@@ -36,7 +39,7 @@ from shared.adapters.ledger_items import (
 from shared.adapters.media_files import S3MediaFiles
 from shared.domain.call import goes_round, grown, is_known
 from shared.domain.errors import Contention
-from shared.domain.media import Media, Medium, MediumState, attachments_of, medium_name
+from shared.domain.media import Media, attachments_of
 from shared.domain.model import ProfileId, TouchpointId, derived_id, isoformat
 from shared.domain.override import Override
 from shared.domain.retention import RetentionPolicy, epoch
@@ -103,7 +106,7 @@ class DynamoLedger:
         if isinstance(observed.touchpoint.content, Call):
             return self._tell(observed)
         touchpoint = self._with_files_stored(observed)
-        kept = {**self._contents.kept(touchpoint, observed.raw), **_refused(observed)}
+        kept = {**self._contents.kept(touchpoint, observed.raw), **refused_files(observed)}
         if touchpoint.touchpoint_id not in silent:
             kept["event"] = received(touchpoint).carried()
         if self._begin(touchpoint, kept):
@@ -136,15 +139,9 @@ class DynamoLedger:
         }
         # An update, since a delivery status may have made the item already; `state` says that a
         # touchpoint is in it.
-        try:
-            self._update(
-                touchpoint.touchpoint_id, set_=values, condition="attribute_not_exists(#state)"
-            )
-        except ClientError as error:
-            if not dynamo.condition_failed(error):
-                raise
-            return False
-        return True
+        return self._update_if(
+            "attribute_not_exists(#state)", touchpoint.touchpoint_id, set_=values
+        )
 
     def _tell(self, observed: Observed) -> bool:
         """One more part of a call.
@@ -203,15 +200,9 @@ class DynamoLedger:
             files = MediaReceived(touchpoint_id=after.touchpoint_id)
             return {"set_": set_ | {"event": files.carried()}, "remove": elsewhere}
         event = received(after, attempt=entry.attempt + 1)
-        again = {
-            "state": TouchpointState.RECEIVED,
-            "attempt": event.attempt,
-            "grown": event.attempt,
-            "event": event.carried(),
-        }
         return {
-            "set_": set_ | again,
-            "remove": [*elsewhere, "trouble", "failed_step", "error"],
+            "set_": set_ | new_round(event.attempt, event) | {"grown": event.attempt},
+            "remove": [*elsewhere, *TROUBLE],
             "condition": f" AND {this_round(entry.attempt)}",
             "values": {"round": entry.attempt},
         }
@@ -239,36 +230,28 @@ class DynamoLedger:
         self, touchpoint_id: TouchpointId, before: Media, media: Media, event: Event
     ) -> bool:
         unchanged = "#media = :before" if before else "attribute_not_exists(#media)"
-        try:
-            self._update(
-                touchpoint_id,
-                set_={"media": media_as_json(media), "event": event.carried()},
-                condition=f"attribute_exists(#state) AND {unchanged}",
-                values={"before": media_as_json(before)} if before else None,
-            )
-        except ClientError as error:
-            if not dynamo.condition_failed(error):
-                raise
+        is_recorded = self._update_if(
+            f"attribute_exists(#state) AND {unchanged}",
+            touchpoint_id,
+            set_={"media": media_as_json(media), "event": event.carried()},
+            values={"before": media_as_json(before)} if before else None,
+        )
+        if not is_recorded:
             if "state" in self._item(touchpoint_id):
-                raise Contention("what became of its files was recorded meanwhile") from None
+                raise Contention("what became of its files was recorded meanwhile")
             self._files.discard(touchpoint_id)
-            return False
-        return True
+        return is_recorded
+
+    # What else is written
 
     def claim(self, provider: str, proof: OneTimeProof, now: datetime) -> bool:
         # An item of its own, without a state: no touchpoint, and gone when the proof is stale.
         values = {"came_with": proof.content, "expires_at": epoch(now + proof.valid_for)}
-        try:
-            self._update(
-                TouchpointId(derived_id("one_time_proof", provider, proof.token)),
-                set_=values,
-                condition="attribute_not_exists(#came_with) OR #came_with = :came_with",
-            )
-        except ClientError as error:
-            if not dynamo.condition_failed(error):
-                raise
-            return False
-        return True
+        return self._update_if(
+            "attribute_not_exists(#came_with) OR #came_with = :came_with",
+            TouchpointId(derived_id("one_time_proof", provider, proof.token)),
+            set_=values,
+        )
 
     def quarantine(
         self, provider: str, request: WebhookRequest, reason: str, received_at: datetime
@@ -288,11 +271,7 @@ class DynamoLedger:
             else None,
             **self._contents.stored("request", key, request_as_json(request)),
         }
-        try:
-            self._update(key, set_=values, condition="attribute_not_exists(#state)")
-        except ClientError as error:
-            if not dynamo.condition_failed(error):
-                raise
+        if not self._update_if("attribute_not_exists(#state)", key, set_=values):
             self._update(key, add={"deliveries": 1})
         return key
 
@@ -339,23 +318,13 @@ class DynamoLedger:
         if entry is None or entry.state not in {TouchpointState.FAILED, TouchpointState.RECEIVED}:
             return False
         event = received(entry.touchpoint, attempt=entry.attempt + 1)
-        try:
-            self._update(
-                touchpoint_id,
-                set_={
-                    "state": TouchpointState.RECEIVED,
-                    "attempt": event.attempt,
-                    "event": event.carried(),
-                },
-                remove=["trouble", "failed_step", "error"],
-                condition=f"#state = :before AND {this_round(entry.attempt)}",
-                values={"before": entry.state, "round": entry.attempt},
-            )
-        except ClientError as error:
-            if not dynamo.condition_failed(error):
-                raise
-            return False
-        return True
+        return self._update_if(
+            f"#state = :before AND {this_round(entry.attempt)}",
+            touchpoint_id,
+            set_=new_round(event.attempt, event),
+            remove=TROUBLE,
+            values={"before": entry.state, "round": entry.attempt},
+        )
 
     def override(
         self, before: LedgerEntry, overrides: Sequence[Override], event: Event
@@ -365,13 +334,8 @@ class DynamoLedger:
         with dynamo.contention():
             self._update(
                 before.touchpoint.touchpoint_id,
-                set_={
-                    "state": TouchpointState.RECEIVED,
-                    "attempt": attempt,
-                    "overrides": dynamo.compressed(kept),
-                    "event": event.carried(),
-                },
-                remove=["trouble", "failed_step", "error"],
+                set_=new_round(attempt, event) | {"overrides": dynamo.compressed(kept)},
+                remove=TROUBLE,
                 condition=f"#state = :before AND {this_round(before.attempt)}",
                 values={"before": before.state, "round": before.attempt},
             )
@@ -392,6 +356,16 @@ class DynamoLedger:
         self._client.update_item(
             **dynamo.update({"touchpoint_id": key}, table=self._table, **change)
         )
+
+    def _update_if(self, condition: str, key: TouchpointId, **change: Any) -> bool:
+        """False where the condition does not hold: then nothing has changed."""
+        try:
+            self._update(key, condition=condition, **change)
+        except ClientError as error:
+            if not dynamo.condition_failed(error):
+                raise
+            return False
+        return True
 
     def _updated(self, key: TouchpointId, **change: Any) -> dict[str, Any]:
         """The whole item as it then is."""
@@ -618,15 +592,3 @@ class DynamoLedger:
             received_at=item["received_at"],
             deliveries=item["deliveries"],
         )
-
-
-def _refused(observed: Observed) -> dict[str, object]:
-    """What became of the files that were not let in."""
-    media = {
-        medium_name(file.attachment, position): Medium(
-            state=MediumState.REFUSED, because=file.refused
-        )
-        for position, file in enumerate(observed.files)
-        if file.refused is not None
-    }
-    return {"media": media_as_json(media)} if media else {}

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from shared.adapters import dynamo
 from shared.adapters.objects import put_once, read_object
-from shared.domain.media import Media, Medium, has_media, sent_media, with_media
+from shared.domain.media import (
+    Media,
+    Medium,
+    MediumState,
+    has_media,
+    medium_name,
+    sent_media,
+    with_media,
+)
 from shared.domain.model import ProfileId, isoformat
 from shared.domain.retention import CLASS_OF_KIND, RetentionPolicy, expires_at
 from shared.domain.touchpoint import (
@@ -32,7 +40,8 @@ from shared.ports.ledger import LedgerEntry
 
 # Whoever reads a touchpoint needs no provider.
 if TYPE_CHECKING:
-    from shared.providers.base import WebhookRequest
+    from shared.events.envelope import Event
+    from shared.providers.base import Observed, WebhookRequest
 
 INLINE_LIMIT = 200_000
 """Bytes; what is larger goes to S3. An item may hold 400 KB in all."""
@@ -125,9 +134,8 @@ def holds_touchpoint(item: Mapping[str, Any]) -> bool:
 
 def canonical(touchpoint: Touchpoint) -> bytes:
     """One line of JSON."""
-    content = {"content": {"kind": touchpoint.content.kind}}
     dumped = touchpoint.model_dump(mode="json", exclude_defaults=True)
-    dumped["content"] |= content["content"]
+    dumped["content"]["kind"] = touchpoint.content.kind
     return json.dumps(dumped, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -166,6 +174,15 @@ def this_round(attempt: int) -> str:
     """The condition that no other round of its journey began; a first one has no number."""
     first = "attribute_not_exists(#attempt) OR " if attempt == 1 else ""
     return f"({first}#attempt = :round)"
+
+
+TROUBLE = ("trouble", "failed_step", "error")
+"""What an item has while its touchpoint is in trouble, and not in a new round."""
+
+
+def new_round(attempt: int, event: Event) -> dict[str, object]:
+    """With the event that begins it."""
+    return {"state": TouchpointState.RECEIVED, "attempt": attempt, "event": event.carried()}
 
 
 def timeline_key(touchpoint: Touchpoint) -> str:
@@ -208,6 +225,18 @@ def media_as_json(media: Media) -> str:
         name: one.model_dump(mode="json", exclude_none=True) for name, one in sorted(media.items())
     }
     return json.dumps(known)
+
+
+def refused_files(observed: Observed) -> dict[str, object]:
+    """What became of the files that were not let in."""
+    media = {
+        medium_name(file.attachment, position): Medium(
+            state=MediumState.REFUSED, because=file.refused
+        )
+        for position, file in enumerate(observed.files)
+        if file.refused is not None
+    }
+    return {"media": media_as_json(media)} if media else {}
 
 
 def request_as_json(request: WebhookRequest) -> bytes:
