@@ -19,6 +19,7 @@ from shared.mail.headers import (
 )
 from shared.mail.structure import (
     LONGEST_STRUCTURE,
+    MEDIA_TYPE,
     PARSER_BUGS,
     Section,
     encoding_of,
@@ -288,13 +289,9 @@ def _without_armour(text: str) -> str:
     return text[: head.start()] + signed + text[ends + len(_SIGNATURE_ENDS) :]
 
 
-_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
-"""RFC 6838, 4.2. It becomes a header of the stored file, which takes no other characters."""
-
-
 def _file(section: Section) -> Part:
     stated = section.content_type
-    content_type = stated if _MEDIA_TYPE.fullmatch(stated) else "application/octet-stream"
+    content_type = stated if MEDIA_TYPE.fullmatch(stated) else "application/octet-stream"
     name = _file_name(section) or NAMES.get(content_type, "")
     return Part(name, content_type, unpacked(section))
 

@@ -6,11 +6,11 @@ from hashlib import sha256
 from typing import NamedTuple
 from urllib.parse import quote
 
+from shared.mail.structure import MEDIA_TYPE
 from shared.mail.text import one_line
 
 _NAME = re.compile(r"[!-9;-~]{1,100}")
 _CHARSET = re.compile(r"[\w.:-]{1,40}", re.ASCII)
-_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
 _OF_THE_BODY = re.compile(r"content-|mime-version$", re.IGNORECASE)
 
 
@@ -82,7 +82,7 @@ def _head_of_words(form: str, charset: str) -> bytes:
 
 def _enclosed(one: Enclosure) -> list[bytes]:
     stated = one.content_type.partition(";")[0].strip().lower()
-    is_known = _MEDIA_TYPE.fullmatch(stated) and not stated.startswith("multipart/")
+    is_known = MEDIA_TYPE.fullmatch(stated) and not stated.startswith("multipart/")
     name = one_line(one.name)
     # Without a name, a text that is shown would be taken for words of the mail.
     disposition = "inline" if one.content_id and name else "attachment"

@@ -47,6 +47,9 @@ PARSER_BUGS = (
 )
 """What Python's header parser is known to raise on headers it did not foresee."""
 
+MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
+"""RFC 6838, 4.2. It becomes a header of the stored file, which takes no other characters."""
+
 _UNQUOTED = re.compile(
     r"(;\s*(?:boundary|(?:file)?name)\s*=\s*)([^\s\";][^\";]*)(?=;|$)", re.IGNORECASE
 )
@@ -138,12 +141,12 @@ def _section(
 
 # Heads
 
-_LINE_ENDS = rb"(?:\r\n|\r|\n|\Z)"
+_END_OF_LINE = rb"(?:\r\n|\r|\n|\Z)"
 _FIELD = re.compile(
-    rb"(?:From |[\x21-\x39\x3b-\x7e]*+:|[ \t])[^\r\n]*+" + _LINE_ENDS +
-    rb"(?:[ \t][^\r\n]*+" + _LINE_ENDS + rb")*+"
+    rb"(?:From |[\x21-\x39\x3b-\x7e]*+:|[ \t])[^\r\n]*+" + _END_OF_LINE +
+    rb"(?:[ \t][^\r\n]*+" + _END_OF_LINE + rb")*+"
 )  # fmt: skip
-_LINE_END = re.compile(rb"\r\n|\r|\n")
+_LINE_BREAK = re.compile(rb"\r\n|\r|\n")
 
 
 def _head(mail: bytes, begins: int, ends: int) -> tuple[EmailMessage, int]:
@@ -166,7 +169,7 @@ def _head(mail: bytes, begins: int, ends: int) -> tuple[EmailMessage, int]:
 
 
 def _past_line_end(mail: bytes, at: int, ends: int) -> int:
-    found = _LINE_END.match(mail, at, ends)
+    found = _LINE_BREAK.match(mail, at, ends)
     return found.end() if found else at
 
 
@@ -199,7 +202,7 @@ def has_one_author(mail: bytes) -> bool:
 
 # Boundaries
 
-_REST_OF_LINE = re.compile(rb"(--)?[ \t]*" + _LINE_ENDS)
+_REST_OF_LINE = re.compile(rb"(--)?[ \t]*" + _END_OF_LINE)
 _LOOKS_LIKE_ONE = re.compile(
     rb"(?:^|[\r\n])--(\S[^\r\n]{0,199})(?:\r\n|\r|\n)content-[a-z-]{1,40}:", re.IGNORECASE
 )
@@ -274,6 +277,7 @@ def from_base64(content: bytes) -> bytes:
 
 
 _LETTERS_TO_A_BLANK = 20
+"""Words have fewer; Base64 has none but where a client put one for each line end."""
 
 
 def from_uuencoded(content: bytes) -> bytes:

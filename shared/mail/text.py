@@ -110,8 +110,6 @@ _TOLD_APART = {
     "cp932",
     "cp949",
     "euc_jis_2004",
-}
-_TOLD_APART |= {
     "euc_jp",
     "euc_kr",
     "gb18030",
