@@ -47,11 +47,11 @@ UploadBody = Annotated[
 )
 def offer_upload(
     wanted: UploadBody,
-    drawn: DrawnUploadId,
+    upload_id: DrawnUploadId,
     media_files: MediaFilesPort,
     policies: CompanyPolicies,
     clock: ClockPort,
 ) -> OfferedUpload:
     return logic.offer_upload(
-        wanted, drawn=drawn, media_files=media_files, policy=policies.media, clock=clock
+        wanted, upload_id=upload_id, media_files=media_files, policy=policies.media, clock=clock
     )

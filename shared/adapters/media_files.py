@@ -10,11 +10,10 @@ from botocore.exceptions import ClientError
 from shared.adapters import dynamo
 from shared.adapters.objects import LINK_SECONDS, delete_objects, put_once, read_object
 from shared.domain.errors import MediumTooLarge, NotFound
+from shared.domain.media import OFFERED_FOR
 from shared.domain.model import TicketId, TouchpointId
 from shared.ports.ledger import Upload, UploadForm
 
-OFFER_SECONDS = 900
-"""How long a file may be put where its form says."""
 ADDRESS_SECONDS = 3600
 """Providers fetch a file with the request that names it, or once its turn comes in their queue; a
 page, while it is open. What our own credentials sign ends with these at the latest.
@@ -49,7 +48,7 @@ class S3MediaFiles:
                 *({field: value} for field, value in fields.items()),
                 ["content-length-range", 1, largest],
             ],
-            ExpiresIn=OFFER_SECONDS,
+            ExpiresIn=int(OFFERED_FOR.total_seconds()),
         )
         return UploadForm(post["url"], post["fields"])
 

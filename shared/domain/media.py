@@ -1,6 +1,7 @@
 """The files of a touchpoint: which are kept, and what became of each."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import Literal, get_args
@@ -9,6 +10,9 @@ from pydantic import ByteSize, Field, model_validator
 
 from shared.domain.model import Model
 from shared.domain.touchpoint import Attachment, FileForm, Form, Touchpoint
+
+OFFERED_FOR = timedelta(minutes=15)
+"""How long an upload may be put where its form says."""
 
 
 class MediaPolicy(Model):

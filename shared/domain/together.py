@@ -19,10 +19,10 @@ def told_together(touchpoints: Iterable[Touchpoint]) -> list[Sequence[Touchpoint
     Only what nobody has to think about and what brings no files, for its journey ends with its
     profile. A call may grow on its way, so it goes alone.
     """
-    passive = list({one.touchpoint_id: one for one in touchpoints if _ends_early(one)}.values())
-    if len(passive) == 1:
+    found = list({one.touchpoint_id: one for one in touchpoints if _ends_early(one)}.values())
+    if len(found) == 1:
         return []
-    return [passive[at : at + MOST_TOGETHER] for at in range(0, len(passive), MOST_TOGETHER)]
+    return [found[at : at + MOST_TOGETHER] for at in range(0, len(found), MOST_TOGETHER)]
 
 
 def _ends_early(touchpoint: Touchpoint) -> bool:

@@ -166,7 +166,7 @@ def reply(
         policy=policies.media,
         promised=_promised_files(ticket_id, reply_id, said, tickets),
     )
-    if not provider.has_room(file.size for file in files if file.size is not None):
+    if not provider.has_room(file.size or 0 for file in files):
         reason = f"too large together for this way: {provider.largest_mail} bytes of a whole mail"
         raise InvalidInput(reason, field="files")
     action = SendReply(
@@ -211,7 +211,8 @@ def _promised_files(
 ) -> tuple[OutboundFile, ...]:
     """Of the same reply, where it was promised before; asked only where it has files."""
     before = tickets.read_follow_up(ticket_id, reply_id) if said.files else None
-    return getattr(before.action, "files", ()) if before is not None else ()
+    action = before.action if before is not None else None
+    return action.files if isinstance(action, SendReply) else ()
 
 
 def _way_back(answers: TouchpointId, ticket: Ticket, ledger: Ledger) -> tuple[Touchpoint, Endpoint]:

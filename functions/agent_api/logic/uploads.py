@@ -6,20 +6,17 @@ upload that no reply names ends by itself.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from shared.domain.errors import InvalidInput, MediumTooLarge, Unlisted
-from shared.domain.media import MediaPolicy, form_of
+from shared.domain.media import OFFERED_FOR, MediaPolicy, form_of
 from shared.domain.model import Instant, Model, TicketId
 from shared.domain.sending import OutboundFile
 from shared.domain.touchpoint import FileForm
 from shared.ports.ledger import MediaFiles, Upload
 from shared.ports.providers import Clock, FileType
-
-OFFERED_FOR = timedelta(minutes=15)
 
 
 class NewUpload(Model):
@@ -65,9 +62,9 @@ class ReplyFile(Model):
 
 
 def offer_upload(
-    wanted: NewUpload, *, drawn: str, media_files: MediaFiles, policy: MediaPolicy, clock: Clock
+    wanted: NewUpload, *, upload_id: str, media_files: MediaFiles, policy: MediaPolicy, clock: Clock
 ) -> OfferedUpload:
-    """Nothing is kept of it here; whoever knows its id may send it. `drawn` cannot be guessed.
+    """Nothing is kept of it here; whoever knows `upload_id` may send it, so it cannot be guessed.
 
     Raises Unlisted for a type that we do not send, InvalidInput for what is too large.
     """
@@ -75,9 +72,9 @@ def offer_upload(
         raise Unlisted(f"must be one of {', '.join(sorted(policy.types))}", field="content_type")
     if wanted.size > (largest := _largest(wanted.content_type, policy)):
         raise InvalidInput(f"a file of this type may have {largest} bytes", field="size")
-    form = media_files.offer(drawn, wanted.name, wanted.content_type, wanted.size)
+    form = media_files.offer(upload_id, wanted.name, wanted.content_type, wanted.size)
     return OfferedUpload(
-        upload_id=drawn,
+        upload_id=upload_id,
         url=form.url,
         fields=dict(form.fields),
         expires_at=clock.now() + OFFERED_FOR,
