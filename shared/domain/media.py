@@ -80,7 +80,7 @@ def medium_name(attachment: Attachment, position: int) -> str:
     return sha256(reference.encode()).hexdigest()[:16] if reference else str(position)
 
 
-def form_of(content_type: str) -> FileForm:
+def file_form_of(content_type: str) -> FileForm:
     """As what a file of this type is shown."""
     return _FORMS.get(content_type.partition("/")[0], "file")
 

@@ -35,8 +35,7 @@ class WordRule(Model):
     """Words that decide the intent by themselves.
 
     `whole` phrases must be the whole message, but for politeness and numbers; `within` phrases may
-    stand anywhere in a
-    message of at most `longest` words.
+    stand anywhere in a message of at most `longest` words.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")

@@ -35,11 +35,10 @@ def read_form(request: WebhookRequest) -> list[FormField]:
 
 
 def _taken_apart(request: WebhookRequest) -> list[FormField]:
-    match request.content_type:
-        case "application/x-www-form-urlencoded":
-            return _of_fields(request.body)
-        case "multipart/form-data":
-            return _of_parts(request.header("content-type"), request.body)
+    if request.content_type == FORM_TYPE:
+        return _of_fields(request.body)
+    if request.content_type == MULTIPART_TYPE:
+        return _of_parts(request.header("content-type"), request.body)
     raise MalformedPayload("the body is declared as no form")
 
 

@@ -1,13 +1,14 @@
 """What Slack's events and interactions have in common: our app, a message, its words and files."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, StringConstraints, model_validator
 
 from shared.domain.identity import Identifier, IdentifierType
+from shared.domain.media import file_form_of
 from shared.domain.touchpoint import (
     Attachment,
     Automation,
@@ -200,13 +201,6 @@ def _shown(inner: str) -> str:
     return f"{label} ({bare})"
 
 
-_FORMS: Mapping[str, Literal["image", "audio", "video"]] = {
-    "image": "image",
-    "audio": "audio",
-    "video": "video",
-}
-
-
 def said(message: SlackMessage) -> str:
     """The words of a message, and below them those it passes on. Who wrote nothing beside what
     they show says what stands there: in blocks, in the cards of a program.
@@ -250,10 +244,9 @@ def _files(message: SlackMessage) -> Iterator[File]:
 
 
 def attachment_of(team: str, file: File) -> Attachment:
-    kind = (file.mimetype or "").partition("/")[0]
     url = file.url_private_download or file.url_private
     return Attachment(
-        form="voice" if file.subtype == "slack_audio" else _FORMS.get(kind, "file"),
+        form="voice" if file.subtype == "slack_audio" else file_form_of(file.mimetype or ""),
         name=(file.name or file.title or "")[:255],
         content_type=(file.mimetype or "application/octet-stream")[:255],
         size=file.size,

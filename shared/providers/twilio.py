@@ -18,6 +18,7 @@ from pydantic import Field
 
 from shared.domain.errors import MalformedPayload, RefusalReason, SendRefused
 from shared.domain.identity import Identifier, IdentifierType
+from shared.domain.media import file_form_of
 from shared.domain.touchpoint import (
     Attachment,
     Automation,
@@ -166,14 +167,8 @@ WORDS: Mapping[str, Literal["opt_out", "opt_in", "help"]] = {
     "HELP": "help",
 }
 """OptOutType: Advanced Opt-Out, which Twilio has acted upon and answered."""
-FORMS: Mapping[str, Literal["image", "audio", "voice", "video", "sticker"]] = {
-    "image": "image",
-    "audio": "audio",
-    "voice": "voice",
-    "video": "video",
-    "sticker": "sticker",
-}
-"""MessageType, or else the first part of the content type."""
+FORMS: Mapping[str, Literal["voice", "sticker"]] = {"voice": "voice", "sticker": "sticker"}
+"""MessageType, where it says more than the content type."""
 SOURCES: Mapping[str, Literal["ad", "post"]] = {"ad": "ad", "post": "post"}
 
 
@@ -476,9 +471,10 @@ def _medium(fields: Mapping[str, str], number: int, message: Incoming) -> Attach
         "type": fields.get(f"MediaContentType{number}"),
     }
     medium = read_model(Medium, {key: value for key, value in given.items() if value})
-    told = message.type if message.type in {"sticker", "voice"} else medium.type.partition("/")[0]
     return Attachment(
-        form=FORMS.get(told, "file"), content_type=medium.type, provider_reference=medium.url
+        form=FORMS.get(message.type) or file_form_of(medium.type),
+        content_type=medium.type,
+        provider_reference=medium.url,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from shared.domain.errors import InvalidInput, MediumTooLarge, Unlisted
-from shared.domain.media import OFFERED_FOR, MediaPolicy, form_of
+from shared.domain.media import OFFERED_FOR, MediaPolicy, file_form_of
 from shared.domain.model import Instant, Model, TicketId
 from shared.domain.sending import OutboundFile
 from shared.domain.touchpoint import FileForm
@@ -104,7 +104,7 @@ def files_to_send(
             found.append(_elsewhere(one))
             continue
         if (before := known.get(one.upload_id)) is not None:
-            shown = one.form or form_of(before.content_type)
+            shown = one.form or file_form_of(before.content_type)
             found.append(before.model_copy(update={"form": shown, "name": one.name or before.name}))
             continue
         field = f"files.{position}.upload_id"
@@ -113,7 +113,7 @@ def files_to_send(
         kept = media_files.keep_to_send(ticket_id, upload.content, upload.content_type)
         found.append(
             OutboundFile(
-                form=one.form or form_of(upload.content_type),
+                form=one.form or file_form_of(upload.content_type),
                 name=one.name or upload.name[:255],
                 content_type=upload.content_type,
                 object_key=kept,
@@ -157,4 +157,4 @@ def _looked_at(
 
 
 def _largest(content_type: str, policy: MediaPolicy) -> int:
-    return min(int(policy.largest[form_of(content_type)]), int(policy.together))
+    return min(int(policy.largest[file_form_of(content_type)]), int(policy.together))

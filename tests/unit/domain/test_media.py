@@ -7,7 +7,7 @@ from shared.domain.media import (
     MediaPolicy,
     Medium,
     MediumState,
-    form_of,
+    file_form_of,
     has_media,
     medium_name,
     sent_media,
@@ -70,7 +70,7 @@ def test_what_is_refused_is_nowhere_and_keeps_what_was_said_of_it() -> None:
     ],
 )
 def test_a_file_is_shown_as_what_it_is(content_type: str, form: str) -> None:
-    assert form_of(content_type) == form
+    assert file_form_of(content_type) == form
 
 
 def test_all_files_of_a_message_that_leaves_are_held_in_memory() -> None:
