@@ -7,14 +7,12 @@ lists it.
 """
 
 import hmac
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from importlib import import_module
-from math import isfinite
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
@@ -53,6 +51,7 @@ from shared.domain.errors import (
 )
 from shared.domain.media import Refusal
 from shared.domain.touchpoint import Attachment, Endpoint, Stop, Touchpoint
+from shared.providers._json_limits import refuse_many_values, refuse_unwritable
 
 # What takes a webhook in sends nothing.
 if TYPE_CHECKING:
@@ -494,57 +493,18 @@ def find_provider(name: str) -> Provider[Any]:
     return provider
 
 
-MOST_VALUES = 100_000
-"""Of one JSON text. Three bytes (`[],`) become eighty in memory."""
-DEEPEST_VALUE = 100
-"""Levels. A touchpoint that holds a part of it adds some, and must be readable itself: 200 are the
-most that pydantic reads.
-"""
-_QUOTED = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-_STRUCTURE = (b",", b"[", b"{")
-
-
 def read_json(body: bytes) -> JsonValue:
     """Strict JSON: UTF-8, no NaN, no lone surrogates, not too deep, not too many values.
 
     Raises MalformedPayload.
     """
-    _check_size(body)
+    refuse_many_values(body)
     try:
         value: JsonValue = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise MalformedPayload(f"the body is not JSON: {str(error)[:120]}") from None
-    _check_values(value)
+    refuse_unwritable(value)
     return value
-
-
-def _check_size(body: bytes) -> None:
-    """Before anything is made of it. What stands in quotes is looked at only where it matters."""
-    if sum(map(body.count, _STRUCTURE)) <= MOST_VALUES:
-        return
-    quoted = (body.count(b'"') - body.count(b'\\"')) // 2
-    bare = _QUOTED.sub(b"", body) if quoted <= MOST_VALUES else body
-    if sum(map(bare.count, _STRUCTURE)) > MOST_VALUES:
-        raise MalformedPayload("the body holds too many values")
-
-
-def _check_values(value: JsonValue) -> None:
-    """Neither is a number such as 1e999 in it, which became infinite and which no JSON can hold
-    again, nor is it too deep.
-    """
-    level: list[Any] = [[value]]
-    for _ in range(DEEPEST_VALUE + 1):
-        below: list[Any] = []
-        for holder in level:
-            for one in holder.values() if type(holder) is dict else holder:
-                kind = type(one)
-                if kind is dict or kind is list:
-                    below.append(one)
-                elif kind is float and not isfinite(one):
-                    raise MalformedPayload("the body is not JSON: a number is out of range")
-        level = below
-    if level:
-        raise MalformedPayload("the body is nested too deeply")
 
 
 def read_model(model: type["ModelT"], value: object) -> "ModelT":
