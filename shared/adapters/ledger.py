@@ -43,7 +43,7 @@ from shared.domain.media import Media, attachments_of
 from shared.domain.model import ProfileId, TouchpointId, derived_id, isoformat
 from shared.domain.override import Override
 from shared.domain.retention import RetentionPolicy, epoch
-from shared.domain.together import told_together
+from shared.domain.together import ends_early, told_together
 from shared.domain.touchpoint import (
     DELIVERY_RANK,
     Call,
@@ -111,7 +111,26 @@ class DynamoLedger:
             kept["event"] = received(touchpoint).carried()
         if self._begin(touchpoint, kept):
             return True
-        self._update(touchpoint.touchpoint_id, add={"deliveries": 1})
+        if "event" not in kept or not self._tell_late(touchpoint, kept["event"]):
+            self._update(touchpoint.touchpoint_id, add={"deliveries": 1})
+        return False
+
+    def _tell_late(self, touchpoint: Touchpoint, event: object) -> bool:
+        """Of one that came with others, nobody was told of them, and it comes again without them.
+        False where it was told of, or could not have come so.
+        """
+        if not ends_early(touchpoint):
+            return False
+        untold = "#state = :received AND attribute_not_exists(#event)"
+        with suppress(Contention), dynamo.contention():
+            self._update(
+                touchpoint.touchpoint_id,
+                set_={"event": event},
+                add={"deliveries": 1},
+                condition=untold,
+                values={"received": TouchpointState.RECEIVED},
+            )
+            return True
         return False
 
     def _tell_of(self, group: Sequence[Touchpoint]) -> None:

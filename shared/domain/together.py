@@ -19,12 +19,12 @@ def told_together(touchpoints: Iterable[Touchpoint]) -> list[Sequence[Touchpoint
     Only what nobody has to think about and what brings no files, for its journey ends with its
     profile. A call may grow on its way, so it goes alone.
     """
-    found = list({one.touchpoint_id: one for one in touchpoints if _ends_early(one)}.values())
+    found = list({one.touchpoint_id: one for one in touchpoints if ends_early(one)}.values())
     if len(found) == 1:
         return []
     return [found[at : at + MOST_TOGETHER] for at in range(0, len(found), MOST_TOGETHER)]
 
 
-def _ends_early(touchpoint: Touchpoint) -> bool:
+def ends_early(touchpoint: Touchpoint) -> bool:
     waits = touchpoint.needs_understanding or has_media(touchpoint)
     return not waits and not isinstance(touchpoint.content, Call)

@@ -365,8 +365,9 @@ def _received(
     account = own_mailbox(chain(recipients, addressees(mail)), secret.addresses)
     if account is None:
         raise MalformedPayload("recipient: it is none of the secret's addresses")
-    # A header of the mail may bear the name of such a field: of two, one is the sender's.
-    is_alone = sum(one.name == kind for one in fields) == 1
+    # A header of the mail may bear the name of such a field: of two, one is the sender's, and so is
+    # a whole mail beside the parts of one.
+    is_alone = sum(one.name == kind for one in fields) == 1 and not form.keys() >= _BOTH_WAYS
     stated = stated_dmarc(headers, MAIL_SERVER) if is_alone else None
     arrival = Arrival(
         provider=NAME,
@@ -420,6 +421,7 @@ def _headers(form: Mapping[str, FormField]) -> list[tuple[str, str]]:
     ]
 
 
+_BOTH_WAYS = {"body-mime", "body-plain"}
 _COPIES = ("From", "To", "Cc", "Subject", "Date", "Message-Id", "In-Reply-To", "References")
 
 

@@ -213,6 +213,31 @@ class TestLedger:
         assert stored["ContentType"] == "application/octet-stream"
         assert stored["ContentDisposition"] == "attachment"
 
+    def test_what_came_together_untold_is_told_of_when_it_comes_again_alone(
+        self, stores: Stores
+    ) -> None:
+        view = PageView(name="Kettle", url="https://www.boutique.example/kettle")
+        views = [touchpoint(view, key=f"v{n}", direction=Direction.PASSIVE) for n in range(2)]
+        stores.ledger.record([observed(one) for one in views])
+        (told,) = (
+            one["touchpoint_id"]
+            for one in stores.client.scan(TableName=stores.names["touchpoints"])["Items"]
+            if "event" in one
+        )
+        # As if the function had ended before that last write.
+        stores.client.delete_item(
+            TableName=stores.names["touchpoints"], Key={"touchpoint_id": told}
+        )
+        assert stores.ledger.record([observed(views[0])]) == [False]
+        assert stores.ledger.record([observed(views[0])]) == [False]
+        items = stores.client.scan(TableName=stores.names["touchpoints"])["Items"]
+        assert {
+            one["touchpoint_id"]["S"]: one["event"]["M"]["type"]["S"]
+            for one in items
+            if "event" in one
+        } == {views[0].touchpoint_id: "TouchpointReceived"}
+        assert stores.ledger.balance().duplicate == 2
+
     def test_what_comes_again_as_something_else_does_not_take_the_place_of_what_came(
         self, stores: Stores
     ) -> None:

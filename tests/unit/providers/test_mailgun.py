@@ -214,6 +214,20 @@ def test_headers_that_stand_twice_in_the_form_prove_nothing() -> None:
     assert PROVIDER.parse(sent(call), SECRET, NOW)[0].touchpoint.proof is None
 
 
+def test_a_whole_mail_beside_the_parts_of_one_proves_nothing() -> None:
+    """A header of the mail, `body-mime`, would else hold a mail of its sender's making."""
+    head = (
+        f"{RECEIVED[0]}: {RECEIVED[1]}\r\n{': '.join(result(RESULT.format('pass', 'example.org')))}"
+    )
+    whole = f"{head}\r\nFrom: {THEIRS}\r\n\r\nHello"
+    proofs = []
+    for beside in ([], [("body-plain", "x")]):
+        form = [("recipient", OURS), ("body-mime", whole), *beside]
+        call = replace(MAIL, body=urlencode(form).encode())
+        proofs.append(PROVIDER.parse(sent(call), SECRET, NOW)[0].touchpoint.proof)
+    assert proofs == [Proof.DMARC, None]
+
+
 def test_a_mail_as_it_came_is_the_evidence() -> None:
     [seen] = PROVIDER.parse(CASES["mime"].request, SECRET, NOW)
     assert seen.raw.startswith(b"Received: ")
