@@ -301,20 +301,33 @@ def _reply_to(
     """Where the person wants the answer, unless the mail may be forged.
 
     Then the answer goes to the author it claims, so that a forger does not get what is theirs. An
-    author whom nothing proves and nothing contradicts may name another mailbox of their domain.
+    author whom nothing proves and nothing contradicts may name another mailbox of their domain,
+    where not everybody has one.
     """
     if arrival.dmarc == "fail":
         return None
     anywhere = is_proven and _is_reply_to_theirs(mail, sender)
+    domain = _domain(sender.address) if sender is not None else ""
+    theirs = "" if _OPEN_TO_ALL.fullmatch(domain) else domain
     for box in mail.mailboxes("reply-to"):
         address = to_ascii(box.address)
         if address is None or address.lower() in own:
             continue
-        if anywhere or (sender is not None and _domain(address) == _domain(sender.address)):
+        if anywhere or (theirs and _domain(address) == theirs):
             return box._replace(address=address)
     return None
 
 
+_OPEN_TO_ALL = re.compile(
+    r"(?:gmail|googlemail|icloud|me|mac|aol|gmx|mail|protonmail|zoho|fastmail|hushmail|tutanota)\.com"
+    r"|(?:hotmail|live|outlook|msn|yahoo|ymail|rocketmail)(?:\.[a-z]{2,3}){1,2}"
+    r"|(?:proton|tuta|pm)\.me|tuta\.io|gmx\.[a-z]{2,3}|web\.de|t-online\.de|freenet\.de|posteo\.de"
+    r"|(?:orange|wanadoo|free|sfr|neuf|laposte|bbox|numericable|aliceadsl|club-internet)\.(?:fr|net)"
+    r"|(?:libero|virgilio|tiscali|tim|alice|tin|inwind|iol|fastwebnet|email)\.it|terra\.es"
+    r"|(?:yandex|mail|list|bk|inbox|rambler)\.ru|yandex\.com|qq\.com|1[26][36]\.com|naver\.com"
+    r"|(?:uol|bol|terra|ig)\.com\.br|sapo\.pt|seznam\.cz|(?:wp|o2|onet|interia)\.pl|bluewin\.ch"
+)
+"""The largest of those that give a mailbox to whoever asks: another one is another person's."""
 _SIGNED_BY = re.compile(r"(?:^|;)\s*d\s*=\s*([^;\s]+)")
 _SIGNED_HEADERS = re.compile(r"(?:^|;)\s*h\s*=([^;]*)")
 

@@ -447,6 +447,19 @@ def test_without_dmarc_another_mailbox_of_the_same_domain_may_be_answered(
     assert seen.endpoint.address == address
 
 
+@pytest.mark.parametrize("domain", ["gmail.com", "yahoo.co.uk", "hotmail.fr", "Orange.fr"])
+def test_cw_15359_where_everybody_has_a_mailbox_another_one_is_another_persons(
+    domain: str,
+) -> None:
+    head = f"From: ann@{domain}\nReply-To: eve@{domain}"
+    seen = mail(head, dmarcVerdict="GRAY").touchpoint
+    assert seen.endpoint is not None
+    assert seen.endpoint.address.lower() == f"ann@{domain.lower()}"
+    proven = mail(head, dmarcVerdict="PASS").touchpoint
+    assert proven.endpoint is not None
+    assert proven.endpoint.address.lower() == f"eve@{domain.lower()}"
+
+
 ELSEWHERE = "Reply-To: eve@elsewhere.example"
 
 
