@@ -1,6 +1,6 @@
 """A file is put where its form says, and goes along with the reply that names it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +64,13 @@ def promised(world: World, ticket: Ticket) -> tuple[OutboundFile, ...]:
 
 class TestTheOffer:
     def test_it_is_for_this_file_and_nothing_else(
-        self, client: Client, files: FakeMediaFiles
+        self, world: World, client: Client, files: FakeMediaFiles
     ) -> None:
         offered = client.post("/v1/uploads", BILL)
         assert offered.status == 201
         assert set(offered.body) == {"upload_id", "url", "fields", "expires_at"}
+        ends = datetime.fromisoformat(offered.body["expires_at"])
+        assert ends == world.clock.now() + timedelta(minutes=15)
         key = offered.body["upload_id"]
         assert files.offered == {key: (BILL["name"], "application/pdf", len(PDF))}
 
