@@ -7,7 +7,7 @@ from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra.constructs import journey, together
+from infra.constructs import batch, journey
 from infra.constructs.alarms import Alarms
 from infra.constructs.code import complete, source_only
 from infra.constructs.dead_letters import DeadLetters
@@ -119,11 +119,11 @@ class PasserelleStack(Stack):
             touchpoints=touchpoints,
             log_retention=self.log_retention,
         )
-        self.together = TouchpointJourney(
+        self.batch = TouchpointJourney(
             self,
-            "together",
-            machine_name=f"{prefix}-touchpoints_together",
-            definition=together.definition(
+            "batch",
+            machine_name=f"{prefix}-touchpoint_batch",
+            definition=batch.definition(
                 profile_update=self.functions["profile_update"].function.function_arn,
                 touchpoints_table=touchpoints.table_name,
                 partition=self.partition,
@@ -161,7 +161,7 @@ class PasserelleStack(Stack):
             "rules",
             bus=self.bus.bus,
             touchpoint_journey=self.journey.machine,
-            touchpoints_together=self.together.machine,
+            touchpoint_batch=self.batch.machine,
             follow_up_scheduling=self.functions["follow_up_scheduling"].function,
             follow_up_delivery=self.functions["follow_up_delivery"].function,
             media_fetching=self.functions["media_fetching"].function,
@@ -196,7 +196,7 @@ class PasserelleStack(Stack):
             intake_log=self.functions["webhook_intake"].log_group,
             dead_letters=self.dead_letters.by_name,
             journey=self.journey.machine,
-            together=self.together.machine,
+            batches=self.batch.machine,
             privacy=machines,
             api_id=self.http.api.api_id,
         )

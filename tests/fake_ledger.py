@@ -6,7 +6,8 @@ from hashlib import sha256
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from shared.adapters.ledger_items import received_together
+from shared.adapters.ledger_items import batch_received
+from shared.domain.batch import batches
 from shared.domain.call import goes_round, grown, is_known
 from shared.domain.errors import Contention, MediumTooLarge, NotFound, PasserelleError
 from shared.domain.follow_up import FollowUp
@@ -29,7 +30,6 @@ from shared.domain.model import (
     isoformat,
 )
 from shared.domain.override import Override
-from shared.domain.together import told_together
 from shared.domain.touchpoint import (
     DELIVERY_RANK,
     Call,
@@ -141,11 +141,11 @@ class FakeLedger:
         return iter([entry.touchpoint for entry in self._entries.values()])
 
     def record(self, observed: Sequence[Observed]) -> list[bool]:
-        groups = told_together([one.touchpoint for one in observed])
+        groups = batches([one.touchpoint for one in observed])
         silent = {one.touchpoint_id for group in groups for one in group}
         recorded = [self._record(one, silent) for one in observed]
         for group in groups:
-            event = received_together(group)
+            event = batch_received(group)
             if event not in self.events:
                 self.events.append(event)
         return recorded

@@ -3,9 +3,9 @@
 from functools import partial
 from typing import Any
 
-from functions.profile_update.logic.together import update_together
+from functions.profile_update.logic.batch import update_batch
 from functions.profile_update.logic.update import update_profile
-from shared.domain.journey import JourneyState, TogetherState
+from shared.domain.journey import BatchState, JourneyState
 from shared.policies.reader import read_policies
 from shared.runtime import wiring
 from shared.runtime.observability import observed
@@ -27,6 +27,6 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         accounts=policies.accounts,
     )
     if "touchpoint_ids" in event:
-        return {"tied": update_together(TogetherState.model_validate(event), update)}
+        return {"tied": update_batch(BatchState.model_validate(event), update)}
     step = update(JourneyState.model_validate(event))
     return step.model_dump(mode="json", exclude_none=True)

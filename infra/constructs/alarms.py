@@ -46,7 +46,7 @@ class Alarms(Construct):
         intake_log: logs.ILogGroup,
         dead_letters: Mapping[str, sqs.IQueue],
         journey: sfn.IStateMachine,
-        together: sfn.IStateMachine,
+        batches: sfn.IStateMachine,
         privacy: Mapping[str, sfn.IStateMachine],
         api_id: str,
     ) -> None:
@@ -60,7 +60,7 @@ class Alarms(Construct):
             *(_errors(name, function) for name, function in functions.items()),
             *(_throttles(name, function) for name, function in functions.items()),
             *_journey("journeys", journey),
-            *_journey("together", together),
+            *_journey("batches", batches),
             *(_privacy(name, machine) for name, machine in privacy.items()),
             Watch(
                 "touchpoints-quarantined",

@@ -123,7 +123,7 @@ class Rules(Construct):
         *,
         bus: events.IEventBus,
         touchpoint_journey: sfn.IStateMachine,
-        touchpoints_together: sfn.IStateMachine,
+        touchpoint_batch: sfn.IStateMachine,
         follow_up_scheduling: lambda_.IFunction,
         follow_up_delivery: lambda_.IFunction,
         media_fetching: lambda_.IFunction,
@@ -145,7 +145,7 @@ class Rules(Construct):
         }
         for name, begins, machine in (
             ("received_starts_journey", TouchpointReceived, touchpoint_journey),
-            ("together_start_their_journey", TouchpointsReceived, touchpoints_together),
+            ("batch_starts_its_journey", TouchpointsReceived, touchpoint_batch),
             ("override_starts_journey", ClassificationOverridden, touchpoint_journey),
             ("release_starts_journey", OverrideReleased, touchpoint_journey),
         ):

@@ -22,13 +22,13 @@ from shared.adapters import dynamo
 from shared.adapters.ledger_items import (
     TROUBLE,
     Contents,
+    batch_received,
     count_of_parts,
     expiry,
     holds_touchpoint,
     media_as_json,
     new_round,
     received,
-    received_together,
     refused_files,
     request_as_json,
     request_from_json,
@@ -37,13 +37,13 @@ from shared.adapters.ledger_items import (
     timeline_key,
 )
 from shared.adapters.media_files import S3MediaFiles
+from shared.domain.batch import batches, ends_early
 from shared.domain.call import goes_round, grown, is_known
 from shared.domain.errors import Contention
 from shared.domain.media import Media, attachments_of
 from shared.domain.model import ProfileId, TouchpointId, derived_id, isoformat
 from shared.domain.override import Override
 from shared.domain.retention import RetentionPolicy, epoch
-from shared.domain.together import ends_early, told_together
 from shared.domain.touchpoint import (
     DELIVERY_RANK,
     Call,
@@ -93,7 +93,7 @@ class DynamoLedger:
     def record(self, observed: Sequence[Observed]) -> list[bool]:
         if len(observed) == 1:
             return [self._record(observed[0])]
-        groups = told_together([one.touchpoint for one in observed])
+        groups = batches([one.touchpoint for one in observed])
         silent = frozenset(one.touchpoint_id for group in groups for one in group)
         with ThreadPoolExecutor(max_workers=_CONCURRENT_WRITES) as pool:
             recorded = list(pool.map(lambda one: self._record(one, silent), observed))
@@ -141,7 +141,7 @@ class DynamoLedger:
         """
         key = derived_id("touchpoints", *(one.touchpoint_id for one in group))
         values = {
-            "event": received_together(group).carried(),
+            "event": batch_received(group).carried(),
             "expires_at": epoch(group[0].received_at + _TOLD_FOR),
         }
         with suppress(Contention), dynamo.contention():

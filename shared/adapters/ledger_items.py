@@ -161,7 +161,7 @@ def received(touchpoint: Touchpoint, *, attempt: int = 1) -> TouchpointReceived:
     )
 
 
-def received_together(touchpoints: Sequence[Touchpoint]) -> TouchpointsReceived:
+def batch_received(touchpoints: Sequence[Touchpoint]) -> TouchpointsReceived:
     return TouchpointsReceived(
         touchpoint_ids=tuple(one.touchpoint_id for one in touchpoints),
         provider=touchpoints[0].provider,

@@ -101,8 +101,8 @@ class JourneyState(Model):
         return self.attempt is not None and self.attempt < attempt
 
 
-class TogetherState(Model):
-    """Touchpoints that were told of together: each begins its first round, and no other."""
+class BatchState(Model):
+    """The touchpoints of a batch: each begins its first round, and no other."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -220,6 +220,16 @@ class UnderstandingPolicy(Model):
     marks: Marks
     words: PlainWords
 
+    @field_validator("rules")
+    @classmethod
+    def _choices_mean_one_thing(cls, rules: tuple[WordRule, ...]) -> tuple[WordRule, ...]:
+        known: dict[str, str] = {}
+        for rule in rules:
+            for choice in sorted(rule.choices):
+                if (other := known.setdefault(choice, rule.name)) != rule.name:
+                    raise ValueError(f"the choice {choice!r} is in {other} and in {rule.name}")
+        return rules
+
     @property
     def rules_version(self) -> str:
         return f"rules-{self.version}"

@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 from moto.awslambda_simple.models import LambdaSimpleBackend
 
-from infra.constructs import together
+from infra.constructs import batch
 from infra.constructs.journey import CLASSIFIED, FAILED, HOPELESS, RETRY, STEPS, carried, definition
 from shared.domain import errors
 from shared.domain.journey import JourneyState
@@ -56,7 +56,7 @@ class Journey(NamedTuple):
     """Runs one touchpoint through the state machine and tells what the steps were given."""
 
     run: Callable[..., tuple[str, dict[str, Any]]]
-    run_together: Callable[..., tuple[str, list[dict[str, Any]]]]
+    run_batch: Callable[..., tuple[str, list[dict[str, Any]]]]
     heard: dict[str, dict[str, Any]]
 
 
@@ -94,7 +94,7 @@ def journey(monkeypatch: pytest.MonkeyPatch) -> Iterator[Journey]:
         )
         machine = _machine()
 
-        def run_together(
+        def run_batch(
             answer: dict[str, Any] | Refused, known: Sequence[dict[str, Any]]
         ) -> tuple[str, list[dict[str, Any]]]:
             answers["profile_update"] = answer
@@ -118,7 +118,7 @@ def journey(monkeypatch: pytest.MonkeyPatch) -> Iterator[Journey]:
             key = {"touchpoint_id": {"S": TOUCHPOINT_ID}}
             return status, table.get_item(TableName=TABLE, Key=key)["Item"]
 
-        yield Journey(run, run_together, heard)
+        yield Journey(run, run_batch, heard)
 
 
 FUNCTIONS = {name: f"arn:aws:lambda:{REGION}:123456789012:function:{name}" for name in STEPS}
@@ -126,8 +126,8 @@ FUNCTIONS = {name: f"arn:aws:lambda:{REGION}:123456789012:function:{name}" for n
 
 def _machine_of_many() -> str:
     return _made(
-        "touchpoints_together",
-        together.definition(
+        "touchpoint_batch",
+        batch.definition(
             profile_update=FUNCTIONS["profile_update"], touchpoints_table=TABLE, partition="aws"
         ),
     )
@@ -292,7 +292,7 @@ IN_FLIGHT, TIED, OVERTAKEN = (
 
 def test_what_was_told_of_together_takes_one_step(journey: Journey) -> None:
     known = [IN_FLIGHT, TIED, OVERTAKEN]
-    status, items = journey.run_together({"tied": 3}, known)
+    status, items = journey.run_batch({"tied": 3}, known)
     assert (status, items) == ("SUCCEEDED", known)
     assert journey.heard == {"profile_update": {"touchpoint_ids": ["t1", "t2", "t3"]}}
 
@@ -300,7 +300,7 @@ def test_what_was_told_of_together_takes_one_step(journey: Journey) -> None:
 def test_of_those_that_were_told_of_together_only_who_is_not_tied_has_failed(
     journey: Journey,
 ) -> None:
-    status, items = journey.run_together(Refused("PolicyError"), [IN_FLIGHT, TIED, OVERTAKEN])
+    status, items = journey.run_batch(Refused("PolicyError"), [IN_FLIGHT, TIED, OVERTAKEN])
     assert status == "FAILED"
     data = {"touchpoint_id": "t1", "step": "profile_update", "error": "PolicyError"}
     told = {name: {"S": value} for name, value in data.items()}

@@ -542,8 +542,8 @@ def test_every_queue_and_function_has_its_alarm(stack: Synthesised) -> None:
     assert wanted | queues | {
         "journeys-failed",
         "journeys-timed-out",
-        "together-failed",
-        "together-timed-out",
+        "batches-failed",
+        "batches-timed-out",
         "erasure-failed",
         "export-failed",
         "touchpoints-quarantined",

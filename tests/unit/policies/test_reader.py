@@ -426,3 +426,9 @@ def test_an_intent_says_what_the_model_calls_it(
     found = problem(folder)
     assert found.startswith("intents.yaml, line ")
     assert reason in found
+
+
+def test_a_choice_that_two_rules_claim_is_named(folder: Path, edit: Edit) -> None:
+    edit("understanding", "choices: [call_me_back]", "choices: [call_me_back, order_asked]")
+    why = "the choice 'order_asked' is in menu_order_status and in menu_call_me_back"
+    assert why in problem(folder)

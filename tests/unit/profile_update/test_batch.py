@@ -4,10 +4,10 @@ from functools import partial
 
 import pytest
 
-from functions.profile_update.logic.together import update_together
+from functions.profile_update.logic.batch import update_batch
 from functions.profile_update.logic.update import update_profile
 from shared.domain.errors import Contention, NotFound, PasserelleError
-from shared.domain.journey import JourneyState, TogetherState
+from shared.domain.journey import BatchState, JourneyState
 from shared.domain.model import TouchpointId
 from shared.domain.touchpoint import Direction, PageView, Touchpoint, TouchpointState
 from shared.events.catalogue import TouchpointsReceived
@@ -36,7 +36,7 @@ def tie(world: World, touchpoint_ids: tuple[TouchpointId, ...]) -> int:
         policy=policies().identity,
         forms=wiring.identifier_forms(),
     )
-    return update_together(TogetherState(touchpoint_ids=touchpoint_ids), update)
+    return update_batch(BatchState(touchpoint_ids=touchpoint_ids), update)
 
 
 def test_all_of_a_request_are_tied_and_counted_once() -> None:
@@ -73,4 +73,4 @@ def test_what_a_second_try_may_mend_rises_first(passing: Exception, hopeless: Ex
         raise errors[int(state.touchpoint_id)]
 
     with pytest.raises(type(passing)):
-        update_together(TogetherState.model_validate({"touchpoint_ids": ["0", "1", "2"]}), update)
+        update_batch(BatchState.model_validate({"touchpoint_ids": ["0", "1", "2"]}), update)

@@ -1,4 +1,4 @@
-"""The way of touchpoints that were told of together: nobody has to think about any of them, so one
+"""The way of the touchpoints of a batch: nobody has to think about any of them, so one
 step, which ties each to its profile, is all of it.
 """
 
@@ -38,7 +38,7 @@ def definition(*, profile_update: str, touchpoints_table: str, partition: str) -
     }
     catch = {"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "record_failures"}
     return {
-        "Comment": "The way of touchpoints that were told of together",
+        "Comment": "The way of the touchpoints of a batch",
         "QueryLanguage": "JSONPath",
         "StartAt": "profile_update",
         "States": {

@@ -1,12 +1,12 @@
-"""The step for touchpoints that were told of together."""
+"""The step for the touchpoints of a batch."""
 
 from collections.abc import Callable
 
 from shared.domain.errors import Contention, PasserelleError
-from shared.domain.journey import JourneyState, TogetherState
+from shared.domain.journey import BatchState, JourneyState
 
 
-def update_together(state: TogetherState, update: Callable[[JourneyState], object]) -> int:
+def update_batch(state: BatchState, update: Callable[[JourneyState], object]) -> int:
     """One after the other, since they are often one person's. How many there were.
 
     What hinders one is no reason to leave out the next: all are tried, and then it rises. The step

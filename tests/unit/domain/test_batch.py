@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.domain.together import MOST_TOGETHER, told_together
+from shared.domain.batch import MOST_OF_A_BATCH, batches
 from shared.domain.touchpoint import Attachment, Content, Direction, Message, PageView, Touchpoint
 from tests.builders import call_part, sms, touchpoint
 
@@ -15,12 +15,12 @@ def view(number: int, content: Content = PAGE) -> Touchpoint:
 
 def test_what_nobody_thinks_about_is_told_of_together_each_once() -> None:
     first, second = view(1), view(2)
-    assert told_together([first, second, first]) == [[first, second]]
+    assert batches([first, second, first]) == [[first, second]]
 
 
 def test_one_alone_is_told_of_by_itself() -> None:
-    assert told_together([view(1), view(1)]) == []
-    assert told_together([]) == []
+    assert batches([view(1), view(1)]) == []
+    assert batches([]) == []
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,9 @@ def test_one_alone_is_told_of_by_itself() -> None:
 )
 def test_what_has_a_longer_way_goes_alone(other: Touchpoint) -> None:
     first, second = view(1), view(2)
-    assert told_together([first, other, second]) == [[first, second]]
+    assert batches([first, other, second]) == [[first, second]]
 
 
 def test_no_event_tells_of_too_many() -> None:
-    groups = told_together([view(number) for number in range(2 * MOST_TOGETHER + 1)])
-    assert [len(one) for one in groups] == [MOST_TOGETHER, MOST_TOGETHER, 1]
+    groups = batches([view(number) for number in range(2 * MOST_OF_A_BATCH + 1)])
+    assert [len(one) for one in groups] == [MOST_OF_A_BATCH, MOST_OF_A_BATCH, 1]
