@@ -96,7 +96,9 @@ def test_only_privacy_requests_deletes_what_is_personal(stack: Synthesised) -> N
     # What is not kept, and what came while its touchpoint was erased, goes at once.
     assert may("s3:DeleteObject") == {"privacy_requests", "media_fetching"}
     assert may("scheduler:DeleteSchedule") == {"privacy_requests"}
-    assert may("s3:ListBucket") == {"privacy_requests", "media_fetching"}
+    # Who may not list is told of a file that is gone that it is forbidden.
+    asks = {"agent_api", "follow_up_delivery"}
+    assert may("s3:ListBucket") == {"privacy_requests", "media_fetching"} | asks
     files = [
         one["Resource"]
         for one in stack.statements(stack.functions()["media_fetching"]["Role"])
@@ -136,6 +138,7 @@ def test_files_end_after_what_led_to_them(stack: Synthesised) -> None:
             for name in CLASS_OF_KIND.values()
         },
         "attachments/": retention.message.days + 1,
+        "uploads/": retention.upload.days + 1,
         "request/": 91,
         "exports/": 8,
         "proofs/": retention.proof.days + 1,
