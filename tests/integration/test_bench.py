@@ -1,6 +1,7 @@
 """`make bench` in small: it runs, and its JSON object holds what it promises."""
 
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from infra.local.synthesis import ROOT
 from shared.providers.base import provider_names
 from tests.bench.traffic import Kind
+
+pytestmark = pytest.mark.skipif("PROVE" not in os.environ, reason="takes a minute: make prove")
 
 FUNCTIONS = {
     "webhook_intake",

@@ -1,5 +1,6 @@
 """A touchpoint is counted at its profile once, wherever a try breaks off, whoever comes between."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -194,7 +195,7 @@ TRIES = st.lists(
 
 @given(TRIES)
 @settings(
-    max_examples=25,
+    max_examples=100 if "PROVE" in os.environ else 12,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

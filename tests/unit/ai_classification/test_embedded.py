@@ -1,5 +1,6 @@
 """The embedded models: what they must know, and the floor under how good they are."""
 
+import os
 import subprocess
 import sys
 
@@ -109,6 +110,7 @@ def test_the_languages_of_short_messages(embedded: EmbeddedClassifier) -> None:
     assert len([one for one in right if one in taught]) / len(all_taught) >= 0.92
 
 
+@pytest.mark.skipif("PROVE" not in os.environ, reason="reads the whole corpus: make prove")
 def test_no_measuring_text_is_a_training_text() -> None:
     trained = {" ".join(word.form for word in words_of(one.text)) for one in examples()}
     measured = {
