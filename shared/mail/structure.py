@@ -43,6 +43,7 @@ PARSER_BUGS = (
     TypeError,
     ValueError,
     LookupError,
+    OverflowError,
     RecursionError,
 )
 """What Python's header parser is known to raise on headers it did not foresee."""

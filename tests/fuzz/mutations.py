@@ -86,7 +86,7 @@ def mutated_text(text: str, draw: Random) -> str:
     if text[:1] in {"{", "["}:
         try:
             document = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
         else:
             return _json(document, draw)
