@@ -1,5 +1,6 @@
 """What a source of Standard Webhooks can say (docs/standard-webhooks.md)."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
@@ -130,9 +131,9 @@ class Data(Stated):
     channel: Annotated[Channel, Field(strict=False)] | None = None
     reply_by: Literal["email", "sms", "push"] | None = None
 
+    @abstractmethod
     def content(self, what: str, at: datetime) -> Content:
         """`what` is the type's second half, `at` when it happened."""
-        raise NotImplementedError
 
     def event_id(self, message_id: str) -> str:
         """By what the ledger knows it; the `webhook-id`, where the thing itself has no name."""

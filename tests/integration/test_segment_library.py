@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
-from segment.analytics.client import Client  # type: ignore[import-untyped] # it has no types
+from segment.analytics.client import Client
 
 from shared.domain.touchpoint import Identification, TrackedEvent
 from shared.providers.base import Outcome, WebhookRequest

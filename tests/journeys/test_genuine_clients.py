@@ -23,12 +23,12 @@ from africastalking.SMS import SMSService
 from pywa.client import WhatsApp
 from pywa.errors import InvalidParameter
 from pywa.utils import webhook_updates_validator
-from segment.analytics.client import Client  # type: ignore[import-untyped]  # it has no types
-from sendgrid import SendGridAPIClient  # type: ignore[import-untyped]  # it has no types
-from sendgrid.helpers.eventwebhook import (  # type: ignore[import-untyped]  # it has no types
+from segment.analytics.client import Client
+from sendgrid import SendGridAPIClient
+from sendgrid.helpers.eventwebhook import (
     EventWebhook,
 )
-from sendgrid.helpers.mail import (  # type: ignore[import-untyped]  # it has no types
+from sendgrid.helpers.mail import (
     Attachment,
     Disposition,
     FileContent,

@@ -7,7 +7,7 @@ from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
-from sendgrid.helpers import mail as sdk  # type: ignore[import-untyped] # it has no types
+from sendgrid.helpers import mail as sdk
 
 from infra.local.clients.base import Call
 from infra.local.simulators._media import PDF, PNG

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sendgrid.helpers.eventwebhook import (  # type: ignore[import-untyped] # it has no types
+from sendgrid.helpers.eventwebhook import (
     EventWebhook,
 )
 
