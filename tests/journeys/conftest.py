@@ -9,7 +9,6 @@ from infra.local.cloud import LocalCloud
 from infra.local.synthesis import synthesised_template
 from tests.journeys import chromium
 from tests.journeys.agent import Agent
-from tests.journeys.chat import Visitor
 from tests.journeys.chromium import Browser, Page
 
 
@@ -55,8 +54,3 @@ def page(browser: Browser) -> Iterator[Page]:
     yield shown
     assert shown.complaints() == []
     shown.close()
-
-
-@pytest.fixture
-def visitor(page: Page, cloud: LocalCloud) -> Visitor:
-    return Visitor(page, cloud)

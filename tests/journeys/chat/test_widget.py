@@ -3,14 +3,12 @@ network does, and what an agent answers is read there.
 """
 
 import json
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from infra.local.cloud import LocalCloud
 from tests.journeys.agent import Agent
-from tests.journeys.chat import (
+from tests.journeys.chat.visitor import (
     CHAT,
     Visitor,
     answers,
@@ -22,18 +20,6 @@ from tests.journeys.chat import (
 from tests.journeys.chromium import Page
 
 HOSTILE = "<img src=x onerror=\"document.title='broken'\"> <b>bold</b> javascript:alert(1)"
-
-
-@pytest.fixture(scope="module")
-def cloud(template: dict[str, Any]) -> Iterator[LocalCloud]:
-    """One for all: each test's visitor is somebody new."""
-    with LocalCloud(template, pace=0.01) as alive:
-        yield alive
-
-
-@pytest.fixture(scope="module")
-def agent(cloud: LocalCloud) -> Agent:
-    return Agent(cloud)
 
 
 def test_what_a_visitor_writes_is_answered_in_the_same_place(

@@ -5,7 +5,6 @@ who opens it.
 import json
 import struct
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,11 +15,12 @@ import pytest
 from infra.local.cloud import LocalCloud
 from infra.local.simulators._media import PDF
 from tests.journeys.agent import Agent
-from tests.journeys.chat import CHAT, Visitor, answers, arrived, found_by_axe, waited_for
+from tests.journeys.chat.visitor import CHAT, Visitor, answers, arrived, found_by_axe, waited_for
 from tests.journeys.chromium import Page
 from tests.journeys.test_uploads import offered, put
 
 TRAY = f"[...{CHAT}.querySelectorAll('.chosen span')].map((one) => one.textContent)"
+SENDING = ("*/webhooks/web_chat/sessions*", "*/webhooks/web_chat/messages*")
 NOTHING_WAITS = "!JSON.parse(localStorage.getItem('passerelle-chat')).outbox.length"
 SIGNED_ANEW = """{
     const real = fetch;
@@ -41,18 +41,6 @@ IN_DATABASE = """new Promise((resolve) => {
         asked.onsuccess = () => { opening.result.close(); resolve(asked.result.length); };
     };
 })"""
-
-
-@pytest.fixture(scope="module")
-def cloud(template: dict[str, Any]) -> Iterator[LocalCloud]:
-    """One for all: each test's visitor is somebody new."""
-    with LocalCloud(template, pace=0.01) as alive:
-        yield alive
-
-
-@pytest.fixture(scope="module")
-def agent(cloud: LocalCloud) -> Agent:
-    return Agent(cloud)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +91,16 @@ def picks(page: Page, *paths: str) -> None:
 
 def sends(page: Page) -> None:
     page.evaluate(f"{CHAT}.querySelector('.send').click()")
+
+
+def writes_offline(visitor: Visitor, text: str, path: str) -> None:
+    visitor.comes()
+    visitor.opens()
+    visitor.page.block(*SENDING)
+    picks(visitor.page, path)
+    visitor.page.until(f"{TRAY}.length === 1")
+    visitor.writes(text)
+    visitor.sees("Not sent yet")
 
 
 def media_of(story: Any, agent: Agent) -> list[dict[str, Any]]:
@@ -194,13 +192,7 @@ def test_what_is_chosen_offline_survives_the_page_and_arrives_once(
 ) -> None:
     text = "Here is the bill of order 4602"
     page = visitor.page
-    visitor.comes()
-    visitor.opens()
-    page.block("*/webhooks/web_chat/sessions*", "*/webhooks/web_chat/messages*")
-    picks(page, files["bill.pdf"])
-    page.until(f"{TRAY}.length === 1")
-    visitor.writes(text)
-    visitor.sees("Not sent yet")
+    writes_offline(visitor, text, files["bill.pdf"])
     assert page.evaluate(IN_DATABASE) == 1
     assert "content" not in json.dumps(visitor.kept()), "localStorage has no room for it"
     visitor.comes()
@@ -220,13 +212,7 @@ def test_another_tab_sends_what_this_one_cannot(
     visitor: Visitor, agent: Agent, cloud: LocalCloud, files: dict[str, str]
 ) -> None:
     text = "From the other tab, order 4609"
-    visitor.comes()
-    visitor.opens()
-    visitor.page.block("*/webhooks/web_chat/sessions*", "*/webhooks/web_chat/messages*")
-    picks(visitor.page, files["bill.pdf"])
-    visitor.page.until(f"{TRAY}.length === 1")
-    visitor.writes(text)
-    visitor.sees("Not sent yet")
+    writes_offline(visitor, text, files["bill.pdf"])
     Visitor(visitor.page.beside(), cloud).comes()
     visitor.page.until(NOTHING_WAITS)
     (story,) = arrived(cloud, text)
@@ -240,7 +226,7 @@ def test_where_the_browser_lost_the_file_the_words_arrive_and_it_says_so(
     page = visitor.page
     visitor.comes()
     visitor.opens()
-    page.block("*/webhooks/web_chat/sessions*", "*/webhooks/web_chat/messages*")
+    page.block(*SENDING)
     for words in (text, ""):
         picks(page, files["bill.pdf"])
         page.until(f"{TRAY}.length === 1")
@@ -281,13 +267,7 @@ def test_who_signs_in_takes_the_file_along_and_who_signs_out_leaves_none(
     page: Page, cloud: LocalCloud, files: dict[str, str]
 ) -> None:
     anonymous = Visitor(page, cloud)
-    anonymous.comes()
-    anonymous.opens()
-    page.block("*/webhooks/web_chat/sessions*", "*/webhooks/web_chat/messages*")
-    picks(page, files["bill.pdf"])
-    page.until(f"{TRAY}.length === 1")
-    anonymous.writes("The bill, before I sign in")
-    anonymous.sees("Not sent yet")
+    writes_offline(anonymous, "The bill, before I sign in", files["bill.pdf"])
     customer = Visitor(page, cloud, "language=en&customer=C-10")
     customer.comes()
     customer.opens()
