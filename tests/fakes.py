@@ -12,14 +12,10 @@ from typing import Any, TypeVar
 from shared.domain.breaker import BreakerState
 from shared.domain.classification import Classification
 from shared.domain.errors import PasserelleError
-from shared.domain.touchpoint import (
-    Channel,
-)
+from shared.domain.touchpoint import Channel
 from shared.events.envelope import Event
 from shared.ports.consents import ConsentStore
-from shared.ports.ledger import (
-    Ledger,
-)
+from shared.ports.ledger import Ledger
 from shared.ports.profiles import PhoneNumbers, ProfileStore
 from shared.ports.providers import Clock, Secrets, Sender
 from shared.ports.segments import SegmentStore

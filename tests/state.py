@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.adapters import dynamo
 from shared.adapters.identity_graphs import stored_graph
-from shared.adapters.ledger import DynamoLedger
+from shared.adapters.ledger_reading import LedgerReader
 from shared.adapters.profiles import DynamoProfileStore
 from shared.adapters.tickets import follow_up_of, ticket_of
 from shared.domain.model import ProfileId
@@ -25,7 +25,7 @@ def scan(client: Any, table: str) -> list[dict[str, Any]]:
 def state_of(client: Any, *, touchpoints: str, profiles: str, tickets: str) -> State:
     profile_items = scan(client, profiles)
     ticket_items = scan(client, tickets)
-    ledger = DynamoLedger(client, lambda: None, touchpoints, "")
+    ledger = LedgerReader(client, lambda: None, touchpoints, "")
     store = DynamoProfileStore(client, profiles, touchpoints)
     return {
         "touchpoints": {
@@ -72,7 +72,7 @@ def open_suggestions(store: DynamoProfileStore) -> list[MergeSuggestion]:
     return found
 
 
-def _touchpoint(ledger: DynamoLedger, item: dict[str, Any]) -> dict[str, Any]:
+def _touchpoint(ledger: LedgerReader, item: dict[str, Any]) -> dict[str, Any]:
     outcome = ledger.read(item["touchpoint_id"])
     steps = (outcome.outcome or {}) if outcome else {}
     classified = (steps.get("ai_classification") or {}).get("classification")

@@ -9,19 +9,18 @@ so far, and `grown` is the latest round of its journey that a part began.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from shared.adapters import dynamo
 from shared.adapters.ledger_items import (
     TROUBLE,
-    Contents,
     batch_received,
     count_of_parts,
     expiry,
@@ -31,30 +30,28 @@ from shared.adapters.ledger_items import (
     received,
     refused_files,
     request_as_json,
-    request_from_json,
     same_parts,
     this_round,
     timeline_key,
 )
+from shared.adapters.ledger_reading import LedgerReader
 from shared.adapters.media_files import S3MediaFiles
 from shared.domain.batch import batches, ends_early
 from shared.domain.call import goes_round, grown, is_known
 from shared.domain.errors import Contention
 from shared.domain.media import Media, attachments_of
-from shared.domain.model import ProfileId, TouchpointId, derived_id, isoformat
+from shared.domain.model import TouchpointId, derived_id, isoformat
 from shared.domain.override import Override
 from shared.domain.retention import RetentionPolicy, epoch
 from shared.domain.touchpoint import (
     DELIVERY_RANK,
     Call,
     DeliveryStatus,
-    Endpoint,
     Touchpoint,
     TouchpointState,
 )
 from shared.events.catalogue import MediaReceived
-from shared.ports.ledger import Balance, Delivery, LedgerEntry, Quarantined
-from shared.ports.paging import Page
+from shared.ports.ledger import Delivery, LedgerEntry
 
 # Whoever reads a touchpoint needs no provider.
 if TYPE_CHECKING:
@@ -65,14 +62,19 @@ _CONCURRENT_WRITES = 16
 _PARTS_AT_ONCE = 40
 """Of one call; each of them that is written makes one more attempt of each of the others."""
 _TOLD_FOR = timedelta(days=1)
-"""How long it is known that touchpoints were told of together; told again, their journeys find that
-they ended.
-"""
-_MAILBOX_SHOWS = 100
-_IN_TROUBLE = {TouchpointState.FAILED, TouchpointState.QUARANTINED}
+"""How long it is known that a batch was told of; told again, its journeys find that they ended."""
 
 
-class DynamoLedger:
+class Growth(NamedTuple):
+    """What a part changes of a call's item: nothing, where it is known."""
+
+    set_: Mapping[str, object] = {}
+    remove: Sequence[str] = ()
+    condition: str = ""
+    values: Mapping[str, object] = {}
+
+
+class DynamoLedger(LedgerReader):
     def __init__(
         self,
         client: Any,
@@ -82,13 +84,9 @@ class DynamoLedger:
         retention: RetentionPolicy | None = None,
     ) -> None:
         """`retention` is for those who write what is kept: without it nothing expires."""
-        self._client = client
+        super().__init__(client, s3, table, bucket)
         self._retention = retention
-        self._table = table
-        self._contents = Contents(s3, bucket)
         self._files = S3MediaFiles(s3, bucket)
-
-    # Writing
 
     def record(self, observed: Sequence[Observed]) -> list[bool]:
         if len(observed) == 1:
@@ -107,17 +105,16 @@ class DynamoLedger:
             return self._tell(observed)
         touchpoint = self._with_files_stored(observed)
         kept = {**self._contents.kept(touchpoint, observed.raw), **refused_files(observed)}
-        if touchpoint.touchpoint_id not in silent:
-            kept["event"] = received(touchpoint).carried()
-        if self._begin(touchpoint, kept):
+        is_silent = touchpoint.touchpoint_id in silent
+        if self._begin(touchpoint, None if is_silent else received(touchpoint), kept):
             return True
-        if "event" not in kept or not self._tell_late(touchpoint, kept["event"]):
+        if is_silent or not self._tell_late(touchpoint):
             self._update(touchpoint.touchpoint_id, add={"deliveries": 1})
         return False
 
-    def _tell_late(self, touchpoint: Touchpoint, event: object) -> bool:
-        """Of one that came with others, nobody was told of them, and it comes again without them.
-        False where it was told of, or could not have come so.
+    def _tell_late(self, touchpoint: Touchpoint) -> bool:
+        """Of one whose batch nobody was told of, and which comes again without it. False where it
+        was told of, or could not have come so.
         """
         if not ends_early(touchpoint):
             return False
@@ -125,7 +122,7 @@ class DynamoLedger:
         with suppress(Contention), dynamo.contention():
             self._update(
                 touchpoint.touchpoint_id,
-                set_={"event": event},
+                set_={"event": received(touchpoint).carried()},
                 add={"deliveries": 1},
                 condition=untold,
                 values={"received": TouchpointState.RECEIVED},
@@ -147,9 +144,12 @@ class DynamoLedger:
         with suppress(Contention), dynamo.contention():
             self._update(TouchpointId(key), set_=values, condition="attribute_not_exists(#event)")
 
-    def _begin(self, touchpoint: Touchpoint, kept: Mapping[str, object]) -> bool:
+    def _begin(
+        self, touchpoint: Touchpoint, event: Event | None, kept: Mapping[str, object]
+    ) -> bool:
         """Write it with what is kept of it; False where it is there already."""
         values = {
+            "event": event.carried() if event else None,
             "state": TouchpointState.RECEIVED,
             "received_at": isoformat(touchpoint.received_at),
             "deliveries": 1,
@@ -178,29 +178,25 @@ class DynamoLedger:
         part = observed.touchpoint
         item = self._item(part.touchpoint_id)
         if not holds_touchpoint(item):
-            event = received(part).carried()
             kept = self._contents.kept_call(part, observed.raw)
-            if self._begin(part, {**kept, "event": event}):
+            if self._begin(part, received(part), kept):
                 return True
             raise Contention("another part of the call came first")
         known = self._contents.touchpoint(item)
-        if is_known(known, part):
-            change: dict[str, Any] = {}
-        else:
-            change = self._with_part(item, grown(known, part), observed.raw)
+        is_news = not is_known(known, part)
+        growth = self._growth(item, grown(known, part), observed.raw) if is_news else Growth()
         with dynamo.contention():
             self._update(
                 part.touchpoint_id,
-                set_=change.get("set_"),
+                set_=growth.set_,
                 add={"deliveries": 1},
-                remove=change.get("remove", ()),
-                condition=f"{same_parts(item)}{change.get('condition', '')}",
-                values={"parts_before": count_of_parts(item), **change.get("values", {})},
+                remove=growth.remove,
+                condition=f"{same_parts(item)}{growth.condition}",
+                values={"parts_before": count_of_parts(item), **growth.values},
             )
-        return bool(change)
+        return is_news
 
-    def _with_part(self, item: Mapping[str, Any], after: Touchpoint, raw: bytes) -> dict[str, Any]:
-        """What a part changes of a call's item."""
+    def _growth(self, item: Mapping[str, Any], after: Touchpoint, raw: bytes) -> Growth:
         entry = self._contents.entry(dict(item))
         raws = self._contents.loaded(item, "touchpoint").partition(b"\n")[2] + b"\n" + raw
         kept = self._contents.kept_call(after, raws)
@@ -211,20 +207,20 @@ class DynamoLedger:
             "timeline": timeline_key(after) if "timeline" in item else None,
             **kept,
         }
-        elsewhere = [name for name in ("touchpoint", "touchpoint_key") if name not in kept]
+        elsewhere = tuple(name for name in ("touchpoint", "touchpoint_key") if name not in kept)
         if not goes_round(entry.touchpoint, after):
             brought = len(attachments_of(after)) > len(attachments_of(entry.touchpoint))
             if not brought:
-                return {"set_": set_, "remove": [*elsewhere, "event"]}
+                return Growth(set_, (*elsewhere, "event"))
             files = MediaReceived(touchpoint_id=after.touchpoint_id)
-            return {"set_": set_ | {"event": files.carried()}, "remove": elsewhere}
+            return Growth(set_ | {"event": files.carried()}, elsewhere)
         event = received(after, attempt=entry.attempt + 1)
-        return {
-            "set_": set_ | new_round(event.attempt, event) | {"grown": event.attempt},
-            "remove": [*elsewhere, *TROUBLE],
-            "condition": f" AND {this_round(entry.attempt)}",
-            "values": {"round": entry.attempt},
-        }
+        return Growth(
+            set_ | new_round(event.attempt, event) | {"grown": event.attempt},
+            (*elsewhere, *TROUBLE),
+            f" AND {this_round(entry.attempt)}",
+            {"round": entry.attempt},
+        )
 
     def _with_files_stored(self, observed: Observed) -> Touchpoint:
         """Attachments in S3 before the ledger points to them; a redelivery finds them there."""
@@ -393,221 +389,3 @@ class DynamoLedger:
             ReturnValues="ALL_NEW",
         )
         return dynamo.plain(answer["Attributes"])
-
-    # Reading
-
-    def read(self, touchpoint_id: TouchpointId) -> LedgerEntry | None:
-        item = self._item(touchpoint_id)
-        return self._contents.entry(item) if holds_touchpoint(item) else None
-
-    def _item(self, touchpoint_id: TouchpointId) -> dict[str, Any]:
-        """Strongly consistent; empty where there is none."""
-        answer = self._client.get_item(
-            TableName=self._table,
-            Key=dynamo.attributes({"touchpoint_id": touchpoint_id}),
-            ConsistentRead=True,
-        )
-        return dynamo.plain(answer.get("Item", {}))
-
-    def read_quarantined(self, touchpoint_id: TouchpointId) -> Quarantined | None:
-        item = self._items([touchpoint_id]).get(touchpoint_id, {})
-        found = self._either(item) if item.get("state") == TouchpointState.QUARANTINED else None
-        return found if isinstance(found, Quarantined) else None
-
-    def read_many(self, touchpoint_ids: Sequence[TouchpointId]) -> list[LedgerEntry]:
-        items = self._items(touchpoint_ids)
-        return [
-            self._contents.entry(items[key])
-            for key in touchpoint_ids
-            if holds_touchpoint(items.get(key, {}))
-        ]
-
-    def _items(self, touchpoint_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-        keys = [{"touchpoint_id": key} for key in touchpoint_ids]
-        found = dynamo.batch_get(self._client, self._table, keys, consistent=False)
-        return {item["touchpoint_id"]: item for item in found}
-
-    def timeline(
-        self,
-        profile_ids: Sequence[ProfileId],
-        *,
-        since: datetime | None = None,
-        limit: int = 50,
-        cursor: str | None = None,
-    ) -> Page[LedgerEntry]:
-        keys, next_cursor = self._query(
-            "by_profile",
-            profile_id=profile_ids,
-            timeline=since,
-            forward=False,
-            limit=limit,
-            cursor=cursor,
-        )
-        return Page(self.read_many(keys), next_cursor)
-
-    def mailbox(self, endpoint: Endpoint, *, after: datetime | None = None) -> list[LedgerEntry]:
-        newest_first, _ = self._query(
-            "by_mailbox",
-            mailbox=[endpoint.key],
-            timeline=after,
-            forward=False,
-            limit=_MAILBOX_SHOWS,
-        )
-        entries = self.read_many(newest_first[::-1])
-        return [one for one in entries if after is None or one.touchpoint.occurred_at > after]
-
-    def in_state(
-        self,
-        state: TouchpointState,
-        *,
-        since: datetime | None = None,
-        limit: int = 50,
-        cursor: str | None = None,
-    ) -> Page[LedgerEntry | Quarantined]:
-        if state in _IN_TROUBLE:
-            keys, next_cursor = self._query(
-                "by_trouble",
-                trouble=[state],
-                received_at=since,
-                forward=True,
-                limit=limit,
-                cursor=cursor,
-            )
-            items = self._items(keys)
-            found = [items[key] for key in keys if items.get(key, {}).get("state") == state]
-        else:
-            found, next_cursor = self._scan_for(state, since, limit, cursor)
-        return Page([self._either(item) for item in found], next_cursor)
-
-    def _scan_for(
-        self, state: TouchpointState, since: datetime | None, limit: int, cursor: str | None
-    ) -> tuple[list[dict[str, Any]], str | None]:
-        """In no order. Reads on until it has found something or the table ends, so that no page is
-        empty in vain.
-        """
-        parameters: dict[str, Any] = {
-            "TableName": self._table,
-            "Limit": limit,
-            "FilterExpression": "#state = :state AND received_at >= :since",
-            "ExpressionAttributeNames": {"#state": "state"},
-            "ExpressionAttributeValues": dynamo.attributes(
-                {":state": state, ":since": isoformat(since) if since else "0"}
-            ),
-        }
-        while True:
-            start = dynamo.read_cursor(cursor, {"touchpoint_id": None})
-            with dynamo.continuing(cursor):
-                answer = self._client.scan(**parameters, **start)
-            cursor = dynamo.write_cursor(answer.get("LastEvaluatedKey"))
-            if answer["Items"] or cursor is None:
-                return [dynamo.plain(item) for item in answer["Items"]], cursor
-
-    def all(
-        self,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-    ) -> Page[LedgerEntry]:
-        start = dynamo.read_cursor(cursor, {"touchpoint_id": None})
-        with dynamo.continuing(cursor):
-            answer = self._client.scan(
-                TableName=self._table,
-                Limit=limit,
-                # What is quarantined holds no touchpoint, what only has statuses no moment.
-                FilterExpression="#state <> :quarantined AND #at >= :since AND #at < :until",
-                ExpressionAttributeNames={"#state": "state", "#at": "received_at"},
-                ExpressionAttributeValues=dynamo.attributes(
-                    {
-                        ":quarantined": TouchpointState.QUARANTINED,
-                        ":since": isoformat(since) if since else "0",
-                        ":until": isoformat(until) if until else "9",
-                    }
-                ),
-                **start,
-            )
-        items = map(dynamo.plain, answer["Items"])
-        found = [self._contents.entry(item) for item in items if holds_touchpoint(item)]
-        return Page(found, dynamo.write_cursor(answer.get("LastEvaluatedKey")))
-
-    def _query(
-        self,
-        index: str,
-        *,
-        forward: bool,
-        limit: int,
-        cursor: str | None = None,
-        **keys: Sequence[str] | datetime | None,
-    ) -> tuple[list[TouchpointId], str | None]:
-        """The ids in some partitions of an index, from a moment on.
-
-        The first of `keys` is the partition's, the second sorts.
-        """
-        (partition, values), (sort, since) = keys.items()
-        items, next_cursor = dynamo.query_index(
-            self._client,
-            table=self._table,
-            index=index,
-            partition=partition,
-            values=[str(value) for value in cast(Sequence[str], values)],
-            sort=sort,
-            keys=("touchpoint_id",),
-            since=isoformat(since) if isinstance(since, datetime) else None,
-            newest_first=not forward,
-            limit=limit,
-            cursor=cursor,
-        )
-        return [TouchpointId(item["touchpoint_id"]) for item in items], next_cursor
-
-    def raw(self, touchpoint_id: TouchpointId) -> bytes | None:
-        """The part of the request this touchpoint came from, as the provider sent it."""
-        item = self._items([touchpoint_id]).get(touchpoint_id, {})
-        if not holds_touchpoint(item):
-            return None
-        if "raw" in item or "raw_key" in item:
-            return self._contents.loaded(item, "raw")
-        return self._contents.loaded(item, "touchpoint").partition(b"\n")[2]
-
-    def quarantined_request(self, touchpoint_id: TouchpointId) -> tuple[str, WebhookRequest] | None:
-        item = self._items([touchpoint_id]).get(touchpoint_id)
-        if item is None or item.get("state") != TouchpointState.QUARANTINED:
-            return None
-        return item["provider"], request_from_json(self._contents.loaded(item, "request"))
-
-    def balance(self) -> Balance:
-        tally = dict.fromkeys(TouchpointState, 0)
-        received = duplicate = 0
-        pages = self._client.get_paginator("scan").paginate(
-            TableName=self._table,
-            ProjectionExpression="#state, deliveries, #parts",
-            FilterExpression="attribute_exists(#state) AND attribute_exists(deliveries)",
-            ExpressionAttributeNames={"#state": "state", "#parts": "parts"},
-        )
-        for page in pages:
-            for item in page["Items"]:
-                deliveries = int(item["deliveries"]["N"])
-                # Of a call each part was delivered for itself, and all go the way of the call.
-                parts = int(item["parts"]["N"]) if "parts" in item else 1
-                received += deliveries
-                duplicate += deliveries - parts
-                tally[TouchpointState(item["state"]["S"])] += parts
-        return Balance(
-            received=received,
-            processed=tally[TouchpointState.PROCESSED],
-            duplicate=duplicate,
-            quarantined=tally[TouchpointState.QUARANTINED],
-            in_flight=tally[TouchpointState.RECEIVED] + tally[TouchpointState.FAILED],
-            failed=tally[TouchpointState.FAILED],
-        )
-
-    def _either(self, item: dict[str, Any]) -> LedgerEntry | Quarantined:
-        if holds_touchpoint(item):
-            return self._contents.entry(item)
-        return Quarantined(
-            touchpoint_id=item["touchpoint_id"],
-            provider=item["provider"],
-            reason=item["reason"],
-            received_at=item["received_at"],
-            deliveries=item["deliveries"],
-        )

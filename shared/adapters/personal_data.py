@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from shared.adapters import dynamo
 from shared.adapters.contact_counts import profile_key
 from shared.adapters.identity_graphs import graph_key, graph_writes
-from shared.adapters.ledger import DynamoLedger
+from shared.adapters.ledger_reading import LedgerReader
 from shared.adapters.media_files import attachments_prefix, ticket_prefix
 from shared.adapters.objects import delete_objects
 from shared.adapters.privacy import COUNT, MARKS
@@ -70,7 +70,7 @@ class AwsPersonalData:
         client: Any,
         s3: Any,
         scheduler: Any,
-        ledger: DynamoLedger,
+        ledger: LedgerReader,
         *,
         tables: Tables,
         bucket: str,

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from shared.domain.model import ProfileId
-from shared.domain.touchpoint import (
-    Touchpoint,
-)
+from shared.domain.touchpoint import Touchpoint
 
 # Every function imports this module; those that know nothing of tickets need not build theirs.
 if TYPE_CHECKING:

@@ -99,8 +99,8 @@ class Delivery(NamedTuple):
 
 class Ledger(Protocol):
     def record(self, observed: Sequence[Observed]) -> list[bool]:
-        """Make each durable with its TouchpointReceived, or count one more delivery of it. What is
-        `batches` has one TouchpointsReceived, once all of it is durable.
+        """Make each durable with its TouchpointReceived, or count one more delivery of it. A batch
+        has one TouchpointsReceived instead, once all of it is durable.
 
         Parts of a call become one touchpoint, which goes round its journey again where a part tells
         something to think about. True where it, or the part, is new. Raises where a write fails;

@@ -7,9 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from shared.domain.model import ProfileId, TouchpointId
-from shared.domain.touchpoint import (
-    Touchpoint,
-)
+from shared.domain.touchpoint import Touchpoint
 
 # Every function imports this module; those that know nothing of tickets need not build theirs.
 if TYPE_CHECKING:

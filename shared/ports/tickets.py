@@ -7,9 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.domain.model import FollowUpId, Instant, Model, ProfileId, TicketId
-from shared.domain.touchpoint import (
-    Touchpoint,
-)
+from shared.domain.touchpoint import Touchpoint
 
 # Every function imports this module; those that know nothing of tickets need not build theirs.
 if TYPE_CHECKING:

@@ -6,9 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.touchpoint import (
-    Channel,
-)
+from shared.domain.touchpoint import Channel
 
 # Every function imports this module; those that know nothing of tickets need not build theirs.
 if TYPE_CHECKING:

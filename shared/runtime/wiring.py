@@ -271,7 +271,7 @@ def privacy_requests(settings: PrivacySettings) -> PrivacyRequests:
 
 @cache
 def personal_data(settings: PrivacyRequestsSettings) -> PersonalData:
-    from shared.adapters.ledger import DynamoLedger
+    from shared.adapters.ledger_reading import LedgerReader
     from shared.adapters.personal_data import AwsPersonalData, Tables
 
     dynamodb = client("dynamodb")
@@ -280,7 +280,7 @@ def personal_data(settings: PrivacyRequestsSettings) -> PersonalData:
         dynamodb,
         files,
         lambda: client("scheduler"),
-        DynamoLedger(dynamodb, files, settings.touchpoints_table, settings.raw_bucket),
+        LedgerReader(dynamodb, files, settings.touchpoints_table, settings.raw_bucket),
         tables=Tables(settings.touchpoints_table, settings.profiles_table, settings.tickets_table),
         bucket=settings.raw_bucket,
         schedule_group=settings.schedule_group,

@@ -30,9 +30,7 @@ from shared.domain.touchpoint import (
     TouchpointState,
     TrackedEvent,
 )
-from shared.events.catalogue import (
-    ProfileUpdated,
-)
+from shared.events.catalogue import ProfileUpdated
 from shared.merging import graph_change
 from shared.ports.consents import ConsentStore
 from shared.ports.ledger import Ledger, LedgerEntry
