@@ -85,8 +85,8 @@ class Price(Model):
 
     model: str
     """As Bedrock calls it, without the geography of an inference profile."""
-    input_dollars: Decimal = Field(gt=0, allow_inf_nan=False)
-    output_dollars: Decimal = Field(gt=0, allow_inf_nan=False)
+    input_dollars: Decimal = Field(gt=0)
+    output_dollars: Decimal = Field(gt=0)
     as_of: date
 
     def cost(self, tokens: "Tokens") -> int:
@@ -105,7 +105,7 @@ class Tokens(NamedTuple):
 class PaidModel(Model):
     """What bounds a use that is paid by the call."""
 
-    daily_budget_dollars: Decimal = Field(ge=0, allow_inf_nan=False)
+    daily_budget_dollars: Decimal = Field(ge=0)
     """A day is UTC's. 0: nothing is asked."""
     price: Price
     breaker: Breaker

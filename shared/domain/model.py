@@ -33,7 +33,11 @@ class Model(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", defer_build=True, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,  # JSON has no word for them: what holds one is not read again
+        defer_build=True,
+        hide_input_in_errors=True,
     )
 
 

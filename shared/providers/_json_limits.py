@@ -10,6 +10,10 @@ from shared.domain.errors import MalformedPayload
 
 MOST_VALUES = 100_000
 """Of one JSON text. Three bytes (`[],`) become eighty in memory."""
+LONGEST_LIST = 3_000
+"""A batch of Segment, the longest that a provider of ours sends, holds 2,500. To read what each of
+a list says takes ten to fifty times as long as the JSON itself.
+"""
 DEEPEST_VALUE = 100
 """Levels. A touchpoint that holds a part of it adds some, and must be readable itself: 200 are the
 most that pydantic reads.
@@ -31,9 +35,9 @@ def refuse_many_values(body: bytes) -> None:
         raise MalformedPayload("the body holds too many values")
 
 
-def refuse_unwritable(value: JsonValue) -> None:
-    """What no JSON can hold again: a number such as 1e999, which became infinite; and what is too
-    deep. Raises MalformedPayload.
+def refuse_unreasonable(value: JsonValue, longest_list: int) -> None:
+    """What no JSON can hold again: a number such as 1e999, which became infinite; what is too deep;
+    and lists that nobody writes. Raises MalformedPayload.
     """
     level: list[Any] = [[value]]
     for _ in range(DEEPEST_VALUE + 1):
@@ -41,7 +45,11 @@ def refuse_unwritable(value: JsonValue) -> None:
         for holder in level:
             for one in holder.values() if type(holder) is dict else holder:
                 kind = type(one)
-                if kind is dict or kind is list:
+                if kind is dict:
+                    below.append(one)
+                elif kind is list:
+                    if len(one) > longest_list:
+                        raise MalformedPayload(f"a list holds more than {longest_list} values")
                     below.append(one)
                 elif kind is float and not isfinite(one):
                     raise MalformedPayload("the body is not JSON: a number is out of range")

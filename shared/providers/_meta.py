@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from itertools import islice
 from typing import ClassVar, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -92,6 +93,10 @@ class MetaProvider(Provider[MetaSecretT]):
     """Codes after which nothing was sent, and waiting helps."""
     largest_body = 3_000_000
     """Meta: payloads are up to 3 MB."""
+    most_pieces: ClassVar[int] = 2_000
+    """Meta itself puts a thousand changes into one batch at most.
+    https://developers.facebook.com/docs/graph-api/webhooks/getting-started
+    """
 
     def challenge(self, request: WebhookRequest, secret: MetaSecretT) -> WebhookResponse | None:
         """Meta asks once, by GET, whether we know the token set in its dashboard."""
@@ -119,7 +124,11 @@ class MetaProvider(Provider[MetaSecretT]):
             raise MalformedPayload("the body is not declared as JSON")
         observed: list[Observed] = []
         failures: list[MalformedPayload] = []
-        for piece in self.pieces(read_json(request.body), secret, received_at):
+        body = read_json(request.body, longest_list=self.most_pieces)
+        pieces = list(islice(self.pieces(body, secret, received_at), self.most_pieces + 1))
+        if len(pieces) > self.most_pieces:
+            raise MalformedPayload(f"more than {self.most_pieces} parts in one request")
+        for piece in pieces:
             try:
                 observed += [Observed(one, piece.raw) for one in piece.read()]
             except MalformedPayload as error:

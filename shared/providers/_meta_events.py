@@ -119,8 +119,8 @@ class WantedProduct(Part):
     id: Label = ""
     retailer_id: Label = ""
     name: str = Field(default="", max_length=1024)
-    quantity: float = Field(default=1, gt=0, allow_inf_nan=False)
-    unit_price: float | None = Field(default=None, ge=0, lt=1e15, allow_inf_nan=False)
+    quantity: float = Field(default=1, gt=0)
+    unit_price: float | None = Field(default=None, ge=0, lt=1e15)
     currency: str = ""
 
     def line(self) -> Line:

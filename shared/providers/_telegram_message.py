@@ -372,7 +372,7 @@ def _rich_text(part: object) -> str:
             return "".join(map(_rich_text, part))
         case dict():
             lists = [part[name] for name in _BLOCKS if isinstance(part.get(name), list)]
-            words = [_rich_text(part.get(name)) for name in _WORDS]
+            words = [_rich_text(part[name]) for name in _WORDS if name in part]
             words += [_rich_text(one) for inner in lists for one in inner]
             # What numbers an item of a list stands in its line.
             return (" " if "label" in part else "\n").join(one for one in words if one)

@@ -49,6 +49,8 @@ API_HOST = "api.twilio.com"
 FORM_TYPE = "application/x-www-form-urlencoded"
 XML_TYPE = "text/xml"
 MOST_FIELDS = 1000
+MOST_EVENTS = 1000
+"""In one request of Event Streams: none is so short that more had room in it."""
 PHONE = re.compile(r"\+[1-9][0-9]{3,14}")
 _NORTH_AMERICAN = re.compile(r"[2-9][0-9]{2}[2-9][0-9]{6}")
 _PORT = re.compile(r":[0-9]+$")
@@ -181,6 +183,8 @@ def events_of(
         raise MalformedPayload("the body is declared neither as a form nor as JSON")
     body = read_json(request.body)
     events: list[JsonValue] = body if isinstance(body, list) else [body]
+    if len(events) > MOST_EVENTS:
+        raise MalformedPayload(f"{MOST_EVENTS} events at most")
     for event in events:
         raw = request.body if len(events) == 1 else json.dumps(event).encode()
         try:

@@ -108,31 +108,37 @@ def pieces_of(entry: Entry, scope: str, change: Change, received_at: datetime) -
     number = OurNumber(
         value.metadata.phone_number_id,
         scope,
-        tuple(value.contacts),
+        {
+            name: one
+            for one in reversed(value.contacts)
+            for name in (one.wa_id, one.user_id)
+            if name
+        },
+        value.contacts[0] if len(value.contacts) == 1 else None,
         received_at,
         value.metadata.display_phone_number,
     )
-    here = {**PARTS, **ELSEWHERE.get(change.field, {})}
-    found = [
-        Piece(_raw(entry, change, {name: [one]}), partial(_read, read, number, one))
-        for name, read in here.items()
-        for one in getattr(value, name)
-    ]
-    found += [
-        Piece(_raw(entry, change, {"standby": {name: [one]}}), partial(_read, read, number, one))
-        for name, read in OVERHEARD.items()
-        for one in getattr(value.standby, name)
-    ]
-    found += [
-        Piece(
-            _raw(entry, change, {"history": [{"threads": [{"id": thread.id, "messages": [one]}]}]}),
-            partial(_read, partial(_past, with_whom=thread.id), number, one),
-        )
-        for history in value.history
-        for thread in history.threads
-        for one in thread.messages
-    ]
-    yield from found or [unknown()]
+    parts = _parts_of(entry, change, value, number)
+    yield next(parts, None) or unknown()
+    yield from parts
+
+
+def _parts_of(entry: Entry, change: Change, value: Value, number: OurNumber) -> Iterator[Piece]:
+    raw = partial(_raw, entry, change, _by_name(change.value.get("contacts") or []))
+    for name, read in {**PARTS, **ELSEWHERE.get(change.field, {})}.items():
+        for one in getattr(value, name):
+            yield Piece(raw({name: [one]}, one), partial(_read, read, number, one))
+    for name, read in OVERHEARD.items():
+        for one in getattr(value.standby, name):
+            yield Piece(raw({"standby": {name: [one]}}, one), partial(_read, read, number, one))
+    for history in value.history:
+        for thread in history.threads:
+            past = partial(_past, with_whom=thread.id)
+            for one in thread.messages:
+                part = {"history": [{"threads": [{"id": thread.id, "messages": [one]}]}]}
+                yield Piece(
+                    raw(part, {**one, "with": thread.id}), partial(_read, past, number, one)
+                )
 
 
 FIELDS = frozenset(
@@ -163,9 +169,9 @@ def _inbound(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
         return changed_names(number, envelope, original)
     shown = read_model(Cards, original).own_phone if envelope.type == "contacts" else ""
     names = (envelope.sender, envelope.from_user_id)
-    if not any(names) and len(number.contacts) == 1:
+    if not any(names) and number.only_contact:
         # Where the message itself does not say so, the only contact is its sender.
-        names = (number.contacts[0].wa_id, number.contacts[0].user_id)
+        names = (number.only_contact.wa_id, number.only_contact.user_id)
     person = number.person(*names, shown, parent_user_id=envelope.from_parent_user_id)
     if not person.address:
         raise MalformedPayload("from: neither a phone nor a user id")
@@ -299,11 +305,33 @@ def _raw_of_all(entry: Entry, change: Change) -> bytes:
     return compact({"id": entry.id, "changes": [{"field": change.field, "value": change.value}]})
 
 
-def _raw(entry: Entry, change: Change, part: Mapping[str, Any]) -> bytes:
-    """The request as if it had held this part only; the contacts stay, being few."""
+def _raw(
+    entry: Entry,
+    change: Change,
+    contacts: Mapping[str, dict[str, Any]],
+    part: Mapping[str, Any],
+    names: Mapping[str, Any],
+) -> bytes:
+    """The request as if it had held this part only; of several contacts, those it names stay."""
     shared = ("metadata", "contacts")
-    value = {key: change.value[key] for key in shared if key in change.value} | dict(part)
-    return compact({"id": entry.id, "changes": [{"field": change.field, "value": value}]})
+    value: dict[str, Any] = {key: change.value[key] for key in shared if key in change.value}
+    if len(value.get("contacts") or []) > 1:
+        ids = [str(one) for one in names.values() if isinstance(one, str | int)]
+        named = {id(contacts[one]): contacts[one] for one in ids if one in contacts}
+        value["contacts"] = [*named.values()]
+    return compact(
+        {"id": entry.id, "changes": [{"field": change.field, "value": {**value, **part}}]}
+    )
+
+
+def _by_name(contacts: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """As they came."""
+    return {
+        str(one[key]): one
+        for one in reversed(contacts)
+        for key in ("wa_id", "user_id")
+        if key in one
+    }
 
 
 def _digits(number: str) -> str:

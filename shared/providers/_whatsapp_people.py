@@ -4,6 +4,7 @@ People without a phone number: https://developers.facebook.com/documentation/bus
 """
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -80,15 +81,15 @@ class OurNumber(NamedTuple):
 
     account: str
     scope: str
-    contacts: tuple[Contact, ...]
+    contacts: Mapping[str, Contact]
+    """Whom the request names beside its parts, by phone and by user id."""
+    only_contact: Contact | None
     received_at: datetime
     display: str = ""
 
     def person(self, *names: str, parent_user_id: str = "") -> Person:
         """The person called so in the message; what it leaves out, the contacts may tell."""
-        known = next(
-            (one for one in self.contacts if {one.wa_id, one.user_id} & {*names} - {""}), None
-        )
+        known = next((self.contacts[name] for name in names if name in self.contacts), None)
         names = (*names, known.wa_id, known.user_id) if known else names
         parent = parent_user_id or (known.parent_user_id if known else "")
         return Person(
@@ -99,14 +100,10 @@ class OurNumber(NamedTuple):
 
     def name(self, person: Person) -> str | None:
         """An only contact counts even if its wa_id is written otherwise (Brazil, Mexico)."""
-        if len(self.contacts) == 1:
-            return self.contacts[0].profile.shown
-        names = (
-            contact.profile.shown
-            for contact in self.contacts
-            if {contact.wa_id, contact.user_id} & {person.phone, person.user_id} - {""}
-        )
-        return next(names, None)
+        if self.only_contact:
+            return self.only_contact.profile.shown
+        known = self.contacts.get(person.phone) or self.contacts.get(person.user_id)
+        return known.profile.shown if known else None
 
     def touchpoint(
         self,

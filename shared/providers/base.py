@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import (
@@ -51,13 +51,15 @@ from shared.domain.errors import (
 )
 from shared.domain.media import Refusal
 from shared.domain.touchpoint import Attachment, Endpoint, Stop, Touchpoint
-from shared.providers._json_limits import refuse_many_values, refuse_unwritable
+from shared.providers._json_limits import LONGEST_LIST, refuse_many_values, refuse_unreasonable
 
 # What takes a webhook in sends nothing.
 if TYPE_CHECKING:
     from shared.domain.sending import OutboundMessage
 
 MEGABYTE = 1_000_000
+LARGEST_REQUEST = 6 * 1024 * 1024
+"""As much as a Lambda function takes, what the gateway adds included: more never reaches us."""
 JSON_TYPE = "application/json"
 
 
@@ -91,7 +93,7 @@ class WebhookRequest:
 
     @cached_property
     def known(self) -> dict[str, Any]:
-        """What was read of it: a proof and what it proves may stand in the same ten megabytes."""
+        """What was read of it: a proof and what it proves may stand in the same megabytes."""
         return {}
 
     @cached_property
@@ -238,7 +240,12 @@ class Payload(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="ignore", strict=True, defer_build=True, hide_input_in_errors=True
+        frozen=True,
+        extra="ignore",
+        strict=True,
+        allow_inf_nan=False,  # where a number may come as text, "Infinity" is none
+        defer_build=True,
+        hide_input_in_errors=True,
     )
 
     @model_validator(mode="before")
@@ -493,8 +500,9 @@ def find_provider(name: str) -> Provider[Any]:
     return provider
 
 
-def read_json(body: bytes) -> JsonValue:
-    """Strict JSON: UTF-8, no NaN, no lone surrogates, not too deep, not too many values.
+def read_json(body: bytes, *, longest_list: int = LONGEST_LIST) -> JsonValue:
+    """Strict JSON: UTF-8, no NaN, no lone surrogates, not too deep, not too many values, and none
+    but `longest_list` of them in a list.
 
     Raises MalformedPayload.
     """
@@ -503,7 +511,7 @@ def read_json(body: bytes) -> JsonValue:
         value: JsonValue = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise MalformedPayload(f"the body is not JSON: {str(error)[:120]}") from None
-    refuse_unwritable(value)
+    refuse_unreasonable(value, longest_list)
     return value
 
 
@@ -516,10 +524,15 @@ def read_model(model: type["ModelT"], value: object) -> "ModelT":
         return model.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        known = _field_names(model)
+        known = _names_within(model)
         path = [str(one) if isinstance(one, int) or one in known else "*" for one in first["loc"]]
         field = ".".join(path) or "body"
         raise MalformedPayload(f"{field}: {first['type']} ({error.error_count()} in all)") from None
+
+
+@cache
+def _names_within(model: type[BaseModel]) -> frozenset[str]:
+    return _field_names(model)
 
 
 def _field_names(of: object, seen: frozenset[object] = frozenset()) -> frozenset[str]:

@@ -59,7 +59,7 @@ from shared.providers._mail import (
     unknown,
 )
 from shared.providers.base import (
-    MEGABYTE,
+    LARGEST_REQUEST,
     Fetch,
     HttpRequest,
     HttpResponse,
@@ -196,7 +196,7 @@ class Mailgun(Provider[MailgunSecret]):
     lacks = frozenset({"choices"})
     largest_mail = 25_000_000
     """https://documentation.mailgun.com/docs/mailgun/user-manual/sending-messages"""
-    largest_body = 10 * MEGABYTE
+    largest_body = LARGEST_REQUEST
     media_hosts = ("*.mailgun.net",)
     refusals = REFUSALS
     stops = STOPS

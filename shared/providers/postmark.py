@@ -53,7 +53,7 @@ from shared.providers._mail import (
 from shared.providers._unsigned import repeats_a_secret, without_secret_path
 from shared.providers.base import (
     JSON_TYPE,
-    MEGABYTE,
+    LARGEST_REQUEST,
     Fetch,
     HttpRequest,
     HttpResponse,
@@ -220,7 +220,7 @@ class Postmark(Provider[PostmarkSecret]):
     lacks = frozenset({"choices"})
     largest_mail = 10_000_000
     """https://postmarkapp.com/support/article/1056-what-are-the-attachment-and-email-size-limits"""
-    largest_body = 10 * MEGABYTE
+    largest_body = LARGEST_REQUEST
     refusals = REFUSALS
     stops = STOPS
 

@@ -49,7 +49,7 @@ from shared.providers._mail import (
 from shared.providers._unsigned import repeats_a_secret, without_secret_path
 from shared.providers.base import (
     JSON_TYPE,
-    MEGABYTE,
+    LARGEST_REQUEST,
     Fetch,
     HttpRequest,
     HttpResponse,
@@ -170,8 +170,8 @@ class SendGrid(Provider[SendGridSecret]):
     lacks = frozenset({"choices"})
     largest_mail = 30_000_000
     """https://www.twilio.com/docs/sendgrid/api-reference/mail-send/limitations"""
-    largest_body = 10 * MEGABYTE
-    """More than the gateway lets through: a 4xx of ours would lose the mail."""
+    largest_body = LARGEST_REQUEST
+    """A 4xx of ours would lose the mail."""
     refusals = REFUSALS
     stops = STOPS
 
@@ -438,19 +438,20 @@ def _score(value: str) -> float:
 def _events(content: JsonValue, secret: SendGridSecret, received_at: datetime) -> list[Observed]:
     """One for each element; one that cannot be read does not take the others with it."""
     elements = content if isinstance(content, list) else [content]
-    observed: list[Observed] = []
+    told: list[Event] = []
     unreadable: list[MalformedPayload] = []
     for element in elements:
-        raw = json.dumps(element).encode()
         try:
-            event = read_model(Event, element)
+            told.append(read_model(Event, element))
         except MalformedPayload as error:
             unreadable.append(error)
-            event = Event(event="unreadable")
-        observed.append(_event(event, raw, secret, received_at))
+            told.append(Event(event="unreadable"))
     if unreadable and len(unreadable) == len(elements):
         raise unreadable[0]
-    return observed
+    return [
+        _event(event, json.dumps(element).encode(), secret, received_at)
+        for event, element in zip(told, elements, strict=True)
+    ]
 
 
 def _event(event: Event, raw: bytes, secret: SendGridSecret, received_at: datetime) -> Observed:

@@ -107,6 +107,10 @@ class WhatsAppCloud(MetaProvider[WhatsAppCloudSecret]):
     stops = STOPS
     longest_text = LONGEST_TEXT
     media_hosts = ("graph.facebook.com", "lookaside.fbsbx.com")
+    most_pieces = 10_000
+    """What was said at a number before it came to us arrives by the thousands.
+    https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/history/
+    """
 
     def pieces(
         self, body: JsonValue, secret: WhatsAppCloudSecret, received_at: datetime

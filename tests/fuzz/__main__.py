@@ -20,14 +20,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found: dict[str, Tally] = {}
     began = monotonic()
     for provider in options.provider or provider_names():
-        found[provider] = run(provider, options.bodies, options.seed, options.workers)
+        tallies = {provider: run(provider, options.bodies, options.seed, options.workers)}
+        if options.bombs:
+            tallies |= {f"{provider}: {name}": one for name, one in blasted(provider).items()}
+        findings = sum(len(one.findings) for one in tallies.values())
         print(
-            f"{monotonic() - began:6.0f} s  {provider}: {len(found[provider].findings)} findings",
+            f"{monotonic() - began:6.0f} s  {provider}: {findings} findings",
             file=sys.stderr,
             flush=True,
         )
-        if options.bombs:
-            found |= {f"{provider}: {name}": one for name, one in blasted(provider).items()}
+        found |= tallies
     print("\n".join(table(found, options.seed)))
     return any(tally.findings for tally in found.values())
 
@@ -64,7 +66,7 @@ def blasted(provider: str) -> dict[str, Tally]:
 
 
 def table(found: dict[str, Tally], seed: int) -> Iterator[str]:
-    yield f"seed {seed}; a body may cost 50 ms of processor time and 64 MB"
+    yield f"seed {seed}; a body may cost 50 ms of processor time, 0.1 for each touchpoint, and 64 MB"
     width = max(map(len, found))
     yield (
         f"{'provider':{width}} {'bodies':>8} {'read':>7} {'touchpoints':>11} {'mean ms':>8}"

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
+from shared.providers._json_limits import LONGEST_LIST
 from shared.providers.base import WebhookRequest
 from tests.fuzz.laws import Subject
 from tests.fuzz.mutations import is_mail
@@ -123,24 +124,27 @@ def _filled(body: bytes, largest: int) -> Iterator[tuple[str, Made]]:
     except ValueError:
         return
     spare = largest - len(json.dumps(document)) - KILOBYTE
+    holder = [document]
 
     def with_value(parent: Any, key: Any, new: Callable[[], Any]) -> Made:
         def made() -> bytes:
             old = parent[key]
             parent[key] = new()
             try:
-                return json.dumps(document, ensure_ascii=False).encode()
+                return json.dumps(holder[0], ensure_ascii=False).encode()
             finally:
                 parent[key] = old
 
         return made
 
-    for path, parent, key in list(_places(document)):
+    for path, parent, key in [("", holder, 0), *_places(document)]:
         value = parent[key]
         if isinstance(value, list) and value:
             size = len(json.dumps(value[0])) + 2
-            many = partial(_repeated, value[:1], max(1, spare // size))
-            yield f"list {path}", with_value(parent, key, many)
+            times = min(max(1, spare // size), LONGEST_LIST)
+            yield f"list {path}", with_value(parent, key, partial(_repeated, value[:1], times))
+            others = partial(_numbered, value[0], max(1, times * size // (size + 20)))
+            yield f"list {path}, each another", with_value(parent, key, others)
         elif isinstance(value, str):
             for name, text in _texts(value, spare):
                 yield f"{path}: {name}", with_value(parent, key, text)
@@ -159,6 +163,19 @@ _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4}){4,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+
 
 def _repeated(value: Any, times: int) -> Any:
     return value * times
+
+
+def _numbered(value: Any, times: int) -> list[Any]:
+    """With a number before each of its texts: whoever leaves doubles out leaves out none."""
+    match value:
+        case str():
+            return [f"{number}{value}" for number in range(times)]
+        case dict():
+            texts = [key for key, one in value.items() if isinstance(one, str)][:4]
+            return [
+                value | {key: f"{number}{value[key]}" for key in texts} for number in range(times)
+            ]
+    return [value] * times
 
 
 def _texts(value: str, room: int) -> Iterator[tuple[str, Callable[[], str]]]:

@@ -22,8 +22,8 @@ from shared.providers.base import (
 from tests.fuzz.values import CANARY
 from tests.unit.providers.fixtures import NOW, SECRETS, fetch
 
-MOST_TOUCHPOINTS = 2_500
-"""Of one request: as many as Segment allows in a batch."""
+MOST_TOUCHPOINTS = 10_000
+"""Of one request: what was said at a number before it came to us arrives in the thousands."""
 LONGEST_ERROR = 300
 
 

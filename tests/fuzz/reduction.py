@@ -5,22 +5,25 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 from shared.providers.base import WebhookRequest
 
 MOST_TRIES = 2_000
+MOST_SECONDS = 60
+"""Of processor time: where one try takes long, few are made."""
 
 
 def reduced(request: WebhookRequest, breaks: Callable[[WebhookRequest], bool]) -> WebhookRequest:
     """Values are taken out of a JSON body, pieces out of any body, as long as it `breaks`."""
-    tries = MOST_TRIES
+    tries, until = MOST_TRIES, process_time() + MOST_SECONDS
     smaller = True
     while smaller:
         smaller = False
         for candidate in _smaller(request):
             tries -= 1
-            if tries < 0:
+            if tries < 0 or process_time() > until:
                 return request
             if breaks(candidate):
                 request, smaller = candidate, True

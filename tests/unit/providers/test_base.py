@@ -35,8 +35,9 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
         b'"\\ud800"',
         b"9" * 5_000,
         b"[" * 150 + b"]" * 150,
-        b"[" + b"{}," * 100_000 + b"0]",
-        b"[" + b"1," * 100_000 + b"0]",
+        b"[" + (b"[" + b"{}," * 2_000 + b"0],") * 60 + b"0]",
+        b"[" + (b"[" + b"1," * 2_000 + b"0],") * 60 + b"0]",
+        b'{"a": [' + b"1," * 3_000 + b"0]}",
         b"{} {}",
     ],
 )
@@ -48,6 +49,7 @@ def test_what_is_not_strict_json_is_malformed(body: bytes) -> None:
 def test_what_is_strict_json_is_read() -> None:
     assert read_json(b'{"a": [1, 1.5e3, "\\ud83d\\ude00", null], "a": 2}') == {"a": 2}
     assert read_json(b"[" * 99 + b"]" * 99) is not None
+    assert read_json(b"[" + b"1," * 2_999 + b"0]") == [1] * 2_999 + [0]
     commas = b'"' + b",[{" * 200_000 + b'\\""'
     assert read_json(commas) == json.loads(commas)
 

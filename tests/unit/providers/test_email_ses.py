@@ -639,6 +639,15 @@ Message-ID: <{id}>
 OURS = "ours-1@eu-west-1.amazonses.com"
 
 
+def test_no_mail_went_to_a_thousand_recipients() -> None:
+    """Each would become a touchpoint; SES itself takes fifty."""
+    told = {"recipients": [f"{number}@example.org" for number in range(1_001)]}
+    mail = {"messageId": "m-1", "timestamp": "2026-11-20T08:00:00Z", "source": "a@example.org"}
+    event = {"eventType": "Delivery", "mail": mail, "delivery": told}
+    with pytest.raises(MalformedPayload, match="recipients"):
+        parse(event)
+
+
 @pytest.mark.parametrize(
     ("author", "dmarc", "stops"),
     [

@@ -195,6 +195,19 @@ def test_every_part_that_is_read_keeps_its_own_raw(name: str) -> None:
             assert one.touchpoint in [each.touchpoint for each in again]
 
 
+@pytest.mark.parametrize("name", ["messenger", "instagram"])
+def test_more_parts_than_meta_sends_are_not_read(name: str) -> None:
+    provider = find_provider(name)
+    secret = provider.read_secret(SECRETS[name])
+    case = next(one for one in cases() if one.provider == name and one.name == "text")
+    body = json.loads(case.request.body)
+    [entry] = body["entry"]
+    entry["messaging"] *= 2
+    body["entry"] = [entry] * 1_001
+    with pytest.raises(MalformedPayload, match="2000"):
+        provider.parse(replace(case.request, body=json.dumps(body).encode()), secret, NOW)
+
+
 def request_to(path: str, host: str = "graph.facebook.com") -> SimulatedRequest:
     return SimulatedRequest(method="POST", host=host, path=path, query="", headers={}, body=b"")
 

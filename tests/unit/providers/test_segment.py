@@ -252,6 +252,7 @@ def test_an_order_is_read_without_what_cannot_be_read_of_it() -> None:
             {"sku": 7, "quantity": "2", "price": "9.90"},
             {"sku": "none", "quantity": 0},
             {"sku": "one", "quantity": None, "name": None},
+            {"sku": "endless", "quantity": "Infinity"},
             None,
         ],
     }
@@ -260,7 +261,7 @@ def test_an_order_is_read_without_what_cannot_be_read_of_it() -> None:
     assert isinstance(content, Order)
     assert content.currency is None
     lines = [(one.sku, one.quantity, one.unit_price) for one in content.lines]
-    assert lines == [("7", 2, "9.90"), ("one", 1, None)]
+    assert lines == [("7", 2, "9.90"), ("one", 1, None), ("endless", 1, None)]
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,13 @@ def test_a_signed_form_is_not_accepted_under_another_type() -> None:
             PROVIDER.verify(replace(request, headers=headers), SECRET, fetch)
 
 
+def test_no_request_of_event_streams_holds_more_than_can_be_events() -> None:
+    """Each would be kept as a touchpoint of its own, for four bytes."""
+    many = replace(CASES["event_stream"].request, body=json.dumps([0] * 1_001).encode())
+    with pytest.raises(MalformedPayload, match="1000 events"):
+        PROVIDER.parse(many, SECRET, NOW)
+
+
 def test_a_body_added_to_a_signed_url_is_refused() -> None:
     with pytest.raises(Unauthentic):
         PROVIDER.verify(replace(CASES["malformed_empty"].request, body=b"{}"), SECRET, fetch)

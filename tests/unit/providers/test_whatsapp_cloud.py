@@ -133,6 +133,19 @@ def test_each_message_of_a_batch_keeps_its_own_raw() -> None:
     assert b"Hello" not in second.raw
     value = json.loads(second.raw)["changes"][0]["value"]
     assert value["metadata"]["phone_number_id"] == ACCOUNT
+    # Who else wrote is nothing that the evidence of this person holds.
+    assert [one["profile"]["name"] for one in value["contacts"]] == ["Koffi"]
+
+
+def test_the_past_of_a_number_comes_by_the_thousands() -> None:
+    case = CASES["history"]
+    body = json.loads(case.call.body)
+    [history] = body["entry"][0]["changes"][0]["value"]["history"]
+    message = history["threads"][0]["messages"][0]
+    many = [message | {"id": f"wamid.{number}"} for number in range(4_000)]
+    history["threads"] = [{"id": history["threads"][0]["id"], "messages": many}]
+    seen = PROVIDER.parse(replace(case.request, body=json.dumps(body).encode()), SECRET, NOW)
+    assert len({one.touchpoint.provider_event_id for one in seen}) == 4_000
 
 
 def test_a_status_is_tied_to_the_outbound_touchpoint() -> None:
