@@ -11,8 +11,8 @@ from shared.domain.errors import MalformedPayload
 MOST_VALUES = 100_000
 """Of one JSON text. Three bytes (`[],`) become eighty in memory."""
 LONGEST_LIST = 3_000
-"""A batch of Segment, the longest that a provider of ours sends, holds 2,500. To read what each of
-a list says takes ten to fifty times as long as the JSON itself.
+"""Objects. To read what each of them says takes ten to fifty times as long as the JSON itself. A
+batch of Segment holds 2,500; providers that send more say so themselves.
 """
 DEEPEST_VALUE = 100
 """Levels. A touchpoint that holds a part of it adds some, and must be readable itself: 200 are the
@@ -36,8 +36,8 @@ def refuse_many_values(body: bytes) -> None:
 
 
 def refuse_unreasonable(value: JsonValue, longest_list: int) -> None:
-    """What no JSON can hold again: a number such as 1e999, which became infinite; what is too deep;
-    and lists that nobody writes. Raises MalformedPayload.
+    """What is too deep, lists of too many objects, and a number such as 1e999, which became
+    infinite: no JSON can hold it again. Raises MalformedPayload.
     """
     level: list[Any] = [[value]]
     for _ in range(DEEPEST_VALUE + 1):
@@ -48,8 +48,8 @@ def refuse_unreasonable(value: JsonValue, longest_list: int) -> None:
                 if kind is dict:
                     below.append(one)
                 elif kind is list:
-                    if len(one) > longest_list:
-                        raise MalformedPayload(f"a list holds more than {longest_list} values")
+                    if len(one) > longest_list < sum(type(each) is dict for each in one):
+                        raise MalformedPayload(f"a list: {longest_list} objects at most")
                     below.append(one)
                 elif kind is float and not isfinite(one):
                     raise MalformedPayload("the body is not JSON: a number is out of range")

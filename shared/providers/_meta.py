@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import islice
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import ClassVar, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, JsonValue
@@ -21,9 +21,9 @@ from shared.domain.errors import (
     SendUnconfirmed,
     Unauthentic,
 )
-from shared.domain.touchpoint import Touchpoint
 from shared.providers.base import (
     JSON_TYPE,
+    LARGEST_SPREAD,
     Fetch,
     HttpResponse,
     Observed,
@@ -78,12 +78,13 @@ class Part(Payload):
     model_config = ConfigDict(strict=False, coerce_numbers_to_str=True)
 
 
-class Piece(NamedTuple):
-    """One part of a request; `raw` is the request as if it had held this part only."""
+MOST_FAILURES = 100
+"""Parts that cannot be read, after which no further one is: the request waits as a whole."""
 
-    raw: bytes
-    read: Callable[[], list[Touchpoint]]
-    """Raises MalformedPayload."""
+Piece = Callable[[], list[Observed]]
+"""Reads one part of a request; the raw of what it held is the request as if it had held this part
+only. Raises MalformedPayload.
+"""
 
 
 class MetaProvider(Provider[MetaSecretT]):
@@ -93,8 +94,8 @@ class MetaProvider(Provider[MetaSecretT]):
     """Codes after which nothing was sent, and waiting helps."""
     largest_body = 3_000_000
     """Meta: payloads are up to 3 MB."""
-    most_pieces: ClassVar[int] = 2_000
-    """Meta itself puts a thousand changes into one batch at most.
+    longest_list = 1_000
+    """Meta: so many changes in one batch at most. As many parts of one request are read.
     https://developers.facebook.com/docs/graph-api/webhooks/getting-started
     """
 
@@ -122,21 +123,29 @@ class MetaProvider(Provider[MetaSecretT]):
         """Raises MalformedPayload; PartlyMalformed where one part cannot be read and others can."""
         if request.content_type != JSON_TYPE:
             raise MalformedPayload("the body is not declared as JSON")
+        body = read_json(request.body, longest_list=self.longest_list)
+        pieces = list(islice(self.pieces(body, secret, received_at), self.longest_list + 1))
+        if len(pieces) > self.longest_list:
+            raise MalformedPayload(f"entry: {self.longest_list} parts at most")
         observed: list[Observed] = []
-        failures: list[MalformedPayload] = []
-        body = read_json(request.body, longest_list=self.most_pieces)
-        pieces = list(islice(self.pieces(body, secret, received_at), self.most_pieces + 1))
-        if len(pieces) > self.most_pieces:
-            raise MalformedPayload(f"more than {self.most_pieces} parts in one request")
-        for piece in pieces:
+        failures, first, spread = 0, "", 0
+        for read in pieces:
             try:
-                observed += [Observed(one, piece.raw) for one in piece.read()]
+                seen = read()
             except MalformedPayload as error:
-                failures.append(error)
+                first = first or str(error)
+                failures += 1
+                if failures == MOST_FAILURES:
+                    break
+                continue
+            observed += seen
+            spread += sum(len(one.raw) for one in seen)
+            if spread > LARGEST_SPREAD:
+                raise MalformedPayload("entry: what its parts share is too large for so many")
         if failures and observed:
-            raise PartlyMalformed(str(failures[0]), readable=observed)
+            raise PartlyMalformed(first, readable=observed)
         if failures:
-            raise failures[0]
+            raise MalformedPayload(first)
         return observed
 
     def pieces(

@@ -5,7 +5,7 @@ Messenger: https://developers.facebook.com/documentation/business-messaging/mess
 Instagram: https://developers.facebook.com/documentation/instagram-platform/webhooks/examples
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -29,7 +29,7 @@ from shared.providers._meta import (
 from shared.providers._meta_events import OurAccount, read_event
 from shared.providers._meta_message import KnownId, Mid
 from shared.providers._meta_sending import MessagingLimits, outgoing
-from shared.providers.base import JSON_TYPE, HttpRequest, read_model
+from shared.providers.base import JSON_TYPE, HttpRequest, Observed, read_model
 
 # What takes a webhook in sends nothing.
 if TYPE_CHECKING:
@@ -97,9 +97,9 @@ class MessagingProvider(MetaProvider[MessagingSecretT]):
             if isinstance(change.value.get("recipient") or change.value.get("sender"), dict):
                 yield self._piece(account, entry, part, change.value, change.field == "standby")
                 continue
-            raw = _raw(entry, part)
             key = content_key(compact([account.id, part]))
-            yield Piece(raw, partial(self.change, account, change, entry.time, key))
+            read = partial(self.change, account, change, entry.time, key)
+            yield partial(_observed, read, entry, part)
 
     def _piece(
         self,
@@ -110,7 +110,7 @@ class MessagingProvider(MetaProvider[MessagingSecretT]):
         is_standby: bool,
     ) -> Piece:
         read = partial(read_event, account, event, entry.time, not is_standby)
-        return Piece(_raw(entry, part), read)
+        return partial(_observed, read, entry, part)
 
     def change(self, account: OurAccount, change: Change, at: Stamp, key: str) -> list[Touchpoint]:
         """What a change of a field says that is no conversation. Raises MalformedPayload."""
@@ -161,6 +161,9 @@ def unknown_change(account: OurAccount, change: Change, at: Stamp, key: str) -> 
     )
 
 
-def _raw(entry: Entry, part: Mapping[str, Any]) -> bytes:
-    """The request as if it had held this part only."""
-    return compact({"id": entry.id, "time": entry.time, **part})
+def _observed(
+    read: Callable[[], list[Touchpoint]], entry: Entry, part: Mapping[str, Any]
+) -> list[Observed]:
+    seen = read()
+    raw = compact({"id": entry.id, "time": entry.time, **part})
+    return [Observed(one, raw) for one in seen]

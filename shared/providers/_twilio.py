@@ -184,7 +184,7 @@ def events_of(
     body = read_json(request.body)
     events: list[JsonValue] = body if isinstance(body, list) else [body]
     if len(events) > MOST_EVENTS:
-        raise MalformedPayload(f"{MOST_EVENTS} events at most")
+        raise MalformedPayload(f"body: {MOST_EVENTS} events at most")
     for event in events:
         raw = request.body if len(events) == 1 else json.dumps(event).encode()
         try:

@@ -346,7 +346,7 @@ class NotCarried(Part):
 
 class Reasons(Part):
     unsupported: NotCarried = NotCarried()
-    errors: list[Failure] = []
+    errors: list[Failure] = Field(default=[], max_length=100)
 
 
 def said(envelope: Envelope, original: Mapping[str, Any]) -> Said:

@@ -29,13 +29,14 @@ from shared.providers._whatsapp_people import (
     NAME,
     PHONE,
     Contact,
+    Contacts,
     OurNumber,
     Person,
     changed_names,
     updated_user_id,
 )
 from shared.providers._whatsapp_statuses import preference_of, status_of
-from shared.providers.base import ProviderId, read_model
+from shared.providers.base import Observed, ProviderId, read_model
 
 
 class Metadata(Part):
@@ -103,42 +104,37 @@ def pieces_of(entry: Entry, scope: str, change: Change, received_at: datetime) -
     try:
         value = read_model(Value, change.value)
     except MalformedPayload as error:
-        yield Piece(_raw_of_all(entry, change), _raiser(error))
+        yield _raiser(error)
         return
     number = OurNumber(
-        value.metadata.phone_number_id,
-        scope,
-        {
-            name: one
-            for one in reversed(value.contacts)
-            for name in (one.wa_id, one.user_id)
-            if name
-        },
-        value.contacts[0] if len(value.contacts) == 1 else None,
-        received_at,
-        value.metadata.display_phone_number,
+        account=value.metadata.phone_number_id,
+        scope=scope,
+        contacts=Contacts(value.contacts, change.value.get("contacts") or []),
+        received_at=received_at,
+        display=value.metadata.display_phone_number,
     )
     parts = _parts_of(entry, change, value, number)
-    yield next(parts, None) or unknown()
+    first = next(parts, None)
+    yield unknown() if first is None else first
     yield from parts
 
 
 def _parts_of(entry: Entry, change: Change, value: Value, number: OurNumber) -> Iterator[Piece]:
-    raw = partial(_raw, entry, change, _by_name(change.value.get("contacts") or []))
+    def piece(read: Reader, one: dict[str, Any], part: dict[str, Any]) -> Piece:
+        return partial(_read, read, number, one, entry, change, part)
+
     for name, read in {**PARTS, **ELSEWHERE.get(change.field, {})}.items():
         for one in getattr(value, name):
-            yield Piece(raw({name: [one]}, one), partial(_read, read, number, one))
+            yield piece(read, one, {name: [one]})
     for name, read in OVERHEARD.items():
         for one in getattr(value.standby, name):
-            yield Piece(raw({"standby": {name: [one]}}, one), partial(_read, read, number, one))
+            yield piece(read, one, {"standby": {name: [one]}})
     for history in value.history:
         for thread in history.threads:
             past = partial(_past, with_whom=thread.id)
             for one in thread.messages:
-                part = {"history": [{"threads": [{"id": thread.id, "messages": [one]}]}]}
-                yield Piece(
-                    raw(part, {**one, "with": thread.id}), partial(_read, past, number, one)
-                )
+                exchange = {"id": thread.id, "messages": [one]}
+                yield piece(past, one, {"history": [{"threads": [exchange]}]})
 
 
 FIELDS = frozenset(
@@ -159,8 +155,20 @@ book.
 Reader = Callable[[OurNumber, dict[str, Any]], Touchpoint]
 
 
-def _read(read: Reader, number: OurNumber, original: dict[str, Any]) -> list[Touchpoint]:
-    return [read(number, original)]
+def _read(
+    read: Reader,
+    number: OurNumber,
+    one: dict[str, Any],
+    entry: Entry,
+    change: Change,
+    part: Mapping[str, Any],
+) -> list[Observed]:
+    touchpoint = read(number, one)
+    shared = ("metadata", "contacts")
+    value = {key: change.value[key] for key in shared if key in change.value}
+    if "contacts" in value:
+        value["contacts"] = number.contacts.about(touchpoint)
+    return [Observed(touchpoint, _raw(entry, change, {**value, **part}))]
 
 
 def _inbound(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
@@ -169,9 +177,9 @@ def _inbound(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
         return changed_names(number, envelope, original)
     shown = read_model(Cards, original).own_phone if envelope.type == "contacts" else ""
     names = (envelope.sender, envelope.from_user_id)
-    if not any(names) and number.only_contact:
+    if not any(names) and (only := number.contacts.only):
         # Where the message itself does not say so, the only contact is its sender.
-        names = (number.only_contact.wa_id, number.only_contact.user_id)
+        names = (only.wa_id, only.user_id)
     person = number.person(*names, shown, parent_user_id=envelope.from_parent_user_id)
     if not person.address:
         raise MalformedPayload("from: neither a phone nor a user id")
@@ -272,7 +280,7 @@ OVERHEARD: Mapping[str, Reader] = {
 
 def _unknown(entry: Entry, change: Change, received_at: datetime) -> Piece:
     """Of which number of ours it tells says its metadata, or whom it is for (a handover)."""
-    raw = _raw_of_all(entry, change)
+    raw = _raw(entry, change, change.value)
     about = change.value.get("metadata") or change.value.get("recipient")
     number = about.get("phone_number_id") if isinstance(about, dict) else None
     account = number if isinstance(number, str) and PHONE.fullmatch(number) else entry.id
@@ -291,47 +299,19 @@ def _unknown(entry: Entry, change: Change, received_at: datetime) -> Piece:
         received_at=received_at,
         content=Unsupported(what=f"change of {change.field}"[:200]),
     )
-    return Piece(raw, lambda: [touchpoint])
+    return lambda: [Observed(touchpoint, raw)]
 
 
-def _raiser(error: MalformedPayload) -> Callable[[], list[Touchpoint]]:
-    def read() -> list[Touchpoint]:
+def _raiser(error: MalformedPayload) -> Piece:
+    def read() -> list[Observed]:
         raise error
 
     return read
 
 
-def _raw_of_all(entry: Entry, change: Change) -> bytes:
-    return compact({"id": entry.id, "changes": [{"field": change.field, "value": change.value}]})
-
-
-def _raw(
-    entry: Entry,
-    change: Change,
-    contacts: Mapping[str, dict[str, Any]],
-    part: Mapping[str, Any],
-    names: Mapping[str, Any],
-) -> bytes:
-    """The request as if it had held this part only; of several contacts, those it names stay."""
-    shared = ("metadata", "contacts")
-    value: dict[str, Any] = {key: change.value[key] for key in shared if key in change.value}
-    if len(value.get("contacts") or []) > 1:
-        ids = [str(one) for one in names.values() if isinstance(one, str | int)]
-        named = {id(contacts[one]): contacts[one] for one in ids if one in contacts}
-        value["contacts"] = [*named.values()]
-    return compact(
-        {"id": entry.id, "changes": [{"field": change.field, "value": {**value, **part}}]}
-    )
-
-
-def _by_name(contacts: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """As they came."""
-    return {
-        str(one[key]): one
-        for one in reversed(contacts)
-        for key in ("wa_id", "user_id")
-        if key in one
-    }
+def _raw(entry: Entry, change: Change, value: Mapping[str, Any]) -> bytes:
+    """The request as if it had held this value only."""
+    return compact({"id": entry.id, "changes": [{"field": change.field, "value": value}]})
 
 
 def _digits(number: str) -> str:

@@ -4,7 +4,7 @@ People without a phone number: https://developers.facebook.com/documentation/bus
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -73,6 +73,43 @@ class Person(NamedTuple):
         )
 
 
+class Contacts:
+    """Whom a request names beside its parts; `told` is what it says of each, as it came."""
+
+    def __init__(self, contacts: Sequence[Contact], told: Sequence[dict[str, Any]]) -> None:
+        self.only = contacts[0] if len(contacts) == 1 else None
+        self._told = told
+        self._places: dict[str, int] = {}
+        for place, one in enumerate(contacts):
+            for name in (one.wa_id, one.user_id, _end(one.wa_id)):
+                if name:
+                    self._places.setdefault(name, place)
+        self._contacts = contacts
+
+    def of(self, *names: str) -> Contact | None:
+        """Called so, to the letter."""
+        places = (self._places[name] for name in names if name in self._places)
+        return next((self._contacts[place] for place in places), None)
+
+    def of_phone(self, phone: str) -> Contact | None:
+        """Of one that may be written in two ways, as in Brazil, Mexico and Argentina."""
+        return self.of(phone, _end(phone))
+
+    def about(self, touchpoint: Touchpoint) -> list[dict[str, Any]]:
+        """What is told of the person of a part; the others are none of its business."""
+        if self.only:
+            return [*self._told]
+        names = [one.value.removeprefix("+") for one in touchpoint.identifiers]
+        names = [name for name in names if name in self._places] or [_end(name) for name in names]
+        places = [self._places[name] for name in names if name in self._places]
+        return [self._told[place] for place in dict.fromkeys(places)]
+
+
+def _end(phone: str) -> str:
+    """No name of anybody; empty for what is no phone."""
+    return f"...{phone[-8:]}" if PHONE.fullmatch(phone) else ""
+
+
 class OurNumber(NamedTuple):
     """The number of ours that a message came to, and what the request tells around it.
 
@@ -81,15 +118,13 @@ class OurNumber(NamedTuple):
 
     account: str
     scope: str
-    contacts: Mapping[str, Contact]
-    """Whom the request names beside its parts, by phone and by user id."""
-    only_contact: Contact | None
+    contacts: Contacts
     received_at: datetime
     display: str = ""
 
     def person(self, *names: str, parent_user_id: str = "") -> Person:
         """The person called so in the message; what it leaves out, the contacts may tell."""
-        known = next((self.contacts[name] for name in names if name in self.contacts), None)
+        known = self.contacts.of(*names)
         names = (*names, known.wa_id, known.user_id) if known else names
         parent = parent_user_id or (known.parent_user_id if known else "")
         return Person(
@@ -100,9 +135,11 @@ class OurNumber(NamedTuple):
 
     def name(self, person: Person) -> str | None:
         """An only contact counts even if its wa_id is written otherwise (Brazil, Mexico)."""
-        if self.only_contact:
-            return self.only_contact.profile.shown
-        known = self.contacts.get(person.phone) or self.contacts.get(person.user_id)
+        known = (
+            self.contacts.only
+            or self.contacts.of(person.phone, person.user_id)
+            or self.contacts.of_phone(person.phone)
+        )
         return known.profile.shown if known else None
 
     def touchpoint(
@@ -113,9 +150,12 @@ class OurNumber(NamedTuple):
         direction: Direction,
         person: Person,
         *,
+        once: Person | None = None,
+        proof: Proof | None = None,
         automation: Automation | None = None,
         answerable: bool = True,
     ) -> Touchpoint:
+        """Of `person`, who was `once` called otherwise."""
         endpoint = None
         if answerable and person.address:
             endpoint = Endpoint(
@@ -124,6 +164,9 @@ class OurNumber(NamedTuple):
                 account=self.account,
                 address=person.address,
             )
+        names = person.identifiers(self.scope)
+        if once:
+            names = (*once.identifiers(self.scope), *names)
         return Touchpoint(
             provider=NAME,
             account=self.account,
@@ -133,7 +176,8 @@ class OurNumber(NamedTuple):
             occurred_at=occurred_at,
             received_at=self.received_at,
             content=content,
-            identifiers=person.identifiers(self.scope),
+            identifiers=tuple(dict.fromkeys(names)),
+            proof=proof,
             endpoint=endpoint,
             name=self.name(person),
             automation=automation,
@@ -212,19 +256,14 @@ def changed_names(number: OurNumber, envelope: Envelope, original: dict[str, Any
         envelope.from_user_id,
         parent_user_id=system.parent_user_id,
     )
-    touchpoint = number.touchpoint(
+    return number.touchpoint(
         envelope.id,
         moment(envelope.timestamp, number.received_at),
         TrackedEvent(name=f"whatsapp_{system.type}"),
         Direction.PASSIVE,
         new if new.address else old,
-    )
-    both = (*old.identifiers(number.scope), *new.identifiers(number.scope))
-    return touchpoint.model_copy(
-        update={
-            "identifiers": tuple(dict.fromkeys(both)),
-            "proof": Proof.CONFIRMED if system.type in CHANGES else None,
-        }
+        once=old,
+        proof=Proof.CONFIRMED if system.type in CHANGES else None,
     )
 
 
@@ -237,14 +276,12 @@ def updated_user_id(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
     new = number.person(
         update.wa_id, update.user_id.current, parent_user_id=update.parent_user_id.current
     )
-    touchpoint = number.touchpoint(
+    return number.touchpoint(
         content_key(compact(original)),
         moment(update.timestamp, number.received_at),
         TrackedEvent(name="whatsapp_user_id_update"),
         Direction.PASSIVE,
         new if new.address else old,
-    )
-    both = (*old.identifiers(number.scope), *new.identifiers(number.scope))
-    return touchpoint.model_copy(
-        update={"identifiers": tuple(dict.fromkeys(both)), "proof": Proof.CONFIRMED}
+        once=old,
+        proof=Proof.CONFIRMED,
     )

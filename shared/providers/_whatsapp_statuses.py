@@ -89,7 +89,7 @@ class Status(Recipient):
     pricing: Pricing = Pricing()
     conversation: Conversation = Conversation()
     send_key: str = Field(default="", alias="biz_opaque_callback_data", max_length=512)
-    errors: list[Failure] = []
+    errors: list[Failure] = Field(default=[], max_length=100)
 
 
 def status_of(number: OurNumber, original: dict[str, Any]) -> Touchpoint:

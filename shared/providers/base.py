@@ -60,6 +60,10 @@ if TYPE_CHECKING:
 MEGABYTE = 1_000_000
 LARGEST_REQUEST = 6 * 1024 * 1024
 """As much as a Lambda function takes, what the gateway adds included: more never reaches us."""
+LARGEST_SPREAD = 10 * MEGABYTE
+"""Bytes that what a request states once for all its parts may become, for each part then has it as
+its own: a few kilobytes would else unpack to gigabytes.
+"""
 JSON_TYPE = "application/json"
 
 
@@ -304,6 +308,8 @@ class Provider(Generic[SecretT]):
     """What people call it, in the reasons that agents read; of those that can send."""
     secret_type: type[SecretT]
     largest_body: ClassVar[int] = 5 * MEGABYTE
+    longest_list: ClassVar[int] = LONGEST_LIST
+    """Objects in one list of its JSON, and so at most as many touchpoints of one request."""
     longest_text: ClassVar[int] = 4096
     """Characters of a message that leaves: what its API takes, or as much as a reply may hold."""
     lacks: ClassVar[frozenset[Literal["choices", "files"]]] = frozenset()
@@ -501,8 +507,8 @@ def find_provider(name: str) -> Provider[Any]:
 
 
 def read_json(body: bytes, *, longest_list: int = LONGEST_LIST) -> JsonValue:
-    """Strict JSON: UTF-8, no NaN, no lone surrogates, not too deep, not too many values, and none
-    but `longest_list` of them in a list.
+    """Strict JSON: UTF-8, no NaN, no lone surrogates, not too deep, not too many values, and
+    `longest_list` objects at most in one list.
 
     Raises MalformedPayload.
     """

@@ -350,7 +350,7 @@ def _stop(kind: str, detail: dict[str, JsonValue]) -> Stop | None:
 _SPELLINGS = {"RenderingFailure": "Rendering Failure"}
 _DETAILS = {"DeliveryDelay": "deliveryDelay", "Rendering Failure": "failure"}
 MOST_RECIPIENTS = 1_000
-"""Of one mail. SES itself takes 50."""
+"""Of one mail. SES itself takes 50, and more where a company was granted it."""
 _RECIPIENTS = ("bouncedRecipients", "complainedRecipients", "delayedRecipients", "recipients")
 _REASONS = (
     "bounceType",
@@ -440,7 +440,7 @@ def _recipients(event: SendingEvent) -> list[str]:
     listed = next((event.detail[name] for name in _RECIPIENTS if name in event.detail), None)
     named: list[JsonValue] = listed if isinstance(listed, list) else [*event.mail.destination]
     if len(named) > MOST_RECIPIENTS:
-        raise MalformedPayload(f"{MOST_RECIPIENTS} recipients at most")
+        raise MalformedPayload(f"Message: {MOST_RECIPIENTS} recipients at most")
     addresses = [one.get("emailAddress") if isinstance(one, dict) else one for one in named]
     readable = (to_ascii(one.strip()) for one in addresses if isinstance(one, str))
     return list(dict.fromkeys(one for one in readable if one)) or [""]

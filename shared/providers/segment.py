@@ -42,6 +42,7 @@ from shared.domain.touchpoint import (
 )
 from shared.providers.base import (
     JSON_TYPE,
+    LARGEST_SPREAD,
     MEGABYTE,
     Fetch,
     IfReadable,
@@ -64,10 +65,6 @@ LARGEST_CALL = 32 * 1024
 LARGEST_BATCH = 500_000
 MOST_CALLS = 2_500
 """Segment's own limits: bytes of one call, bytes of a batch, calls in a batch."""
-LARGEST_SPREAD = 10 * MEGABYTE
-"""Bytes that a context stated once for all calls may become: each call then has it as its own. A
-batch of two kilobytes, packed, would else unpack to a gigabyte of touchpoints.
-"""
 
 FASTEST_CLOCK = timedelta(days=3_650)
 """How far ahead a clock may be and still tell how long ago something was."""

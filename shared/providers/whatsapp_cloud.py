@@ -107,7 +107,7 @@ class WhatsAppCloud(MetaProvider[WhatsAppCloudSecret]):
     stops = STOPS
     longest_text = LONGEST_TEXT
     media_hosts = ("graph.facebook.com", "lookaside.fbsbx.com")
-    most_pieces = 10_000
+    longest_list = 6_000
     """What was said at a number before it came to us arrives by the thousands.
     https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/history/
     """

@@ -66,7 +66,7 @@ def blasted(provider: str) -> dict[str, Tally]:
 
 
 def table(found: dict[str, Tally], seed: int) -> Iterator[str]:
-    yield f"seed {seed}; a body may cost 50 ms of processor time and 0.1 a touchpoint, and 64 MB"
+    yield f"seed {seed}; a body may cost 50 ms of processor time, 0.1 ms a touchpoint, and 64 MB"
     width = max(map(len, found))
     yield (
         f"{'provider':{width}} {'bodies':>8} {'read':>7} {'touchpoints':>11} {'mean ms':>8}"

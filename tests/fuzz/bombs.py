@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
-from shared.providers._json_limits import LONGEST_LIST
 from shared.providers.base import WebhookRequest
 from tests.fuzz.laws import Subject
 from tests.fuzz.mutations import is_mail
@@ -92,7 +91,7 @@ def bombs(
     largest = subject.provider.largest_body
     done: set[str] = set()
     for request in genuine:
-        for name, made in _of(request, largest):
+        for name, made in _of(request, largest, subject.provider.longest_list):
             if name not in done and len(body := made()) <= largest:
                 done.add(name)
                 yield name, replace(request, body=body)
@@ -101,23 +100,23 @@ def bombs(
     yield "gzip", replace(genuine[0], headers=headers, body=packed)
 
 
-def _of(request: WebhookRequest, largest: int) -> Iterator[tuple[str, Made]]:
+def _of(request: WebhookRequest, largest: int, longest: int) -> Iterator[tuple[str, Made]]:
     if request.content_type == "application/x-www-form-urlencoded":
-        yield from _forms(request.body, largest)
+        yield from _forms(request.body, largest, longest)
     elif request.content_type == "multipart/form-data":
-        yield from _parts(request, largest)
+        yield from _parts(request, largest, longest)
     else:
         for name, (begin, unit, end) in DOCUMENTS.items():
             yield name, partial(_joined, begin, unit, end, largest - 100)
         yield "keys", lambda: _keys(largest)
-        yield from _filled(request.body, largest)
+        yield from _filled(request.body, largest, longest)
 
 
 def _keys(largest: int) -> bytes:
     return json.dumps({str(number): 1 for number in range(largest // 14)}).encode()
 
 
-def _filled(body: bytes, largest: int) -> Iterator[tuple[str, Made]]:
+def _filled(body: bytes, largest: int, longest: int) -> Iterator[tuple[str, Made]]:
     """Every list of the document as long as may be, every text as long as may be."""
     try:
         document = json.loads(body)
@@ -141,12 +140,12 @@ def _filled(body: bytes, largest: int) -> Iterator[tuple[str, Made]]:
         value = parent[key]
         if isinstance(value, list) and value:
             size = len(json.dumps(value[0])) + 2
-            times = min(max(1, spare // size), LONGEST_LIST)
+            times = min(max(1, spare // size), longest)
             yield f"list {path}", with_value(parent, key, partial(_repeated, value[:1], times))
             others = partial(_numbered, value[0], max(1, times * size // (size + 20)))
             yield f"list {path}, each another", with_value(parent, key, others)
         elif isinstance(value, str):
-            for name, text in _texts(value, spare):
+            for name, text in _texts(value, spare, longest):
                 yield f"{path}: {name}", with_value(parent, key, text)
 
 
@@ -178,10 +177,10 @@ def _numbered(value: Any, times: int) -> list[Any]:
     return [value] * times
 
 
-def _texts(value: str, room: int) -> Iterator[tuple[str, Callable[[], str]]]:
+def _texts(value: str, room: int, longest: int) -> Iterator[tuple[str, Callable[[], str]]]:
     """What may stand in place of a text: fillers, or the bombs of what it holds."""
     if value[:1] == "{":
-        for name, made in _filled(value.encode(), room // 2):
+        for name, made in _filled(value.encode(), room // 2, longest):
             yield name, partial(_decoded, made)
     if _BASE64.fullmatch(value):
         yield "a file", partial(_repeated, "QUJD", room // 8)
@@ -205,14 +204,14 @@ def _places(value: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
                 yield from _places(value[at], f"{path}[]")
 
 
-def _forms(body: bytes, largest: int) -> Iterator[tuple[str, Made]]:
+def _forms(body: bytes, largest: int, longest: int) -> Iterator[tuple[str, Made]]:
     yield "fields", lambda: b"&".join([b"a=b"] * (largest // 4))
     yield "names", lambda: b"&".join(b"%d=" % number for number in range(largest // 8))
     yield "percents", lambda: b"a=" + b"%41" * ((largest - 10) // 3)
     yield "separators", lambda: b"&" * largest
     pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
     for at, (key, value) in enumerate(pairs):
-        for name, text in _texts(value, largest // 2):
+        for name, text in _texts(value, largest // 2, longest):
             yield f"{key}: {name}", partial(_with_field, pairs, at, text)
 
 
@@ -220,7 +219,7 @@ def _with_field(pairs: list[tuple[str, str]], at: int, text: Callable[[], str]) 
     return urlencode([*pairs[:at], (pairs[at][0], text()), *pairs[at + 1 :]]).encode()
 
 
-def _parts(request: WebhookRequest, largest: int) -> Iterator[tuple[str, Made]]:
+def _parts(request: WebhookRequest, largest: int, longest: int) -> Iterator[tuple[str, Made]]:
     boundary = request.header("content-type").partition("boundary=")[2].strip('"')
     mark = b"--" + boundary.encode()
     empty = mark + b'\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n'
@@ -232,7 +231,8 @@ def _parts(request: WebhookRequest, largest: int) -> Iterator[tuple[str, Made]]:
     for at, part in enumerate(parts):
         head, gap, content = part.partition(b"\r\n\r\n")
         named = head.rpartition(b'name="')[2].partition(b'"')[0].decode("utf-8", "replace")
-        for name, text in _texts(content.decode("utf-8", "replace"), largest // 2) if gap else ():
+        written = content.decode("utf-8", "replace")
+        for name, text in _texts(written, largest // 2, longest) if gap else ():
             yield f"{named}: {name}", partial(_with_part, mark, parts, at, head + gap, text)
 
 

@@ -4,9 +4,11 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import ConfigDict, ValidationError
 
 from shared.domain.errors import MalformedPayload, TooLarge, UnknownProvider
 from shared.domain.model import Instant
+from shared.domain.touchpoint import Line
 from shared.providers.base import (
     Payload,
     believable,
@@ -37,7 +39,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
         b"[" * 150 + b"]" * 150,
         b"[" + (b"[" + b"{}," * 2_000 + b"0],") * 60 + b"0]",
         b"[" + (b"[" + b"1," * 2_000 + b"0],") * 60 + b"0]",
-        b'{"a": [' + b"1," * 3_000 + b"0]}",
+        b'{"a": [' + b"{}," * 3_000 + b"{}]}",
         b"{} {}",
     ],
 )
@@ -49,7 +51,8 @@ def test_what_is_not_strict_json_is_malformed(body: bytes) -> None:
 def test_what_is_strict_json_is_read() -> None:
     assert read_json(b'{"a": [1, 1.5e3, "\\ud83d\\ude00", null], "a": 2}') == {"a": 2}
     assert read_json(b"[" * 99 + b"]" * 99) is not None
-    assert read_json(b"[" + b"1," * 2_999 + b"0]") == [1] * 2_999 + [0]
+    assert read_json(b"[" + b"{}," * 2_999 + b"{}]") == [{}] * 3_000
+    assert read_json(b"[" + b"1," * 9_999 + b"{}]") == [1] * 9_999 + [{}]
     commas = b'"' + b",[{" * 200_000 + b'\\""'
     assert read_json(commas) == json.loads(commas)
 
@@ -57,6 +60,20 @@ def test_what_is_strict_json_is_read() -> None:
 class Example(Payload):
     at: Instant
     words: list[str]
+
+
+class Measured(Payload):
+    model_config = ConfigDict(strict=False)
+    length: float
+
+
+@pytest.mark.parametrize("length", ["Infinity", "-inf", "NaN", float("inf")])
+def test_what_is_endless_is_no_number(length: object) -> None:
+    assert read_model(Measured, {"length": "2.5"}).length == 2.5
+    with pytest.raises(MalformedPayload, match="length: finite_number"):
+        read_model(Measured, {"length": length})
+    with pytest.raises(ValidationError):
+        Line(sku="1", quantity=length)
 
 
 @pytest.mark.parametrize(

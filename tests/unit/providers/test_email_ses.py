@@ -639,11 +639,14 @@ Message-ID: <{id}>
 OURS = "ours-1@eu-west-1.amazonses.com"
 
 
-def test_no_mail_went_to_a_thousand_recipients() -> None:
-    """Each would become a touchpoint; SES itself takes fifty."""
-    told = {"recipients": [f"{number}@example.org" for number in range(1_001)]}
+def test_no_mail_went_to_more_than_a_thousand_recipients() -> None:
+    """Each becomes a touchpoint."""
+    recipients = [f"{number}@example.org" for number in range(1_001)]
     mail = {"messageId": "m-1", "timestamp": "2026-11-20T08:00:00Z", "source": "a@example.org"}
-    event = {"eventType": "Delivery", "mail": mail, "delivery": told}
+    event: dict[str, Any] = {"eventType": "Delivery", "mail": mail, "delivery": {}}
+    event["delivery"]["recipients"] = recipients[1:]
+    assert len(parse(event)) == 1_000
+    event["delivery"]["recipients"] = recipients
     with pytest.raises(MalformedPayload, match="recipients"):
         parse(event)
 

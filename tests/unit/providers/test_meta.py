@@ -18,7 +18,7 @@ from shared.domain.errors import (
     SendUnconfirmed,
 )
 from shared.providers._meta import instant, lies_at, moment
-from shared.providers.base import HttpResponse, find_provider
+from shared.providers.base import HttpResponse, PartlyMalformed, WebhookRequest, find_provider
 from tests.unit.providers.fixtures import NOW, SECRETS, Case, cases
 
 META = ("whatsapp_cloud", "messenger", "instagram")
@@ -203,9 +203,31 @@ def test_more_parts_than_meta_sends_are_not_read(name: str) -> None:
     body = json.loads(case.request.body)
     [entry] = body["entry"]
     entry["messaging"] *= 2
-    body["entry"] = [entry] * 1_001
-    with pytest.raises(MalformedPayload, match="2000"):
-        provider.parse(replace(case.request, body=json.dumps(body).encode()), secret, NOW)
+    body["entry"] = [entry] * 500
+    assert len(provider.parse(holding(body, case), secret, NOW)) == 1_000
+    body["entry"] = [entry] * 501
+    with pytest.raises(MalformedPayload, match="1000"):
+        provider.parse(holding(body, case), secret, NOW)
+
+
+@pytest.mark.parametrize("name", ["messenger", "instagram"])
+def test_a_request_of_many_parts_that_cannot_be_read_waits_as_it_is(name: str) -> None:
+    """It is quarantined whole, so what is not read now is read when that is mended."""
+    provider = find_provider(name)
+    secret = provider.read_secret(SECRETS[name])
+    case = next(one for one in cases() if one.provider == name and one.name == "text")
+    body = json.loads(case.request.body)
+    [entry] = body["entry"]
+    broken = [{"sender": {"id": "1"}, "timestamp": "never"}]
+    for before, is_partly in ((99, True), (100, False)):
+        body["entry"] = [entry | {"messaging": broken * before + entry["messaging"]}]
+        with pytest.raises(MalformedPayload) as raised:
+            provider.parse(holding(body, case), secret, NOW)
+        assert isinstance(raised.value, PartlyMalformed) is is_partly
+
+
+def holding(body: object, case: Case) -> WebhookRequest:
+    return replace(case.request, body=json.dumps(body).encode())
 
 
 def request_to(path: str, host: str = "graph.facebook.com") -> SimulatedRequest:

@@ -26,7 +26,7 @@ from shared.domain.touchpoint import (
     Touchpoint,
     touchpoint_id,
 )
-from shared.providers.base import HttpRequest, HttpResponse, find_provider
+from shared.providers.base import HttpRequest, HttpResponse, WebhookRequest, find_provider
 from tests.unit.providers.fixtures import NOW, SECRETS, Case, cases
 from tests.unit.providers.sending import message_of, message_to, prepared, simulated
 
@@ -137,6 +137,39 @@ def test_each_message_of_a_batch_keeps_its_own_raw() -> None:
     assert [one["profile"]["name"] for one in value["contacts"]] == ["Koffi"]
 
 
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.expected])
+def test_of_the_contacts_of_a_request_each_part_keeps_the_person_s_own(name: str) -> None:
+    """And so it says again what it said, whoever else wrote at the same time."""
+    case = CASES[name]
+    body = json.loads(case.request.body)
+    strangers = [
+        {"wa_id": "33699999901", "user_id": "FR.strange1", "profile": {"name": "Nobody"}},
+        {"wa_id": "33699999902", "user_id": "", "profile": {"name": "Neither"}},
+    ]
+    for change in (change for entry in body["entry"] for change in entry["changes"]):
+        change["value"]["contacts"] = [*(change["value"].get("contacts") or []), *strangers]
+    for one in PROVIDER.parse(holding(body, case), SECRET, NOW):
+        if one.touchpoint.content.kind == "unsupported":
+            continue
+        assert b"Nobody" not in one.raw
+        assert b"Neither" not in one.raw
+        alone = {"object": body["object"], "entry": [json.loads(one.raw)]}
+        [again] = PROVIDER.parse(holding(alone, case), SECRET, NOW)
+        assert again.touchpoint == one.touchpoint
+
+
+def test_a_number_that_is_written_in_two_ways_has_its_name_among_others() -> None:
+    case = CASES["batch"]
+    body = json.loads(case.request.body)
+    value = body["entry"][0]["changes"][0]["value"]
+    value["contacts"][0]["wa_id"] = "5511987654321"
+    value["messages"][0]["from"] = "551187654321"
+    first, second, _ = PROVIDER.parse(holding(body, case), SECRET, NOW)
+    assert first.touchpoint.name == "Sheena Nelson"
+    assert second.touchpoint.name == "Koffi"
+    assert b"5511987654321" in first.raw
+
+
 def test_the_past_of_a_number_comes_by_the_thousands() -> None:
     case = CASES["history"]
     body = json.loads(case.call.body)
@@ -144,8 +177,25 @@ def test_the_past_of_a_number_comes_by_the_thousands() -> None:
     message = history["threads"][0]["messages"][0]
     many = [message | {"id": f"wamid.{number}"} for number in range(4_000)]
     history["threads"] = [{"id": history["threads"][0]["id"], "messages": many}]
-    seen = PROVIDER.parse(replace(case.request, body=json.dumps(body).encode()), SECRET, NOW)
+    seen = PROVIDER.parse(holding(body, case), SECRET, NOW)
     assert len({one.touchpoint.provider_event_id for one in seen}) == 4_000
+
+
+@pytest.mark.parametrize("shared", ["metadata", "contacts"])
+def test_what_all_parts_share_is_not_repeated_without_end(shared: str) -> None:
+    case = CASES["text"]
+    body = json.loads(case.call.body)
+    value = body["entry"][0]["changes"][0]["value"]
+    value["messages"] *= 300
+    assert len(PROVIDER.parse(holding(body, case), SECRET, NOW)) == 300
+    large = value["metadata"] if shared == "metadata" else value["contacts"][0]
+    large["note"] = "x" * 50_000
+    with pytest.raises(MalformedPayload, match="too large for so many"):
+        PROVIDER.parse(holding(body, case), SECRET, NOW)
+
+
+def holding(body: object, case: Case) -> WebhookRequest:
+    return replace(case.request, body=json.dumps(body).encode())
 
 
 def test_a_status_is_tied_to_the_outbound_touchpoint() -> None:
