@@ -350,7 +350,7 @@ def _stop(kind: str, detail: dict[str, JsonValue]) -> Stop | None:
 _SPELLINGS = {"RenderingFailure": "Rendering Failure"}
 _DETAILS = {"DeliveryDelay": "deliveryDelay", "Rendering Failure": "failure"}
 MOST_RECIPIENTS = 1_000
-"""Of one mail. SES itself takes 50, and more where a company was granted it."""
+"""Of one mail. SES itself takes 50: what tells of more than this tells of no mail."""
 _RECIPIENTS = ("bouncedRecipients", "complainedRecipients", "delayedRecipients", "recipients")
 _REASONS = (
     "bounceType",
