@@ -10,10 +10,12 @@ import re
 import zlib
 from base64 import b64decode
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import urlencode
 
 from pydantic import (
     AliasChoices,
@@ -122,9 +124,13 @@ CHANNELS = {
     "mobile": Channel.APP,
     "web": Channel.WEB,
     "browser": Channel.WEB,
-    "server": Channel.WEB,
 }
-"""By what a call says of itself, which RudderStack's libraries do."""
+"""By what a call says of itself. Not by `server`: what phones send bears that mark as well, once it
+has gone through Segment.
+"""
+
+NAMES = (("firstName", "first_name", "firstname"), ("lastName", "last_name", "lastname"))
+"""How the traits call the parts of a name; the last of each is RudderStack's on phones."""
 
 
 class Call(Payload):
@@ -188,7 +194,14 @@ class Segment(Provider[SegmentSecret]):
 
     def verify(self, request: WebhookRequest, secret: SegmentSecret, fetch: Fetch) -> None:
         if _source(request, secret) is None:
-            raise Unauthentic("no valid write key, neither by basic authentication nor in the body")
+            raise Unauthentic("no valid write key, in basic authentication, the URL or the body")
+
+    def without_proof(self, request: WebhookRequest, secret: SegmentSecret) -> WebhookRequest:
+        query = tuple(pair for pair in request.query if pair[0] != "writeKey")
+        if query == request.query:
+            return request
+        url = request.url.partition("?")[0] + (f"?{urlencode(query)}" if query else "")
+        return replace(request, query=query, url=url)
 
     def parse(
         self, request: WebhookRequest, secret: SegmentSecret, received_at: datetime
@@ -216,13 +229,16 @@ def _source(request: WebhookRequest, secret: SegmentSecret) -> WriteKey | None:
 
 
 def _write_key(request: WebhookRequest) -> str:
-    """From the header where there is one, else from the body, which is then read before its proof.
+    """From the header where there is one, else from the URL of a browser's beacon, which cannot set
+    any, else from the body, which is then read before its proof.
 
     That is safe: it is bounded before and while it is unpacked, read strictly, and one text used.
     """
     scheme, _, credentials = request.header("authorization").partition(" ")
     if scheme:
         return _user_name(credentials) if scheme.lower() == "basic" else ""
+    if told := request.parameter("writeKey"):
+        return told
     try:
         document = read_json(_plain_body(request))
     except MalformedPayload:
@@ -265,7 +281,7 @@ def _plain_body(request: WebhookRequest) -> bytes:
 
 def _parts(request: WebhookRequest) -> list[Part]:
     body = _plain_body(request)
-    called = request.path.removeprefix("v1/")
+    called = request.path.removeprefix("beacon/").removeprefix("v1/")
     kind = SHORT_PATHS.get(called, called)
     is_batch = kind == "batch"
     if not is_batch and kind not in CALLS:
@@ -407,13 +423,15 @@ def _moment(value: JsonValue) -> datetime | None:
 
 
 def _channel(call: Call) -> Channel:
-    """The mobile libraries state their device or app; the others come from a site or its server."""
+    """A phone's libraries state its device or their app, a browser's the page as well."""
     if call.type == "screen":
         return Channel.APP
-    stated = CHANNELS.get(call.channel) if isinstance(call.channel, str) else None
     context = call.context or {}
-    mobile = context.get("app") or context.get("device")
-    return stated or (Channel.APP if mobile else Channel.WEB)
+    for stated in (call.channel, context.get("channel")):
+        if isinstance(stated, str) and stated in CHANNELS:
+            return CHANNELS[stated]
+    is_mobile = (context.get("app") or context.get("device")) and not context.get("page")
+    return Channel.APP if is_mobile else Channel.WEB
 
 
 def _content(call: Call, occurred_at: datetime) -> Content:
@@ -430,13 +448,20 @@ def _content(call: Call, occurred_at: datetime) -> Content:
             raise MalformedPayload("event: missing")
         case "page" | "screen":
             return PageView(
-                name=call.name or call.category,
+                name=_page_name(call),
                 url=_page_url(call),
                 properties=call.properties or {},
             )
         case "group":
             # A company or household the person belongs to: the house knows persons only, so far.
             return Unsupported(what="group")
+
+
+def _page_name(call: Call) -> str | None:
+    """RudderStack's libraries on phones call a screen as they call an event."""
+    as_event = call.event if call.type == "screen" else None
+    told = (call.properties or {}).get("name")
+    return call.name or as_event or (told if isinstance(told, str) else None) or call.category
 
 
 def _page_url(call: Call) -> str | None:
@@ -521,11 +546,8 @@ def _language(call: Call) -> str | None:
 
 def _person_name(traits: Bag) -> str | None:
     name = traits.get("name")
-    if not isinstance(name, str):
-        parts = (
-            traits.get("firstName") or traits.get("first_name"),
-            traits.get("lastName") or traits.get("last_name"),
-        )
+    if not isinstance(name, str) or not name.strip():
+        parts = (next((traits[one] for one in part if traits.get(one)), None) for part in NAMES)
         name = " ".join(part for part in parts if isinstance(part, str))
     return name.strip()[:200] or None
 

@@ -3,8 +3,10 @@
 import gzip
 import json
 from base64 import b64encode
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from shared.domain.errors import MalformedPayload, TooLarge, Unauthentic
 from shared.domain.identity import IdentifierType, Proof
-from shared.domain.touchpoint import Channel, Order, TrackedEvent
+from shared.domain.touchpoint import Channel, Order, PageView, TrackedEvent
 from shared.providers.base import Observed, Outcome, WebhookRequest
 from shared.providers.segment import LARGEST_BATCH, LARGEST_CALL, MOST_CALLS, PROVIDER
 from tests.unit.providers.hostile import FIXTURES, JSON_VALUES, NOON, assert_sound, broken
@@ -92,6 +94,30 @@ def test_a_wrong_header_is_refused_whatever_the_body_says(authorization: str) ->
 def test_a_body_without_a_write_key_is_refused(body: bytes) -> None:
     with pytest.raises(Unauthentic):
         verify(request(body))
+
+
+def beacon(key: str, *more: tuple[str, str]) -> WebhookRequest:
+    """RudderStack's in browsers: github.com/rudderlabs/rudder-sdk-js, EventRepository"""
+    query = (("writeKey", key), *more)
+    body = json.dumps({"batch": [track()]}).encode()
+    sent = request(body, "beacon/v1/batch", content_type="text/plain;charset=UTF-8")
+    return replace(sent, query=query, url=f"{sent.url}?{urlencode(query)}")
+
+
+def test_a_beacon_has_its_key_in_the_url() -> None:
+    verify(beacon("of-the-app"))
+    (seen,) = parse(beacon("of-the-app"))
+    assert (seen.touchpoint.account, seen.touchpoint.content.kind) == ("app", "tracked_event")
+    with pytest.raises(Unauthentic):
+        verify(beacon("wrong"))
+
+
+def test_a_beacon_is_kept_without_its_key() -> None:
+    kept = PROVIDER.without_proof(beacon("new"), SECRET)
+    assert (kept.query, kept.url) == ((), "https://example.com/webhooks/segment/beacon/v1/batch")
+    kept = PROVIDER.without_proof(beacon("new", ("v", "é")), SECRET)
+    assert (kept.query, kept.url.partition("?")[2]) == ((("v", "é"),), "v=%C3%A9")
+    assert PROVIDER.without_proof(request(b"{}"), SECRET) == request(b"{}")
 
 
 def test_the_write_key_tells_the_source() -> None:
@@ -206,10 +232,45 @@ def test_the_same_user_of_two_sources_is_two_identifiers() -> None:
         ({"context": {"app": None, "device": {}}}, Channel.WEB),
         ({"channel": "web", "context": {"app": {"name": "a library"}}}, Channel.WEB),
         ({"channel": ["web"], "context": {"app": {"name": "Boutique"}}}, Channel.APP),
+        ({"channel": "server", "context": {"device": {"type": "ios"}}}, Channel.APP),
+        ({"context": {"channel": "mobile"}}, Channel.APP),
+        ({"context": {"device": {"model": "MacBook Pro"}, "page": {"path": "/"}}}, Channel.WEB),
     ],
 )
 def test_the_channel_follows_from_the_context(fields: dict[str, Any], channel: Channel) -> None:
     assert only(request(batch(track(**fields)))).touchpoint.channel is channel
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"type": "screen", "event": "Basket", "properties": {"name": "Other"}}, "Basket"),
+        ({"type": "screen", "name": "Home", "event": "Basket"}, "Home"),
+        ({"type": "page", "event": "ApplicationLoaded", "category": "Docs"}, "Docs"),
+        ({"type": "page", "category": "Docs", "properties": {"name": "Home"}}, "Home"),
+        ({"type": "page", "properties": {"name": ["Home"]}}, None),
+    ],
+)
+def test_a_page_is_named_where_its_library_names_it(
+    fields: dict[str, Any], name: str | None
+) -> None:
+    content = only(request(batch({"userId": "u", "messageId": "m"} | fields))).touchpoint.content
+    assert isinstance(content, PageView)
+    assert content.name == name
+
+
+@pytest.mark.parametrize(
+    "traits",
+    [
+        {"name": " Awa Diop"},
+        {"name": "", "firstName": "Awa", "lastName": "Diop"},
+        {"firstname": "Awa", "lastname": "Diop"},
+        {"first_name": "Awa", "firstName": "", "last_name": "Diop"},
+    ],
+)
+def test_a_person_is_named_as_their_library_names_them(traits: dict[str, Any]) -> None:
+    seen = only(request(batch({"type": "identify", "userId": "u", "traits": traits}))).touchpoint
+    assert seen.name == "Awa Diop"
 
 
 @pytest.mark.parametrize(
