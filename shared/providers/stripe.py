@@ -180,6 +180,24 @@ class Card(Payload):
     name: IfReadable[Annotated[Text, Field(max_length=1024)]] = None
 
 
+class PayPal(Payload):
+    """Who paid through it, as it tells itself; a page that only shows its button asks nobody."""
+
+    payer_email: IfReadable[Written] = None
+    payer_name: IfReadable[Annotated[Text, Field(max_length=1024)]] = None
+
+
+class Means(Payload):
+    paypal: IfReadable[PayPal] = None
+
+
+class Evidence(Payload):
+    """Against a dispute, where nothing else says whose it is."""
+
+    customer_email_address: IfReadable[Written] = None
+    customer_name: IfReadable[Annotated[Text, Field(max_length=1024)]] = None
+
+
 class Failure(Payload):
     payment_method: IfReadable[Paying] = None
     code: IfReadable[Annotated[Text, Field(max_length=200)]] = None
@@ -255,16 +273,24 @@ class Object(Payload):
     phone: IfReadable[Written] = None
     name: IfReadable[Annotated[Text, Field(max_length=1024)]] = None
     receipt_email: IfReadable[Written] = None
+    instructions_email: IfReadable[Written] = None
+    """Of a refund: where its payer is asked for an account."""
     customer_email: IfReadable[Written] = None
     customer_phone: IfReadable[Written] = None
     customer_name: IfReadable[Annotated[Text, Field(max_length=1024)]] = None
     customer_details: IfReadable[Details] = None
     billing_details: IfReadable[Details] = None
     owner: IfReadable[Details] = None
+    payment_method_details: IfReadable[Means] = None
+    evidence: IfReadable[Evidence] = None
     charges: IfReadable[Charges] = None
     """Of a payment, before 2022-11-15."""
     card: IfReadable[Card] = None
     source: IfReadable[Card] = None
+    active_card: IfReadable[Card] = None
+    """Of a customer, before 2013-07-05.
+    https://docs.stripe.com/changelog/2013-07-05/customers-include-cards-sublist-default-card-field
+    """
     preferred_locales: IfReadable[list[Annotated[str, Field(max_length=35)]]] = None
     locale: IfReadable[Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z0-9]{2,3})?$")]] = None
     """In which language a checkout was shown; `auto` says nothing."""
@@ -275,8 +301,12 @@ class Object(Payload):
         error = self.last_payment_error
         tried = [error.payment_method] if error else []
         within = [*tried, *(self.charges.data if self.charges else [])]
-        mail = self.customer_email or self.receipt_email
-        cards = [Details(name=one.name) for one in (self.card, self.source) if one]
+        mail = self.customer_email or self.receipt_email or self.instructions_email
+        paypal = (self.payment_method_details or Means()).paypal or PayPal()
+        evidence = self.evidence or Evidence()
+        # A card of nobody's is a merchant's, for payouts.
+        own = self if self.object == "card" and self.customer else None
+        cards = (self.card, self.source, self.active_card, own)
         places: list[Details | Object | None] = [
             self.customer_details,
             self.billing_details,
@@ -284,7 +314,9 @@ class Object(Payload):
             Details(email=mail, phone=self.customer_phone, name=self.customer_name),
             self if self.object in OF_A_PERSON else None,
             *(one.billing_details for one in within if one),
-            *cards,
+            Details(email=paypal.payer_email, name=paypal.payer_name),
+            Details(email=evidence.customer_email_address, name=evidence.customer_name),
+            *(Details(name=one.name) for one in cards if one),
         ]
         told = [one for one in places if one]
         return Details(
@@ -334,6 +366,13 @@ class Data(Payload):
     object: IfReadable[dict[str, Any]] = None
 
 
+class Related(Payload):
+    """What a thin event is about: it must be fetched, and is named all the same."""
+
+    id: IfReadable[ProviderId] = None
+    type: IfReadable[Annotated[str, Field(max_length=60)]] = None
+
+
 class Event(Payload):
     id: ProviderId
     type: str = Field(pattern=r"^[a-z0-9_.\[\]]{1,100}$")
@@ -348,6 +387,18 @@ class Event(Payload):
     https://docs.stripe.com/changelog/basil/2025-04-30/additional-context-organization-events
     """
     data: IfReadable[Data] = None
+    related_object: IfReadable[Related] = None
+
+    @property
+    def whose(self) -> str | None:
+        """The account it happened in; a context tells the way there, through the organization."""
+        return self.account or (self.context or "").rpartition("/")[2] or None
+
+    @property
+    def names(self) -> Object | None:
+        """Whom it names, wherever it tells that."""
+        thin = self.related_object
+        return self.about or (Object(id=thin.id, object=thin.type) if thin else None)
 
     @property
     def about(self) -> Object | None:
@@ -387,9 +438,9 @@ class Stripe(Provider[StripeSecret]):
         self, request: WebhookRequest, secret: StripeSecret, received_at: datetime
     ) -> list[Observed]:
         event = read_model(Event, read_json(request.body))
-        account = event.account or event.context or secret.account
+        account = event.whose or secret.account
         occurred_at = believable(_moment(event.created), received_at)
-        about = event.about
+        about, named = event.about, event.names
         touchpoint = Touchpoint(
             provider=NAME,
             account=account,
@@ -399,7 +450,7 @@ class Stripe(Provider[StripeSecret]):
             occurred_at=occurred_at,
             received_at=received_at,
             content=_content(event, about, occurred_at),
-            identifiers=about.identifiers(account) if about else (),
+            identifiers=named.identifiers(account) if named else (),
             name=about.full_name if about else None,
             language=about.language if about else None,
         )
@@ -433,7 +484,8 @@ def _facts(about: Object) -> dict[str, JsonValue]:
     amount = next((one for one in amounts if one is not None), None)
     failure = about.last_payment_error or Failure()
     recovery = about.after_expiration.recovery if about.after_expiration else None
-    why = (about.reason, about.failure_reason, about.failure_code, about.cancellation_reason)
+    # Of a refund that failed: why it did, before why it was made.
+    why = (about.failure_reason, about.reason, about.failure_code, about.cancellation_reason)
     facts = {
         "reference": about.id,
         "payment": about.payment_intent or about.charge,

@@ -72,9 +72,34 @@ prove nothing.
 """
 
 
+NOBODY = frozenset({"xxxxx", "undefined", "null"})
+"""What stands in a hidden field into which nobody put a value: Typeform offers an address with
+`#email=xxxxx` to share, which many companies' pages show as it is, and scripts write the others.
+Taken for somebody's, it would make one person of all who come that way.
+"""
+
+GIVEN_NAME = frozenset(
+    {"name", "firstname", "givenname", "fullname", "prénom", "vorname", "nombre", "nome"}
+)
+FAMILY_NAME = frozenset(
+    {
+        *("lastname", "familyname", "surname", "nom", "nachname"),
+        *("apellido", "apellidos", "sobrenome", "cognome"),
+    }
+)
+"""Questions whose answer is the person's name, by their reference or title. In this order they make
+it whole. A block of contact details asks them as short texts like any other.
+"""
+
+
 def _plain(name: str) -> str:
-    """A hidden field's name without what people write differently."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    """A name of something without what people write differently."""
+    return re.sub(r"[\W_]", "", name.casefold())
+
+
+def _asked(title: str) -> str:
+    """What a question is after: of "What's your first name?" it is `firstname`."""
+    return _plain(title).rpartition("your")[2]
 
 
 class TypeformSecret(Secret):
@@ -88,6 +113,10 @@ class TypeformSecret(Secret):
 
 
 Text = Annotated[str, BeforeValidator(as_text)]
+
+LONG_WORDS: frozenset[str | None] = frozenset({"long_text", "multi_format"})
+SHORT_WORDS: frozenset[str | None] = frozenset({"short_text", None})
+"""Types of questions that are answered in one's own words; the oldest forms tell no type."""
 
 
 class Question(Payload):
@@ -108,6 +137,13 @@ class Choices(Payload):
     other: IfReadable[Annotated[Text, Field(max_length=2000)]] = None
 
 
+def _as_choices(value: object) -> object:
+    """What is told one by one, each with its id, in place of all labels together."""
+    if not isinstance(value, list):
+        return value
+    return {"labels": [one.get("label") for one in value if isinstance(one, dict)]}
+
+
 class Payment(Payload):
     amount: IfReadable[Annotated[Text, Field(max_length=60)]] = None
 
@@ -123,13 +159,13 @@ class Answer(Payload):
     url: IfReadable[Annotated[str, Field(max_length=2048)]] = None
     file_url: IfReadable[Annotated[str, Field(max_length=2048)]] = None
     choice: IfReadable[Choice] = None
-    choices: IfReadable[Choices] = None
+    choices: Annotated[IfReadable[Choices], BeforeValidator(_as_choices)] = None
     payment: IfReadable[Payment] = None
 
     @property
     def fact(self) -> JsonValue:
         """What was picked, set or handed in; None for words and for addresses, which stand
-        elsewhere.
+        elsewhere. Of a list to pick from, older forms tell the text.
         """
         for told in (self.number, self.boolean, self.date, self.url, self.file_url):
             if told is not None:
@@ -138,7 +174,18 @@ class Answer(Payload):
             return self.choice.label or self.choice.other
         if self.choices:
             return [one for one in (*self.choices.labels, self.choices.other) if one] or None
-        return self.payment.amount if self.payment else None
+        if self.payment:
+            return self.payment.amount
+        return self.text if self.field.type not in {*LONG_WORDS, *SHORT_WORDS} else None
+
+
+class Asked(Payload):
+    id: Text = Field(default="", max_length=200)
+    title: IfReadable[Annotated[Text, Field(max_length=2000)]] = None
+
+
+class Definition(Payload):
+    fields: Annotated[list[IfReadable[Asked]], BeforeValidator(as_list)] = []
 
 
 class Response(Payload):
@@ -146,15 +193,31 @@ class Response(Payload):
     submitted_at: IfReadable[Annotated[str, Field(max_length=40)]] = None
     hidden: IfReadable[dict[str, JsonValue]] = None
     answers: Annotated[list[IfReadable[Answer]], BeforeValidator(as_list)] = []
+    definition: IfReadable[Definition] = None
 
-    def texts(self, *types: str) -> list[str]:
+    def texts(self, types: frozenset[str | None]) -> list[tuple[Question, str]]:
         """What was written into questions of these types."""
-        return [one.text for one in self.answers if one and one.text and one.field.type in types]
+        told = (one for one in self.answers if one and one.text and one.field.type in types)
+        return [(one.field, one.text or "") for one in told]
 
     @property
     def words(self) -> str:
-        """The person's own: the long answers, or the short ones where there are no long ones."""
-        return "\n".join(self.texts("long_text") or self.texts("short_text"))
+        """The person's own: the long answers, or the short ones where there are no long ones.
+
+        A name is none: who only left it and an address has not asked for anything.
+        """
+        names = GIVEN_NAME | FAMILY_NAME
+        long, short = (
+            [text for question, text in self.texts(types) if not self.asks(question, names)]
+            for types in (LONG_WORDS, SHORT_WORDS)
+        )
+        return "\n".join(long or short)
+
+    def asks(self, question: Question, after: frozenset[str]) -> bool:
+        """Whether it is after one of these, by what the company or the page calls it."""
+        fields = self.definition.fields if self.definition else []
+        titles = [one.title for one in fields if one and one.id and one.id == question.id]
+        return any(_asked(one) in after for one in (question.ref, *titles) if one)
 
     @property
     def facts(self) -> dict[str, JsonValue]:
@@ -168,12 +231,20 @@ class Response(Payload):
             value for key, value in (self.hidden or {}).items() if _plain(key) == _plain(name)
         )
         texts = (one.strip() for one in values if isinstance(one, str) and len(one) <= 320)
-        return next(filter(None, texts), "")
+        return next((one for one in texts if one and one not in NOBODY), "")
 
     @property
     def name(self) -> str | None:
+        """As the address of the form states it, or else as it was entered."""
         parts = f"{self.stated('first_name')} {self.stated('last_name')}".strip()
-        return (self.stated("name") or parts)[:200] or None
+        texts = self.texts(LONG_WORDS | SHORT_WORDS)
+        entered = " ".join(
+            text.strip()
+            for part in (GIVEN_NAME, FAMILY_NAME)
+            for question, text in texts
+            if self.asks(question, part)
+        )
+        return (self.stated("name") or parts or entered.strip())[:200] or None
 
 
 class Body(Payload):

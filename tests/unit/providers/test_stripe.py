@@ -180,6 +180,7 @@ def test_an_event_we_do_not_know_still_names_its_customer() -> None:
         ({"user_id": "acct_2"}, "acct_2"),
         ({"context": "acct_3"}, "acct_3"),
         ({"account": "acct_1", "context": "acct_4/acct_1"}, "acct_1"),
+        ({"context": "org_4/acct_1"}, "acct_1"),
         ({"account": None, "context": None}, "stripe"),
     ],
 )
@@ -218,6 +219,19 @@ GUEST = {"email": "lea@example.com", "name": "Léa", "phone": None}
             "source": {"name": "Léa", "email": "shop@example.com"},
         },
         {"billing_details": GUEST, "card": {"name": "Somebody Else"}},
+        {"instructions_email": "lea@example.com", "active_card": {"name": "Léa"}},
+        {
+            "payment_method_details": {
+                "paypal": {"payer_email": "lea@example.com", "payer_name": "Léa"}
+            }
+        },
+        {
+            "billing_details": GUEST,
+            "payment_method_details": {
+                "paypal": {"payer_email": "b@example.com", "payer_name": "B"}
+            },
+        },
+        {"evidence": {"customer_email_address": "lea@example.com", "customer_name": "Léa"}},
         {
             "customer_email": "lea@example.com",
             "customer_name": "Léa",
@@ -229,3 +243,32 @@ def test_who_pays_without_an_account_is_named_somewhere(told: dict[str, Any]) ->
     one = read("payment_intent.payment_failed", {"id": "pi_1", "object": "payment_intent"} | told)
     assert [known.value for known in one.identifiers] == ["lea@example.com"]
     assert one.name == "Léa"
+
+
+@pytest.mark.parametrize(("customer", "name"), [("cus_1", "Léa"), (None, None)])
+def test_a_card_bears_its_customers_name_and_one_for_payouts_a_merchants(
+    customer: str | None, name: str | None
+) -> None:
+    about = {"id": "card_1", "object": "card", "name": "Léa", "customer": customer}
+    assert read("customer.source.expiring", about).name == name
+
+
+def test_a_refund_that_failed_says_why_it_failed() -> None:
+    about = {"id": "re_1", "reason": "requested_by_customer", "failure_reason": "expired_card"}
+    content = read("refund.failed", about).content
+    assert isinstance(content, TrackedEvent)
+    assert content.properties["reason"] == "expired_card"
+
+
+@pytest.mark.parametrize(
+    ("related", "known"),
+    [
+        ({"id": "cus_1", "type": "customer"}, ["cus_1"]),
+        ({"id": "sub_1", "type": "subscription"}, []),
+        ("cus_1", []),
+    ],
+)
+def test_a_thin_event_names_its_customer_and_nobody_else(related: object, known: list[str]) -> None:
+    event = {"id": "evt_1", "type": "v1.customer.updated", "related_object": related}
+    (one,) = PROVIDER.parse(request(json.dumps(event).encode(), ""), SECRET, NOON)
+    assert [each.value for each in one.touchpoint.identifiers] == known

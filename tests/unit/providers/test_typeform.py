@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.touchpoint import SurveyAnswer, Touchpoint, TrackedEvent
+from shared.domain.touchpoint import Message, SurveyAnswer, Touchpoint, TrackedEvent
 from shared.providers.base import WebhookRequest
 from shared.providers.typeform import PROVIDER
 from tests.unit.providers.hostile import NOON
@@ -141,3 +141,78 @@ def test_what_was_picked_and_handed_in_is_told_by_its_question() -> None:
         "6": "https://api.typeform.com/forms/F1/a.pdf",
         "7": "10.00",
     }
+
+
+@pytest.mark.parametrize(
+    ("reference", "title"),
+    [
+        ("name", None),
+        ("first_name", "Who are you?"),
+        (None, "First name"),
+        (None, "*Last name*"),
+        (None, "Hello, what's your name?"),
+        (None, "What is your full name?"),
+        (None, "Prénom"),
+    ],
+)
+def test_who_is_asked_for_a_name_has_said_nothing_by_it(
+    reference: str | None, title: str | None
+) -> None:
+    field = {"id": "Q1", "ref": reference, "type": "short_text"}
+    (one,) = read(
+        {"type": "text", "text": " Léa ", "field": field},
+        definition={"fields": [{"id": "Q0", "title": "Name"}, {"id": "Q1", "title": title}]},
+    )
+    assert one.name == "Léa"
+    assert one.content.kind == "tracked_event"
+
+
+@pytest.mark.parametrize("title", ["What is your company name?", "Name of your dog", "Surnames"])
+def test_not_every_name_is_the_persons(title: str) -> None:
+    (one,) = read(
+        {"text": "Rex", "field": {"id": "Q1", "type": "short_text"}},
+        definition={"fields": [None, {"id": "Q1", "title": title}]},
+    )
+    assert one.content == Message(text="Rex")
+    assert one.name is None
+
+
+def test_a_name_is_whole_in_whichever_order_it_was_asked() -> None:
+    (one,) = read(
+        {"text": "Dupont", "field": {"ref": "last_name", "type": "short_text"}},
+        {"text": "Léa", "field": {"ref": "first_name", "type": "short_text"}},
+        {"text": "Where is it?", "field": {"ref": "message", "type": "short_text"}},
+    )
+    assert one.name == "Léa Dupont"
+    assert one.content == Message(text="Where is it?")
+
+
+def test_the_address_says_the_name_before_the_form_does() -> None:
+    (one,) = read(
+        {"text": "Somebody", "field": {"ref": "name", "type": "short_text"}},
+        hidden={"name": "Léa Dupont"},
+    )
+    assert one.name == "Léa Dupont"
+
+
+@pytest.mark.parametrize("value", ["xxxxx", " xxxxx ", "undefined", "null"])
+def test_what_stands_for_nobody_names_nobody(value: str) -> None:
+    fields = ("email", "phone", "user_id", "customer_number", "order_id", "name")
+    (one,) = read(hidden=dict.fromkeys(fields, value))
+    assert one.identifiers == ()
+    assert one.name is None
+
+
+@pytest.mark.parametrize("type_", ["long_text", "multi_format", "short_text", None])
+def test_words_are_words_whatever_asked_for_them(type_: str | None) -> None:
+    (one,) = read({"text": "Where is it?", "field": {"id": "Q1", "type": type_}})
+    assert one.content == Message(text="Where is it?")
+
+
+def test_what_older_and_newer_forms_tell_of_a_pick() -> None:
+    (one,) = read(
+        {"text": "Rolls-Royce", "field": {"id": "1", "type": "dropdown"}},
+        {"choices": [{"id": "a", "label": "I accept"}, None], "field": {"id": "2"}},
+    )
+    assert isinstance(one.content, TrackedEvent)
+    assert one.content.properties == {"1": "Rolls-Royce", "2": ["I accept"]}
