@@ -5,7 +5,7 @@ leaves, whoever carries it.
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
@@ -245,6 +245,11 @@ def identifiers_of(address: str) -> tuple[Identifier, ...]:
     return (known,) if known else ()
 
 
+def bare(address: str) -> str:
+    """Without the name before it, and without its brackets."""
+    return address.rpartition("<")[2].strip("> ")
+
+
 def to_ascii(address: str) -> str | None:
     """With the domain as mail servers know it; None for what cannot be an address."""
     from shared.mail.domains import ascii_domain
@@ -427,6 +432,21 @@ class Told:
     occurred_at: datetime
     received_at: datetime
     send_key: str | None = None
+
+
+def of_no_mail(told: Told, raw: bytes, addresses: Sequence[str]) -> list[Told]:
+    """What stops mail to an address counts, though nobody says which mail led to it.
+
+    Where no mailbox of ours is told either, it was said of all of them.
+    """
+    if not told.recipient:
+        return []
+    accounts = [told.account] if told.account else addresses
+    return [replace(without_mail(told, raw), account=one) for one in accounts]
+
+
+def without_mail(told: Told, raw: bytes) -> Told:
+    return replace(told, message_id=f"no-mail-{sha256(raw).hexdigest()[:32]}")
 
 
 def send_key(stated: object) -> str | None:

@@ -40,6 +40,7 @@ from shared.providers._mail import (
     Text,
     addressees,
     as_object,
+    bare,
     identifiers_of,
     mail_endpoint,
     mail_touchpoint,
@@ -149,6 +150,13 @@ https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_Se
 """
 
 
+EVENT_BRIDGE = "aws.ses"
+"""The `source` of an event that came to the topic by a rule of EventBridge, in an envelope.
+
+https://docs.aws.amazon.com/ses/latest/dg/monitoring-eventbridge.html
+"""
+
+
 class EmailSes(Provider[EmailSesSecret]):
     name = "email_ses"
     secret_type = EmailSesSecret
@@ -178,6 +186,9 @@ class EmailSes(Provider[EmailSesSecret]):
         notification = read_json(message.message.encode())
         if not isinstance(notification, dict):
             raise MalformedPayload("Message: an object is expected")
+        detail = notification.get("detail")
+        if notification.get("source") == EVENT_BRIDGE and isinstance(detail, dict):
+            notification = {"eventType": notification.get("detail-type")} | detail
         kind = notification.get("notificationType") or notification.get("eventType")
         if kind == "Received":
             received = read_model(Received, notification)
@@ -411,7 +422,7 @@ def _of_each_recipient(
     """One for each recipient: a bounce of one says nothing of another."""
     told = event.detail.get("timestamp")
     happened = moment(told) if isinstance(told, str) else None
-    source = event.mail.source.rpartition("<")[2].rstrip(">").strip()
+    source = bare(event.mail.source)
     own = {address.lower(): address for address in secret.addresses}
     account = own.get(source.lower(), source)[:320]
     return [
@@ -442,7 +453,7 @@ def _recipients(event: SendingEvent) -> list[str]:
     if len(named) > MOST_RECIPIENTS:
         raise MalformedPayload(f"Message: {MOST_RECIPIENTS} recipients at most")
     addresses = [one.get("emailAddress") if isinstance(one, dict) else one for one in named]
-    readable = (to_ascii(one.strip()) for one in addresses if isinstance(one, str))
+    readable = (to_ascii(bare(one)) for one in addresses if isinstance(one, str))
     return list(dict.fromkeys(one for one in readable if one)) or [""]
 
 

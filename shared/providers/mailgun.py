@@ -49,9 +49,11 @@ from shared.providers._mail import (
     Text,
     Told,
     addressees,
+    bare,
     from_epoch,
     letter,
     mail_touchpoint,
+    of_no_mail,
     own_mailbox,
     send_key,
     sending_account,
@@ -114,6 +116,8 @@ STOPS: Mapping[str, Stop] = {
     "unsubscribed": Stop(kind="opt_out"),
 }
 """By the event and, where it failed for good, its reason."""
+SUPPRESSED = {"605": "suppress-bounce", "606": "suppress-unsubscribe", "607": "suppress-complaint"}
+"""Reasons by the code of what Mailgun did not even try; before 2018 the reason was `hardfail`."""
 LEGACY = {"bounced": "bounce", "dropped": ""}
 """Failures by the names they had before 2018, which forms still have, and their reasons."""
 
@@ -218,11 +222,11 @@ class Mailgun(Provider[MailgunSecret]):
         if request.content_type not in FORM_TYPES:
             content = read_json(request.body)
             data = content.get("event-data") if isinstance(content, dict) else None
-            return [_event(data, json.dumps(data).encode(), secret, received_at)]
+            return _event(data, json.dumps(data).encode(), secret, received_at)
         fields = read_form(request)
         form = {one.name: one for one in reversed(fields)}
-        if "event" in form and "body-plain" not in form and "body-mime" not in form:
-            return [_event(_legacy(form), request.body, secret, received_at)]
+        if _is_event(form):
+            return _event(_legacy(form), request.body, secret, received_at)
         return [_received(fields, form, request, secret, received_at)]
 
     def prepare(self, message: "OutboundMessage", secret: MailgunSecret) -> HttpRequest:
@@ -467,36 +471,44 @@ def _json(value: str) -> JsonValue:
 # What became of what we sent
 
 
-def _event(data: JsonValue, raw: bytes, secret: MailgunSecret, received_at: datetime) -> Observed:
+def _event(
+    data: JsonValue, raw: bytes, secret: MailgunSecret, received_at: datetime
+) -> list[Observed]:
     event = read_model(Event, data)
     message_id = event.header("message-id").strip().strip("<>")
-    is_ours = (
-        re.fullmatch(r"[!-9;-~]{1,250}", message_id) and event.flags.get("is-routed") is not True
-    )
+    to = event.header("to")
+    is_routed = event.flags.get("is-routed") is True
+    is_named = re.fullmatch(r"[!-9;-~]{1,250}", message_id) and not is_routed
     senders = [
         _text(event.variables, "account"),
         _text(event.envelope, "sender"),
-        event.header("from").rpartition("<")[2].rstrip("> "),
+        bare(event.header("from")),
     ]
     told = Told(
         provider=NAME,
         account=sending_account(senders, secret.addresses),
-        message_id=_bracketed(message_id) if is_ours else "",
+        message_id=_bracketed(message_id) if is_named else "",
         event=f"{event.event}/{event.id or sha256(raw).hexdigest()}",
-        # Of a mail that a route takes in, the recipient is one of us.
-        recipient=event.recipient if is_ours else "",
+        # Of a mail that a route takes in, the recipient is one of us. A rejection names none.
+        recipient="" if is_routed else event.recipient or ("" if "," in to else bare(to)),
         occurred_at=believable(from_epoch(event.timestamp), received_at),
         received_at=received_at,
         send_key=send_key(event.variables.get("send_key")),
     )
     known = STATUSES.get(event.event)
-    if known is None or not told.message_id:
-        return unknown(told, f"Mailgun: {event.event}", raw)
-    if event.event == "failed" and event.severity == "temporary":
-        return status(told, "sent", raw, reason=_reason(event))
-    stop = STOPS.get(event.event) or STOPS.get(f"{event.event}/{event.reason.lower()}")
+    is_temporary = event.event == "failed" and event.severity == "temporary"
+    stop = None if is_temporary else _stop(event)
+    whom = [told] if told.message_id else of_no_mail(told, raw, secret.addresses) if stop else []
+    if known is None or not whom:
+        return [unknown(told, f"Mailgun: {event.event}", raw)]
     reason = _reason(event) if known == "failed" or stop else None
-    return status(told, known, raw, reason=reason, stop=stop)
+    as_: Status = "sent" if is_temporary else known
+    return [status(one, as_, raw, reason=reason, stop=stop) for one in whom]
+
+
+def _stop(event: Event) -> Stop | None:
+    why = SUPPRESSED.get(_text(event.delivery, "code")) or event.reason.lower()
+    return STOPS.get(event.event) or STOPS.get(f"{event.event}/{why}")
 
 
 def _reason(event: Event) -> str:
@@ -512,18 +524,31 @@ def _text(fields: Mapping[str, JsonValue], name: str) -> str:
     return str(value) if isinstance(value, str | int | float) else ""
 
 
+def _is_event(form: Mapping[str, FormField]) -> bool:
+    """A mail may have a header `Event`. An event may have an empty `body-plain`, and no sender."""
+    if "event" not in form or "body-mime" in form:
+        return False
+    text = form.get("body-plain")
+    return text is None or not (text.content or form.keys() & _OF_A_MAIL)
+
+
+_OF_A_MAIL = {"sender", "from", "X-Mailgun-Incoming"}
+
+
 def _legacy(form: Mapping[str, FormField]) -> dict[str, JsonValue]:
     """A webhook of before 2018, in the shape of today."""
     name = _field(form, "event")
-    message_id = _field(form, "Message-Id") or _field(form, "message-id")
+    headers: dict[str, JsonValue] = {key.lower(): value for key, value in _headers(form)}
+    if stated := _field(form, "Message-Id") or _field(form, "message-id"):
+        headers["message-id"] = stated
     return {
         "event": "failed" if name in LEGACY else name,
         "severity": "permanent" if name in LEGACY else "",
         "reason": LEGACY.get(name) or _field(form, "reason"),
         "timestamp": _field(form, "timestamp"),
         "recipient": _field(form, "recipient"),
-        "message": {"headers": {"message-id": message_id}},
-        "user-variables": {"account": _field(form, "account")},
+        "message": {"headers": headers},
+        "user-variables": {key: _field(form, key) for key in ("account", "send_key")},
         "delivery-status": {"code": _field(form, "code")},
     }
 

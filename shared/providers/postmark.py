@@ -44,11 +44,13 @@ from shared.providers._mail import (
     lifted,
     mail_touchpoint,
     moment,
+    of_no_mail,
     own_mailbox,
     send_key,
     sending_account,
     status,
     unknown,
+    without_mail,
 )
 from shared.providers._unsigned import repeats_a_secret, without_secret_path
 from shared.providers.base import (
@@ -86,6 +88,11 @@ STATUSES: Mapping[str, Status] = {
     "Bounce": "failed",
     "SpamComplaint": "failed",
 }
+UNSAID = {"DeliveredAt": "Delivery", "OriginalLink": "Click", "FirstOpen": "Open", "Type": "Bounce"}
+"""What an event is that has no `RecordType`, by a field that only such a one has.
+
+https://postmarkapp.com/email-webhooks
+"""
 BOUNCES: Mapping[str, Status] = {
     "Transient": "sent",
     "DnsError": "sent",
@@ -235,11 +242,11 @@ class Postmark(Provider[PostmarkSecret]):
         self, request: WebhookRequest, secret: PostmarkSecret, received_at: datetime
     ) -> list[Observed]:
         content = read_json(request.body)
-        kind = content.get("RecordType", "Inbound") if isinstance(content, dict) else "Inbound"
-        if kind == "Inbound":
+        if not isinstance(content, dict) or (kind := _kind(content)) == "Inbound":
             incoming = read_model(Incoming, content)
             return [_received(incoming, request.body, secret, received_at)]
-        return _event(read_model(Event, content), request.body, secret, received_at)
+        event = read_model(Event, content | {"RecordType": kind})
+        return _event(event, request.body, secret, received_at)
 
     def prepare(self, message: "OutboundMessage", secret: PostmarkSecret) -> HttpRequest:
         """Postmark has no idempotency key: what nobody knows to have left is never sent again."""
@@ -298,6 +305,12 @@ def _answer(response: HttpResponse) -> Answer | None:
         return read_model(Answer, read_json(response.body))
     except MalformedPayload:
         return None
+
+
+def _kind(content: Mapping[str, JsonValue]) -> JsonValue:
+    """A webhook of before 2018 does not say what it is, and a mail that came in need not."""
+    stated = content.get("RecordType")
+    return stated or next((kind for field, kind in UNSAID.items() if field in content), "Inbound")
 
 
 # A mail that came in
@@ -415,16 +428,18 @@ def _event(
         accounts = [told.account] if told.account else secret.addresses
         return [_suppression(event, replace(told, account=one), raw) for one in accounts]
     known = STATUSES.get(event.kind)
-    if known is None or not told.message_id:
+    kind = event.type or event.kind
+    stop = STOPS.get(kind) if known == "failed" else None
+    if stop is None and known == "failed" and event.is_inactive is True:
+        stop = STOPS["406"]
+    whom = [told] if told.message_id else of_no_mail(told, raw, secret.addresses) if stop else []
+    if known is None or not whom:
         return [unknown(told, f"Postmark: {event.kind}", raw)]
     if known != "failed":
         return [status(told, known, raw)]
-    kind = event.type or event.kind
-    stop = STOPS.get(kind)
-    if stop is None and event.is_inactive is True:
-        stop = STOPS["406"]
     reason = ":".join(dict.fromkeys(word.lower() for word in (event.kind, kind)))
-    return [status(told, BOUNCES.get(kind, known), raw, reason=reason, stop=stop)]
+    as_ = BOUNCES.get(kind, known)
+    return [status(one, as_, raw, reason=reason, stop=stop) for one in whom]
 
 
 def _suppression(event: Event, told: Told, raw: bytes) -> Observed:
@@ -438,7 +453,7 @@ def _suppression(event: Event, told: Told, raw: bytes) -> Observed:
         return lifted(told, stop, raw)
     if not told.message_id:
         # What was said of the address counts, whatever mail led to it.
-        told = replace(told, message_id=f"no-mail-{sha256(raw).hexdigest()[:32]}")
+        told = without_mail(told, raw)
     reason = f"suppression:{event.suppression}:{event.origin}".lower()
     if event.suppression in STOPS:
         return status(told, "failed", raw, reason=reason, stop=stop)

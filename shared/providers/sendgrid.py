@@ -40,6 +40,7 @@ from shared.providers._mail import (
     letter,
     lifted,
     mail_touchpoint,
+    of_no_mail,
     own_mailbox,
     send_key,
     sending_account,
@@ -452,12 +453,15 @@ def _events(content: JsonValue, secret: SendGridSecret, received_at: datetime) -
     if unreadable and unreadable == len(elements):
         raise MalformedPayload(first)
     return [
-        _event(event, json.dumps(element).encode(), secret, received_at)
+        observed
         for event, element in zip(told, elements, strict=True)
+        for observed in _event(event, json.dumps(element).encode(), secret, received_at)
     ]
 
 
-def _event(event: Event, raw: bytes, secret: SendGridSecret, received_at: datetime) -> Observed:
+def _event(
+    event: Event, raw: bytes, secret: SendGridSecret, received_at: datetime
+) -> list[Observed]:
     told = Told(
         provider=NAME,
         account=sending_account([event.account], secret.addresses),
@@ -469,15 +473,17 @@ def _event(event: Event, raw: bytes, secret: SendGridSecret, received_at: dateti
         send_key=send_key(event.send_key),
     )
     if no_more := LIFTS.get(event.event):
-        return lifted(told, no_more, raw)
+        return [lifted(told, no_more, raw)]
     known = STATUSES.get(event.event)
     if event.by_machine is True:
         known = "delivered"  # a mail server looked, as Apple's do for everybody
-    if known is None or not told.message_id:
-        return unknown(told, f"SendGrid: {event.event}", raw)
     detail = event.type if event.event == "bounce" else event.reason
     stop = STOPS.get(event.event) or STOPS.get(f"{event.event}/{detail.lower()}")
-    return status(told, known, raw, reason=_reason(event, known), stop=stop)
+    whom = [told] if told.message_id else of_no_mail(told, raw, secret.addresses) if stop else []
+    if known is None or not whom:
+        return [unknown(told, f"SendGrid: {event.event}", raw)]
+    reason = _reason(event, known)
+    return [status(one, known, raw, reason=reason, stop=stop) for one in whom]
 
 
 _ROUTE = re.compile(r"\.(?:filter|recv)")

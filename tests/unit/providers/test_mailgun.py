@@ -29,6 +29,7 @@ from shared.domain.touchpoint import (
     Message,
     Stop,
     Touchpoint,
+    Unsupported,
     touchpoint_id,
 )
 from shared.providers.base import HttpResponse, WebhookRequest
@@ -314,6 +315,39 @@ def test_what_an_event_means(
     content = event(name, severity=severity, reason=reason).content
     assert isinstance(content, DeliveryStatus)
     assert (content.status, content.stop) == (status, stop)
+
+
+@pytest.mark.parametrize(
+    ("code", "stop"),
+    [
+        (605, Stop(kind="bounce")),
+        (606, Stop(kind="opt_out")),
+        ("607", Stop(kind="complaint")),
+        (602, None),
+    ],
+)
+def test_a_code_says_why_nothing_was_tried(code: object, stop: Stop | None) -> None:
+    status = {"code": code}
+    seen = event("failed", severity="permanent", reason="old", **{"delivery-status": status})
+    assert isinstance(seen.content, DeliveryStatus)
+    assert seen.content.stop == stop
+
+
+def test_of_a_mail_that_a_route_takes_in_nobody_is_stopped() -> None:
+    seen = event("failed", severity="permanent", reason="bounce", flags={"is-routed": True})
+    assert isinstance(seen.content, Unsupported)
+    assert seen.endpoint is None
+
+
+def test_a_rejection_of_a_mail_to_two_is_about_nobody() -> None:
+    headers = {"message-id": "a@boutique.example", "to": f"{THEIRS}, ann@example.org"}
+    assert event("rejected", recipient="", message={"headers": headers}).endpoint is None
+
+
+def test_a_mail_with_a_header_named_event_is_no_event() -> None:
+    fields = dict(parse_qsl(MAIL.body.decode())) | {"event": "complained", "body-plain": ""}
+    [seen] = PROVIDER.parse(sent(replace(MAIL, body=urlencode(fields).encode())), SECRET, NOW)
+    assert isinstance(seen.touchpoint.content, Message)
 
 
 def test_a_reason_never_quotes_the_other_server() -> None:

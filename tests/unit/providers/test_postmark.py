@@ -16,6 +16,7 @@ from shared.domain.touchpoint import (
     Stop,
     Touchpoint,
     TrackedEvent,
+    Unsupported,
     touchpoint_id,
 )
 from shared.providers.base import HttpResponse
@@ -98,6 +99,27 @@ def test_what_a_bounce_means(type_: str, is_inactive: bool, status: str, stop: S
     [seen] = read("event_bounce", Type=type_, Inactive=is_inactive)
     assert isinstance(seen.content, DeliveryStatus)
     assert (seen.content.status, seen.content.stop) == (status, stop)
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("event_delivery", "delivered"), ("event_open", "read"), ("event_click", "read")],
+)
+@pytest.mark.parametrize("unsaid", [None, ""])
+def test_an_event_need_not_say_what_it_is(name: str, status: str, unsaid: str | None) -> None:
+    [seen] = read(name, RecordType=unsaid)
+    assert isinstance(seen.content, DeliveryStatus)
+    assert seen.content.status == status
+
+
+def test_a_stop_holds_whatever_mail_led_to_it() -> None:
+    [seen] = read("event_bounce", Type="HardBounce", MessageID=None, Metadata={}, From=OURS)
+    assert isinstance(seen.content, DeliveryStatus)
+    assert (seen.account, seen.content.stop) == (OURS, Stop(kind="bounce"))
+    seen_by_all = read("event_bounce", Type="HardBounce", MessageID="", Metadata={}, From="")
+    assert [one.account for one in seen_by_all] == LOCAL["addresses"]
+    [of_nobody] = read("event_bounce", Type="HardBounce", MessageID="", Email="")
+    assert isinstance(of_nobody.content, Unsupported)
 
 
 @pytest.mark.parametrize(
