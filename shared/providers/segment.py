@@ -42,6 +42,7 @@ from shared.domain.touchpoint import (
     TrackedEvent,
     Unsupported,
 )
+from shared.providers._segment_pixel import IMAGE, pixel_body, pixel_call
 from shared.providers.base import (
     JSON_TYPE,
     LARGEST_SPREAD,
@@ -211,6 +212,11 @@ class Segment(Provider[SegmentSecret]):
             Observed(_touchpoint(part, source, received_at), part.raw) for part in _parts(request)
         ]
 
+    def answer(
+        self, request: WebhookRequest, secret: SegmentSecret, observed: list[Observed]
+    ) -> WebhookResponse:
+        return IMAGE if pixel_call(request) else super().answer(request, secret, observed)
+
     def respond(self, outcome: Outcome, observed: list[Observed]) -> WebhookResponse:
         """Segment answers 400 for what is too large or no JSON, and 200 for everything else."""
         if outcome is Outcome.QUARANTINED:
@@ -266,7 +272,9 @@ def _only_source(secret: SegmentSecret) -> WriteKey:
 
 
 def _plain_body(request: WebhookRequest) -> bytes:
-    """Unpacked, with an end to what a small body can unpack to."""
+    """Unpacked, with an end to what a small body can unpack to; of an image, what its URL says."""
+    if pixel_call(request):
+        return pixel_body(request)
     if request.header("content-encoding").strip().lower() != "gzip":
         return request.body
     unpacker = zlib.decompressobj(wbits=31)
@@ -281,7 +289,7 @@ def _plain_body(request: WebhookRequest) -> bytes:
 
 def _parts(request: WebhookRequest) -> list[Part]:
     body = _plain_body(request)
-    called = request.path.removeprefix("beacon/").removeprefix("v1/")
+    called = pixel_call(request) or request.path.removeprefix("beacon/").removeprefix("v1/")
     kind = SHORT_PATHS.get(called, called)
     is_batch = kind == "batch"
     if not is_batch and kind not in CALLS:
@@ -535,13 +543,16 @@ def _traits(call: Call) -> Bag:
     return {k: v for k, v in of_context.items() if v and isinstance(v, str)} | _person_traits(call)
 
 
+_LOCALE = re.compile(r"([A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*)(?:[@.].{0,100})?")
+
+
 def _language(call: Call) -> str | None:
-    locale = (call.context or {}).get("locale")
-    if not isinstance(locale, str) or not re.fullmatch(
-        r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*", locale
-    ):
+    """Without what phones and servers add to it: `en_US@rg=gbzzzz`, `fr_FR.UTF-8`."""
+    told = (call.context or {}).get("locale")
+    if not isinstance(told, str):
         return None
-    return locale.replace("_", "-") if len(locale) <= 35 else None
+    locale = _LOCALE.fullmatch(told)
+    return locale[1].replace("_", "-") if locale and len(locale[1]) <= 35 else None
 
 
 def _person_name(traits: Bag) -> str | None:

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -118,6 +118,91 @@ def test_a_beacon_is_kept_without_its_key() -> None:
     kept = PROVIDER.without_proof(beacon("new", ("v", "é")), SECRET)
     assert (kept.query, kept.url.partition("?")[2]) == ((("v", "é"),), "v=%C3%A9")
     assert PROVIDER.without_proof(request(b"{}"), SECRET) == request(b"{}")
+
+
+def pixel(path: str, method: str = "GET", **query: str) -> WebhookRequest:
+    told = tuple((name.replace("__", "."), value) for name, value in query.items())
+    sent = replace(request(b"", path), method=method, query=told)
+    return replace(sent, url=f"{sent.url}?{urlencode(told)}")
+
+
+OPENED = {"writeKey": "new", "userId": "u-1", "event": "Email Opened", "properties": {"to": "~?>é"}}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b64encode(json.dumps(OPENED).encode()).decode(),
+        b64encode(json.dumps(OPENED).encode()).decode().rstrip("=").replace("+", " "),
+        urlsafe_b64encode(json.dumps(OPENED, ensure_ascii=False).encode()).decode() + "\n",
+        json.dumps(OPENED),
+    ],
+    ids=["base64", "through a URL", "for a URL", "plain"],
+)
+def test_an_image_in_a_mail_tells_that_it_was_opened(data: str) -> None:
+    sent = pixel("v1/pixel/track", data=data)
+    verify(sent)
+    seen = only(sent).touchpoint
+    assert seen.content == TrackedEvent(name="Email Opened", properties={"to": "~?>é"})
+    assert ([one.value for one in seen.identifiers], seen.account) == (["u-1"], "site")
+    answer = PROVIDER.answer(sent, SECRET, [])
+    assert (answer.content_type, (answer.content or b"")[:6]) == ("image/gif", b"GIF89a")
+
+
+def test_an_image_may_say_all_in_its_query() -> None:
+    query = {"anonymousId": "a-1", "name": "Home", "context__page__url": "https://shop.example/"}
+    sent = pixel("pixel/v1/page", writeKey="of-the-app", **query)
+    verify(sent)
+    seen = only(sent).touchpoint
+    assert seen.content == PageView(name="Home", url="https://shop.example/")
+    assert ([one.value for one in seen.identifiers], seen.account) == (["a-1"], "app")
+
+
+def test_each_showing_of_an_image_is_an_event() -> None:
+    first = pixel("v1/pixel/track", writeKey="new", userId="u", event="Email Opened")
+    second = replace(first, arrived_at=NOON + timedelta(seconds=1))
+    ids = [only(one).touchpoint.touchpoint_id for one in (first, first, second)]
+    assert ids[0] == ids[1] != ids[2]
+    named = only(pixel("v1/pixel/track", userId="u", event="E", messageId="m-9", writeKey="new"))
+    assert named.touchpoint.provider_event_id == "m-9"
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "why"),
+    [
+        ("v1/pixel/track", {"data": "%%%"}, "base64"),
+        ("v1/pixel/track", {"data": "WzFd"}, "object"),
+        ("v1/pixel/track", {"data": "{"}, "JSON"),
+        ("v1/pixel/track", {"context": "a", "context__page": "b"}, "query"),
+        ("v1/pixel/batch", {"event": "E"}, "path"),
+    ],
+)
+def test_an_image_that_tells_nothing_readable(path: str, query: dict[str, str], why: str) -> None:
+    with pytest.raises(MalformedPayload, match=why):
+        parse(pixel(path, writeKey="new", **query))
+    with pytest.raises(Unauthentic):
+        verify(pixel(path, **query))
+
+
+def test_an_image_is_asked_for_and_not_sent() -> None:
+    with pytest.raises(MalformedPayload, match="path"):
+        parse(pixel("v1/pixel/track", "POST", writeKey="new", userId="u", event="E"))
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [
+        ("fr_FR", "fr-FR"),
+        ("en_US@rg=gbzzzz", "en-US"),
+        ("zh-Hans_CN", "zh-Hans-CN"),
+        ("pt_BR.UTF-8", "pt-BR"),
+        ("fr" + "-abcdefgh" * 9, None),
+        ("@", None),
+        (7, None),
+    ],
+)
+def test_the_language_is_that_of_the_locale(locale: object, language: str | None) -> None:
+    assert only(request(batch(track(context={"locale": locale})))).touchpoint.language == language
 
 
 def test_the_write_key_tells_the_source() -> None:
