@@ -115,6 +115,15 @@ class AccountLinking(Part):
     status: str = Field(default="", max_length=60)
 
 
+class CallPermission(Part):
+    """Whether we may call them.
+
+    https://developers.facebook.com/documentation/business-messaging/messenger-platform/calling/biz2consumer/check-permissions
+    """
+
+    response: str = Field(default="", max_length=60)
+
+
 class WantedProduct(Part):
     id: Label = ""
     retailer_id: Label = ""
@@ -366,6 +375,13 @@ def _account_linking(happening: Happening, part: Any) -> list[Touchpoint]:
     ]
 
 
+def _call_permission(happening: Happening, part: Any) -> list[Touchpoint]:
+    permission = read_model(CallPermission, part)
+    name = f"{happening.account.provider}_call_permission"
+    told = TrackedEvent(name=name, properties={"response": permission.response})
+    return [happening.touchpoint(None, told)]
+
+
 def _order(happening: Happening, part: Any) -> list[Touchpoint]:
     cart = read_model(Cart, part)
     basket = Basket(
@@ -408,6 +424,7 @@ READERS: Mapping[str, Callable[[Happening, Any], list[Touchpoint]]] = {
     "referral": _referral,
     "optin": _optin,
     "account_linking": _account_linking,
+    "call_permission_reply": _call_permission,
     "order": _order,
     "messaging_feedback": _feedback,
 }

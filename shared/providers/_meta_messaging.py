@@ -5,16 +5,18 @@ Messenger: https://developers.facebook.com/documentation/business-messaging/mess
 Instagram: https://developers.facebook.com/documentation/instagram-platform/webhooks/examples
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from pydantic import Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from shared.domain.errors import MalformedPayload, MissingSecret
 from shared.domain.identity import IdentifierType
 from shared.domain.touchpoint import Attachment, Channel, Direction, Touchpoint, Unsupported
+from shared.providers._messenger_calls import call_of
 from shared.providers._meta import (
     MetaProvider,
     MetaSecret,
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from shared.domain.sending import OutboundMessage
 
 
+_WORD = re.compile(r"[a-z_-]{1,40}")
+
+
 class MessagingSecret(MetaSecret):
     """`access_tokens`: by the id of each page or account, the token that may send for it."""
 
@@ -46,20 +51,32 @@ MessagingSecretT = TypeVar("MessagingSecretT", bound=MessagingSecret)
 
 
 class Change(Part):
+    """Of a page's name, its hours or its website the value is a text or a list."""
+
     field: str = Field(max_length=200)
-    value: dict[str, Any]
+    value: JsonValue = None
 
 
 class Entry(Part):
-    """`field` and `value` stand here where Instagram leaves `changes` out."""
+    """`field` and `value` stand here where Instagram leaves `changes` out. What stands
+    beside these is read where nothing stands in them: Meta has found new places before.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     id: KnownId
     time: Stamp = None
     messaging: list[dict[str, Any]] = []
     standby: list[dict[str, Any]] = []
+    calls: list[dict[str, Any]] = []
     changes: list[Change] = []
     field: str = Field(default="", max_length=200)
-    value: dict[str, Any] = {}
+    value: JsonValue = None
+
+    @property
+    def elsewhere(self) -> dict[str, Any]:
+        """What is told in none of the places that we know, in those that are not empty."""
+        return {name: told for name, told in (self.model_extra or {}).items() if told}
 
 
 class Body(Part):
@@ -89,17 +106,26 @@ class MessagingProvider(MetaProvider[MessagingSecretT]):
         for name, events in (("messaging", entry.messaging), ("standby", entry.standby)):
             for event in events:
                 yield self._piece(account, entry, {name: [event]}, event, name == "standby")
+        for call in entry.calls:
+            read_call = partial(call_of, account, call, entry.time)
+            yield partial(_observed, read_call, entry, {"calls": [call]})
         changes = entry.changes
         if entry.field:
             changes = [*changes, Change(field=entry.field, value=entry.value)]
         for change in changes:
             part = {"changes": [{"field": change.field, "value": change.value}]}
-            if isinstance(change.value.get("recipient") or change.value.get("sender"), dict):
-                yield self._piece(account, entry, part, change.value, change.field == "standby")
+            event = change.value if isinstance(change.value, dict) else {}
+            party = event.get("recipient") or event.get("sender")
+            # What has a verb was written in public: in a group it names a recipient too.
+            if isinstance(party, dict) and "verb" not in event:
+                yield self._piece(account, entry, part, event, change.field == "standby")
                 continue
             key = content_key(compact([account.id, part]))
             read = partial(self.change, account, change, entry.time, key)
             yield partial(_observed, read, entry, part)
+        if not (entry.messaging or entry.standby or entry.calls or changes) and entry.elsewhere:
+            read = partial(_unknown_entry, account, entry)
+            yield partial(_observed, read, entry, entry.elsewhere)
 
     def _piece(
         self,
@@ -159,6 +185,14 @@ def unknown_change(account: OurAccount, change: Change, at: Stamp, key: str) -> 
         Direction.PASSIVE,
         "",
     )
+
+
+def _unknown_entry(account: OurAccount, entry: Entry) -> list[Touchpoint]:
+    names = sorted(one for one in entry.elsewhere if _WORD.fullmatch(one))
+    told = Unsupported(what=f"entry of {', '.join(names[:3]) or 'an unknown kind'}")
+    key = content_key(compact([account.id, entry.time, entry.elsewhere]))
+    at = moment(entry.time, account.received_at)
+    return [account.touchpoint(key, at, told, Direction.PASSIVE, "")]
 
 
 def _observed(

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from shared.domain.touchpoint import Call, CallState, Direction, Touchpoint
 from shared.providers._meta import Stamp, moment
+from shared.providers._meta_calls import Ending
 from shared.providers._whatsapp import Parties
 from shared.providers._whatsapp_people import OurNumber, Person, Recipient
 from shared.providers.base import ProviderId, read_model
@@ -30,7 +31,7 @@ STATES: Mapping[str, CallState] = {
 """Of a call of ours, by what the person's phone does."""
 
 
-class Told(Parties):
+class Told(Parties, Ending):
     """`start_time` and `duration` are there only where somebody picked up. `connect` is the offer
     of a call, and no more: it rings.
     """
@@ -38,11 +39,6 @@ class Told(Parties):
     id: ProviderId
     event: str = Field(default="", pattern=r"^[a-z_]{0,60}$")
     direction: str = ""
-    status: str = ""
-    timestamp: Stamp = None
-    start_time: Stamp = None
-    end_time: Stamp = None
-    duration: int | None = Field(default=None, ge=0, lt=10**9)
 
     def person(self, number: OurNumber) -> Person:
         if DIRECTIONS.get(self.direction) is Direction.OUTBOUND:
@@ -61,34 +57,21 @@ class Progress(Recipient):
 def call_of(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
     told = read_model(Told, original)
     at = moment(told.timestamp, number.received_at)
+    answered_at = None
+    if told.start_time is not None:
+        answered_at = moment(told.start_time, number.received_at)
     facts: dict[str, Any] = {}
     if told.event == "connect":
         facts["state"] = CallState.RINGING
     elif told.event == "terminate":
-        facts = _ended(told, number)
+        facts = told.facts(number.received_at, answered_at)
     return number.touchpoint(
         told.id,
-        at if told.start_time is None else moment(told.start_time, number.received_at),
+        answered_at or at,
         Call(call_id=told.id, parts=(told.event or "told",), **facts),
         DIRECTIONS.get(told.direction, Direction.PASSIVE),
         told.person(number),
     )
-
-
-def _ended(told: Told, number: OurNumber) -> dict[str, Any]:
-    """Nobody else tells whether it was taken: where nobody picked up, nobody was reached."""
-    ended = told.timestamp if told.end_time is None else told.end_time
-    facts: dict[str, Any] = {"ended_at": moment(ended, number.received_at)}
-    if told.start_time is None:
-        failed = told.status == "FAILED"
-        state = CallState.FAILED if failed else CallState.NO_ANSWER
-        return facts | {"state": state, "reached_person": False}
-    return facts | {
-        "state": CallState.COMPLETED,
-        "reached_person": True,
-        "answered_at": moment(told.start_time, number.received_at),
-        "duration": told.duration,
-    }
 
 
 def call_status_of(number: OurNumber, original: dict[str, Any]) -> Touchpoint:

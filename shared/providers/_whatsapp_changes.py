@@ -140,6 +140,7 @@ def _parts_of(entry: Entry, change: Change, value: Value, number: OurNumber) -> 
 FIELDS = frozenset(
     {
         "messages",
+        "message_echoes",
         "smb_message_echoes",
         "user_preferences",
         "user_id_update",

@@ -6,7 +6,7 @@ Statuses: https://developers.facebook.com/documentation/business-messaging/whats
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from shared.domain.touchpoint import (
     Channel,
@@ -16,6 +16,7 @@ from shared.domain.touchpoint import (
     Direction,
     Stop,
     Touchpoint,
+    TrackedEvent,
     Unsupported,
 )
 from shared.providers._meta import OFFERS, Part, Stamp, compact, content_key, moment
@@ -78,8 +79,19 @@ class Conversation(Part):
     origin: Origin = Origin()
 
 
+class Payment(Part):
+    reference_id: str = Field(default="", max_length=200)
+
+
 class Status(Recipient):
+    """`type` tells a payment for what we asked money for from what became of a message: both can
+    fail.
+    """
+
     id: ProviderId
+    type: str = ""
+    sender: str = Field(default="", alias="from", max_length=200)
+    payment: Payment = Payment()
     status: str = Field(pattern=r"^[a-z0-9_]{1,60}$")
     timestamp: Stamp = None
     recipient_type: str = ""
@@ -95,6 +107,8 @@ class Status(Recipient):
 def status_of(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
     """In a group each of them has a status of their own."""
     status = read_model(Status, original)
+    if status.type == "payment":
+        return _paid(number, status)
     is_group = status.recipient_type == "group"
     content: Content
     if known := STATUSES.get(status.status):
@@ -123,6 +137,21 @@ def status_of(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
         if is_group
         else status.person(number),
         answerable=not is_group,
+    )
+
+
+def _paid(number: OurNumber, status: Status) -> Touchpoint:
+    """https://developers.facebook.com/docs/whatsapp/cloud-api/payments-api/payments-in/pg"""
+    told: dict[str, JsonValue] = {
+        "status": status.status,
+        "reference_id": status.payment.reference_id,
+    }
+    return number.touchpoint(
+        f"{status.id}:payment:{status.status}",
+        moment(status.timestamp, number.received_at),
+        TrackedEvent(name="whatsapp_payment", properties=told),
+        Direction.PASSIVE,
+        number.person(status.recipient_id, status.sender, status.recipient_user_id),
     )
 
 

@@ -79,8 +79,10 @@ SAID: Mapping[str, Literal["said", "edited", "taken back"]] = {
     "delete": "taken back",
 }
 """What somebody did with their words, by the verb of a change of the feed."""
-WRITTEN = frozenset({"feed", "mention", "ratings"})
-"""The fields in which words are told; of ratings it is what is said under a recommendation."""
+WRITTEN = frozenset({"feed", "group_feed", "mention", "ratings"})
+"""The fields in which words are told; of ratings it is what is said under a recommendation, of a
+group what is said there under a post of ours.
+"""
 WORDS = frozenset({"comment", "post", "status", "photo", "video", "share"})
 """The items of the feed that hold words; the rest, such as a reaction or a like, is counted by
 Meta.

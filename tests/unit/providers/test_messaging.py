@@ -2,16 +2,20 @@
 
 import json
 from dataclasses import replace
+from functools import reduce
+from itertools import groupby, permutations
 from typing import Any, NamedTuple
 
 import pytest
 
+from shared.domain.call import grown
 from shared.domain.errors import MalformedPayload, MissingSecret, SendRefused
 from shared.domain.identity import IdentifierType
 from shared.domain.sending import OutboundFile, TemplateUse
 from shared.domain.touchpoint import (
     Attachment,
     Automation,
+    Call,
     Channel,
     Choice,
     DeliveryStatus,
@@ -376,3 +380,21 @@ def test_an_opt_in_until_no_time_is_malformed_and_no_error_of_ours() -> None:
         MESSENGER.hears(
             {"optin": {"type": "notification_messages", "token_expiry_timestamp": 10**30}}
         )
+
+
+def test_a_call_is_one_and_who_called_in_vain_waits_for_an_answer() -> None:
+    """Only its beginning tells who calls, and only its end whether anybody took it."""
+    case = CASES["messenger-calls"]
+    messenger = find_provider("messenger")
+    seen = messenger.parse(case.request, messenger.read_secret(SECRETS["messenger"]), NOW)
+    parts = [one.touchpoint for one in seen if isinstance(one.touchpoint.content, Call)]
+    waits = {}
+    for name, group in groupby(parts, key=lambda one: one.provider_event_id):
+        told = list(group)
+        assert len({one.touchpoint_id for one in told}) == 1
+        wholes = [reduce(grown, order) for order in permutations(told)]
+        assert all(one == wholes[0] for one in wholes)
+        waits[name] = wholes[0].needs_understanding, wholes[0].endpoint is not None
+    assert waits["c_TAKEN"] == (False, True)
+    assert waits["c_MISSED"] == waits["c_BROKEN"] == (True, True)
+    assert waits["c_OURS"] == (False, True)
