@@ -12,12 +12,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Literal, NamedTuple
+from urllib.parse import unquote
 
 from pydantic import BeforeValidator, Field, JsonValue, StringConstraints
 
 from shared.domain.errors import MalformedPayload, Unauthentic
 from shared.domain.identity import Identifier, IdentifierType, email_identifier
 from shared.domain.touchpoint import (
+    Attachment,
     Channel,
     Content,
     Direction,
@@ -31,6 +33,7 @@ from shared.providers.base import (
     JSON_TYPE,
     MEGABYTE,
     Fetch,
+    HttpRequest,
     IfReadable,
     Observed,
     Payload,
@@ -72,6 +75,8 @@ prove nothing.
 """
 
 
+FILE = re.compile(r"https://api\.typeform\.com/[!-~]{1,2048}")
+
 NOBODY = frozenset({"xxxxx", "undefined", "null"})
 """What stands in a hidden field into which nobody put a value: Typeform offers an address with
 `#email=xxxxx` to share, which many companies' pages show as it is, and scripts write the others.
@@ -106,10 +111,12 @@ class TypeformSecret(Secret):
     """`signing_secrets`: what you entered as the webhook's secret.
 
     `metrics`: what a question measures, by its reference or id, where its type does not say it.
+    `access_token`: of your account, with `responses:read`, to fetch the files that were handed in.
     """
 
     signing_secrets: list[Annotated[str, StringConstraints(min_length=8)]] = Field(min_length=1)
     metrics: dict[str, Metric] = {}
+    access_token: Annotated[str, StringConstraints(min_length=8)] | None = None
 
 
 Text = Annotated[str, BeforeValidator(as_text)]
@@ -213,6 +220,18 @@ class Response(Payload):
         )
         return "\n".join(long or short)
 
+    @property
+    def files(self) -> tuple[Attachment, ...]:
+        """What was handed in beside the words; the last part of its address is its name."""
+        return tuple(
+            Attachment(
+                name=unquote(one.file_url.partition("?")[0].rpartition("/")[2])[:255],
+                provider_reference=one.file_url,
+            )
+            for one in self.answers
+            if one and one.file_url
+        )
+
     def asks(self, question: Question, after: frozenset[str]) -> bool:
         """Whether it is after one of these, by what the company or the page calls it."""
         fields = self.definition.fields if self.definition else []
@@ -263,6 +282,7 @@ class Typeform(Provider[TypeformSecret]):
     name = "typeform"
     secret_type = TypeformSecret
     largest_body = MEGABYTE
+    media_hosts = ("api.typeform.com",)
 
     def verify(self, request: WebhookRequest, secret: TypeformSecret, fetch: Fetch) -> None:
         given = request.header("typeform-signature")
@@ -284,6 +304,18 @@ class Typeform(Provider[TypeformSecret]):
             for event_id, content in _contents(body, secret)
         ]
 
+    def media(self, attachment: Attachment, secret: TypeformSecret) -> HttpRequest | None:
+        """The address is itself the reference. Only a form's owner may fetch from it, unless the
+        form is set up so that everybody may.
+        https://www.typeform.com/developers/responses/reference/retrieve-response-file/
+        """
+        url = attachment.provider_reference or ""
+        if not FILE.fullmatch(url):
+            return None
+        token = secret.access_token
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        return HttpRequest(method="GET", url=url, headers=headers, body=b"")
+
 
 def _contents(body: Body, secret: TypeformSecret) -> list[tuple[str, Content]]:
     """One for each score, the words with the first; without a score one for the whole form."""
@@ -297,7 +329,7 @@ def _contents(body: Body, secret: TypeformSecret) -> list[tuple[str, Content]]:
     if not scores and not response.words:
         return [(body.event_id, TrackedEvent(name="form_submitted", properties=response.facts))]
     if not scores:
-        return [(body.event_id, Message(text=response.words))]
+        return [(body.event_id, Message(text=response.words, attachments=response.files))]
     return [
         (
             f"{body.event_id}:{one.question.id or position}" if position else body.event_id,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.touchpoint import Message, SurveyAnswer, Touchpoint, TrackedEvent
+from shared.domain.touchpoint import Attachment, Message, SurveyAnswer, Touchpoint, TrackedEvent
 from shared.providers.base import WebhookRequest
 from shared.providers.typeform import PROVIDER
 from tests.unit.providers.hostile import NOON
@@ -15,7 +15,7 @@ SECRET = PROVIDER.read_secret(
 )
 
 
-def read(*answers: dict[str, Any], **response: Any) -> list[Touchpoint]:
+def read(*answers: dict[str, Any] | None, **response: Any) -> list[Touchpoint]:
     body = {
         "event_id": "E1",
         "event_type": "form_response",
@@ -216,3 +216,47 @@ def test_what_older_and_newer_forms_tell_of_a_pick() -> None:
     )
     assert isinstance(one.content, TrackedEvent)
     assert one.content.properties == {"1": "Rolls-Royce", "2": ["I accept"]}
+
+
+PHOTO = "https://api.typeform.com/responses/files/e111598e/the%20roof.jpg"
+
+
+def test_what_was_handed_in_comes_with_the_words() -> None:
+    (one,) = read(
+        {"text": "A cow fell on my roof.", "field": {"id": "1", "type": "long_text"}},
+        {"file_url": PHOTO, "field": {"id": "2", "type": "file_upload"}},
+        None,
+    )
+    assert one.content == Message(
+        text="A cow fell on my roof.",
+        attachments=(Attachment(name="the roof.jpg", provider_reference=PHOTO),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "headers"),
+    [
+        ({}, {}),
+        ({"access_token": "tfp_a_token"}, {"authorization": "Bearer tfp_a_token"}),
+    ],
+    ids=["from whoever asks, where the form allows it", "with the token of its owner"],
+)
+def test_a_file_is_fetched(told: dict[str, str], headers: dict[str, str]) -> None:
+    secret = PROVIDER.read_secret({"signing_secrets": ["a-typeform-secret"]} | told)
+    request = PROVIDER.media(Attachment(provider_reference=PHOTO), secret)
+    assert request is not None
+    assert (request.method, request.url, request.headers) == ("GET", PHOTO, headers)
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        None,
+        "https://admin.typeform.com/form/results/file/download/a.jpg",
+        "https://api.typeform.com.evil.example/a.jpg",
+        "https://api.typeform.com@evil.example/a.jpg",
+        "http://api.typeform.com/a.jpg",
+    ],
+)
+def test_no_token_is_shown_elsewhere(elsewhere: str | None) -> None:
+    assert PROVIDER.media(Attachment(provider_reference=elsewhere), SECRET) is None
