@@ -165,6 +165,11 @@ class Event(Payload):
     flags: Object = Field(default_factory=dict)
     delivery: Object = Field(default_factory=dict, alias="delivery-status")
     variables: Object = Field(default_factory=dict, alias="user-variables")
+    client: Object = Field(default_factory=dict, alias="client-info")
+    """Its `bot` is a machine that looked or clicked, as Apple's do for everybody; else empty.
+
+    https://documentation.mailgun.com/docs/mailgun/user-manual/tracking-messages/open-click-bot-detect
+    """
 
     def header(self, name: str) -> str:
         headers = self.message.get("headers")
@@ -498,6 +503,8 @@ def _event(
     known = STATUSES.get(event.event)
     is_temporary = event.event == "failed" and event.severity == "temporary"
     stop = None if is_temporary else _stop(event)
+    if known == "read" and not stop and _text(event.client, "bot"):
+        known = "delivered"
     whom = [told] if told.message_id else of_no_mail(told, raw, secret.addresses) if stop else []
     if known is None or not whom:
         return [unknown(told, f"Mailgun: {event.event}", raw)]

@@ -333,6 +333,21 @@ def test_a_code_says_why_nothing_was_tried(code: object, stop: Stop | None) -> N
     assert seen.content.stop == stop
 
 
+@pytest.mark.parametrize(
+    ("name", "bot", "status"),
+    [
+        ("opened", "apple", "delivered"),
+        ("clicked", "generic", "delivered"),
+        ("opened", "", "read"),
+        ("unsubscribed", "generic", "read"),
+    ],
+)
+def test_what_a_machine_opens_nobody_has_read(name: str, bot: str, status: str) -> None:
+    content = event(name, **{"client-info": {"bot": bot}}).content
+    assert isinstance(content, DeliveryStatus)
+    assert content.status == status
+
+
 def test_of_a_mail_that_a_route_takes_in_nobody_is_stopped() -> None:
     seen = event("failed", severity="permanent", reason="bounce", flags={"is-routed": True})
     assert isinstance(seen.content, Unsupported)
