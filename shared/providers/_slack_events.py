@@ -182,14 +182,15 @@ def _is_direct(event: MessageEvent) -> bool:
 def _changed(
     app: App, event: MessageEvent, channel: str, message: SlackMessage, event_id: str
 ) -> Touchpoint:
-    """Slack itself changes a message too: it adds a preview of a link, or counts answers. One with
-    answers is not deleted, but becomes a tombstone.
+    """Slack itself changes a message too: it adds a preview of a link, or counts answers; and its
+    own, when it names a chat with the app or a huddle ends. One with answers is not deleted, but
+    becomes a tombstone.
     """
     before = event.previous_message
     ts = message.ts or (before.ts if before else None)
     if message.subtype == "tombstone" and ts is not None:
         return _deleted(app, event, message_key(channel, ts), before)
-    if message.edited is None or ts is None:
+    if message.edited is None or ts is None or message.subtype not in SPOKEN:
         return _happened(
             app, "message_message_changed", {"channel": channel}, event_id, at=event.ts
         )

@@ -90,6 +90,11 @@ class Action(SlackPart):
         return [self.selected_option] if self.selected_option else self.selected_options or []
 
     @property
+    def is_cleared(self) -> bool:
+        """Only a button says something without an answer in it."""
+        return self.type not in {"", "button"} and not (self.said or self.text)
+
+    @property
     def choice(self) -> Choice:
         options = self.options
         title = ", ".join(one.text.text for one in options) or (self.text.text if self.text else "")
@@ -229,7 +234,7 @@ Read = tuple[Message | None, str | None]
 def _pressed(told: Interaction) -> Read:
     channel = told.container.channel_id or (told.channel.id if told.channel else None)
     ts = told.about
-    choices = [told.choice(one) for one in told.actions]
+    choices = [told.choice(one) for one in told.actions if not one.is_cleared]
     if not choices:
         return None, None
     text = plain("\n".join(one.title or one.id for one in choices))

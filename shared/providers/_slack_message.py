@@ -1,7 +1,7 @@
 """What Slack's events and interactions have in common: our app, a message, its words and files."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 
@@ -76,8 +76,17 @@ class Quoted(SlackPart):
     is_share: bool = False
     text: AnyText = ""
     fallback: AnyText = ""
+    blocks: IfReadable[list[dict[str, Any]]] = None
+    message_blocks: IfReadable[list[dict[str, Any]]] = None
+    """Those of the message that was passed on, each within its message."""
     files: list[IfReadable[File]] = []
     actions: list[IfReadable[Offered]] = []
+
+    @property
+    def words(self) -> str:
+        """`fallback` is for where nothing else can be shown, and may say no more than that."""
+        blocks = (*(self.blocks or ()), *(self.message_blocks or ()))
+        return plain(self.text) or _lines(blocks) or plain(self.fallback)
 
 
 class SlackMessage(SlackPart):
@@ -205,16 +214,28 @@ def said(message: SlackMessage) -> str:
     """The words of a message, and below them those it passes on. Who wrote nothing beside what
     they show says what stands there: in blocks, in the cards of a program.
     """
-    passed_on = [one.text or one.fallback for one in message.shared]
-    own = plain(message.text) or "\n".join(filter(None, map(words_of, message.blocks or ())))
+    passed_on = [one.words for one in message.shared]
+    own = plain(message.text) or _lines(message.blocks or ())
     if not own and not passed_on:
-        passed_on = [one.text or one.fallback for one in message.attachments if one is not None]
-    return "\n".join(filter(None, (own, *map(plain, passed_on))))
+        passed_on = [one.words for one in message.attachments if one is not None]
+    return "\n".join(filter(None, (own, *passed_on)))
+
+
+def _lines(parts: Iterable[Any]) -> str:
+    return "\n".join(filter(None, map(words_of, parts)))
 
 
 def words_of(part: Any) -> str:
     """Of formatted text: https://docs.slack.dev/reference/block-kit/blocks/rich-text-block"""
     match part:
+        case {"fields": list(fields)}:
+            return _lines((part.get("text"), *fields))
+        case {"rows": list(rows)}:
+            return "\n".join("\t".join(map(words_of, row)) for row in rows if isinstance(row, list))
+        case {"message": dict(message)}:
+            return words_of(message)
+        case {"blocks": list(blocks)}:
+            return _lines(blocks)
         case {"type": "mrkdwn", "text": str(text)}:
             return plain(text)
         case {"text": str(text)}:
@@ -228,8 +249,16 @@ def words_of(part: Any) -> str:
             return f":{name}:"
         case {"type": "link", "url": str(url)}:
             return url
-        case {"type": "user", "user_id": str(user)}:
-            return f"@{user}"
+        case (
+            {"type": "user", "user_id": str(who)}
+            | {"type": "usergroup", "usergroup_id": str(who)}
+            | {"type": "broadcast", "range": str(who)}
+        ):
+            return f"@{who}"
+        case {"type": "channel", "channel_id": str(channel)}:
+            return f"#{channel}"
+        case {"type": "date", "fallback": str(date)}:
+            return date
     return ""
 
 

@@ -128,7 +128,7 @@ class Contact(Payload):
     phone_number: Annotated[str, BeforeValidator(as_text)] = Field(max_length=64)
     first_name: str = ""
     last_name: str = ""
-    user_id: PersonId | None = None
+    user_id: IfReadable[PersonId] = None
 
 
 class Dice(Payload):
@@ -151,6 +151,7 @@ class Checklist(Payload):
 class PaidFile(Payload):
     photo: list[FileOf] = []
     video: FileOf | None = None
+    live_photo: FileOf | None = None
 
 
 class PaidMedia(Payload):
@@ -333,7 +334,7 @@ def _attachments(account: str, message: TelegramMessage) -> tuple[Attachment, ..
         (None if message.animation else message.document, "file", "application/octet-stream"),
         (None if message.live_photo else _largest(message.photo or []), "image", "image/jpeg"),
         *((_largest(one.photo), "image", "image/jpeg") for one in paid),
-        *((one.video, "video", "video/mp4") for one in paid),
+        *((one.video or one.live_photo, "video", "video/mp4") for one in paid),
         *((_largest(one.photo), "image", "image/jpeg") for one in rich),
         *((one.video or one.animation, "video", "video/mp4") for one in rich),
         *((one.audio, "audio", "audio/mpeg") for one in rich),

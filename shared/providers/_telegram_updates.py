@@ -105,6 +105,8 @@ class ReactionChange(Payload):
     message_id: MessageId
     date: Seconds
     user: User | None = None
+    actor_chat: IfReadable[Chat] = None
+    """Of whom it is, where somebody reacts for a chat."""
     new_reaction: list[ReactionType] = Field(default=[], max_length=20)
 
 
@@ -126,13 +128,38 @@ class MemberChange(Payload):
     new_chat_member: Member
 
 
+class BoostSource(Payload):
+    user: User | None = None
+
+
+class Boost(Payload):
+    add_date: Seconds | None = None
+    source: BoostSource = BoostSource()
+
+
 class Happened(Payload):
     """Of any other update: who and when, where it says so."""
 
     sender: User | None = Field(default=None, alias="from")
     user: User | None = None
     chat: Chat | None = None
+    voter_chat: IfReadable[Chat] = None
     date: Seconds | None = None
+    boost: IfReadable[Boost] = None
+    source: IfReadable[BoostSource] = None
+    """Of a boost that was taken away."""
+    remove_date: IfReadable[Seconds] = None
+
+    @property
+    def who(self) -> "Person":
+        source = self.boost.source if self.boost else self.source
+        return Person(
+            self.sender or self.user or (source.user if source else None), self.voter_chat
+        )
+
+    @property
+    def when(self) -> int | None:
+        return self.date or (self.boost.add_date if self.boost else self.remove_date)
 
 
 class Person(NamedTuple):
@@ -347,7 +374,7 @@ def _reaction(line: Line, kind: str, value: object) -> list[Touchpoint]:
     return [
         line.touchpoint(
             Reaction(message_id=message_id, emoji=signs[:64]),
-            Person(change.user),
+            Person(change.user, change.actor_chat),
             event_id=f"{message_id}:reaction:{line.update_id}",
             at=change.date,
             address=_address(change.chat) if change.chat.is_private else None,
@@ -401,13 +428,13 @@ def _happened(line: Line, kind: str, value: object) -> list[Touchpoint]:
         for name, one in value.items()
         if isinstance(one, str | int | float) and name not in {"date", "bio"}
     }
-    person = Person(happened.sender or happened.user)
+    person = happened.who
     is_bot = person.user is not None and person.user.is_bot
     return [
         line.touchpoint(
             TrackedEvent(name=f"telegram_{kind}", properties=facts),
             person,
-            at=happened.date,
+            at=happened.when,
             automation=Automation.BOT if is_bot else None,
         )
     ]

@@ -298,8 +298,9 @@ def _said(message: Incoming, fields: Mapping[str, str]) -> Content:
     if message.type == "reaction" and message.answered:
         return Reaction(message_id=message.answered, emoji=message.body[:64])
     # A form's answers come as JSON text, as they do without Twilio.
-    titles = (message.body, *(fields.get(one) for one in ("ButtonText", "ListTitle", "FlowData")))
-    text = next((one for one in titles if one), "")
+    # The body beside them is WhatsApp's own word, "Sent".
+    said = (fields.get("FlowData"), message.body, fields.get("ButtonText"), fields.get("ListTitle"))
+    text = next((one for one in said if one), "")
     attachments = tuple(_medium(fields, number, message) for number in range(int(message.media)))
     place, choice = _place(fields), _choice(fields, text)
     if message.type not in SPOKEN and not (text or attachments or place or choice):

@@ -9,6 +9,7 @@ Real-time transcription: https://www.twilio.com/docs/voice/twiml/transcription
 Speech and keys: https://www.twilio.com/docs/voice/twiml/gather
 Forwarding: https://www.twilio.com/docs/voice/twiml/dial
 Caller id: https://www.twilio.com/docs/voice/trusted-calling-with-shakenstir
+Over WhatsApp: https://www.twilio.com/docs/voice/twiml/whatsapp
 Calling: https://www.twilio.com/docs/voice/api/call-resource#create-a-call
 """
 
@@ -105,6 +106,8 @@ WITHHELD = frozenset({"+266696687", "+86282452253", "+8656696", "+2562533", "+73
 """ANONYMOUS, UNAVAILABLE, UNKNOWN, BLOCKED and RESTRICTED, as one would type them on a phone: what
 operators send of callers who hide. https://help.twilio.com/articles/223179988
 """
+WHATSAPP = "whatsapp:"
+"""Stands before both numbers of a call over WhatsApp."""
 ATTESTED = "TN-Validation-Passed-A"
 
 STOPS: Mapping[str, Stop] = {
@@ -176,7 +179,9 @@ class TwilioVoiceSecret(TwilioAccount):
     lines: tuple[Line, ...] = ()
 
     def line(self, number: str) -> Line | None:
-        return next((one for one in self.lines if one.number == number), None)
+        """Whichever way it is called."""
+        bare = number.removeprefix(WHATSAPP)
+        return next((one for one in self.lines if one.number == bare), None)
 
 
 class Told(Payload):
@@ -430,14 +435,17 @@ def _moment(stated: str, received_at: datetime) -> datetime:
 
 
 def _identifiers(address: str) -> tuple[Identifier, ...]:
-    if address in WITHHELD or not PHONE.fullmatch(address):
+    number = address.removeprefix(WHATSAPP)
+    if number in WITHHELD or not PHONE.fullmatch(number):
         return ()
-    return (Identifier(type=IdentifierType.PHONE, value=address),)
+    return (Identifier(type=IdentifierType.PHONE, value=number),)
 
 
 def _endpoint(person: str, line: str) -> Endpoint | None:
-    """None for who hides their number, and for an app or a SIP phone: nobody can be called back."""
-    if not _identifiers(person):
+    """None for who hides their number, and for an app or a SIP phone: nobody can be called back;
+    nor on WhatsApp, before they have agreed to it there.
+    """
+    if person.startswith(WHATSAPP) or not _identifiers(person):
         return None
     return Endpoint(channel=Channel.VOICE, provider=NAME, account=line, address=person)
 

@@ -213,6 +213,58 @@ def test_blocks_are_read_where_they_are_all_there_is() -> None:
     assert read_event(event={"text": "", "blocks": [section]}).text == "@awa & co"
 
 
+def a_paragraph(*parts: dict[str, Any]) -> dict[str, Any]:
+    section = {"type": "rich_text_section", "elements": list(parts)}
+    return {"type": "rich_text", "elements": [section]}
+
+
+WORDS = {"type": "text", "text": "The till is down"}
+CELLS = [{"type": "raw_text", "text": "Thiès"}, a_paragraph(WORDS)]
+
+
+@pytest.mark.parametrize(
+    ("block", "said"),
+    [
+        ({"type": "table", "rows": [CELLS, CELLS[:1]]}, "Thiès\tThe till is down\nThiès"),
+        (
+            {
+                "type": "section",
+                "text": {"type": "mrkdwn", "text": "Incident"},
+                "fields": [
+                    {"type": "mrkdwn", "text": "Shop: Thiès"},
+                    {"type": "plain_text", "text": "Now"},
+                ],
+            },
+            "Incident\nShop: Thiès\nNow",
+        ),
+        (
+            a_paragraph(
+                {"type": "broadcast", "range": "here"},
+                {"type": "text", "text": " "},
+                {"type": "usergroup", "usergroup_id": "S1"},
+                {"type": "channel", "channel_id": "C1"},
+                {"type": "date", "timestamp": 1795165200, "fallback": " today"},
+            ),
+            "@here @S1#C1 today",
+        ),
+    ],
+)
+def test_every_block_of_words_is_read(block: dict[str, Any], said: str) -> None:
+    assert read_event(event={"text": "", "blocks": [block]}).text == said
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"blocks": [a_paragraph(WORDS)]},
+        {"is_share": True, "message_blocks": [{"message": {"blocks": [a_paragraph(WORDS)]}}]},
+    ],
+)
+def test_a_card_that_cannot_be_previewed_is_read_from_its_blocks(shown: dict[str, Any]) -> None:
+    card = {"fallback": "[no preview available]", **shown}
+    assert read_event(event={"text": "", "attachments": [card]}).text == "The till is down"
+
+
 def test_a_channel_is_recorded_and_asks_nothing() -> None:
     found = read(CASES["channel_message"])
     assert not found.needs_understanding
@@ -290,6 +342,15 @@ def test_a_date_and_a_menu_of_before_are_read() -> None:
     }
     found = read_payload("button", **old)
     assert (found.text, found.content.in_reply_to) == ("yes", f"{CHANNEL}:1795165200.000001")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "emptied", [{"selected_options": []}, {"type": "static_select", "selected_option": None}]
+)
+def test_who_takes_a_choice_back_says_nothing(emptied: dict[str, Any]) -> None:
+    action = {"type": "checkboxes", "action_id": "shop", **emptied}
+    found = read_payload("button", actions=[action])
+    assert (found.content.kind, found.direction) == ("tracked_event", "passive")
 
 
 def test_a_button_of_the_home_is_answered_in_the_persons_own_chat() -> None:

@@ -290,9 +290,27 @@ def test_files_that_were_paid_for_are_attachments() -> None:
         {"type": "preview", "width": 1},
         {"type": "photo", "photo": [{"file_id": "p"}]},
         {"type": "video", "video": {"file_id": "v"}},
+        {"type": "live_photo", "live_photo": {"file_id": "l"}},
     ]
     found = read_update(message=a_message(paid_media={"star_count": 5, "paid_media": media}))
-    assert [one.form for one in found.content.attachments] == ["image", "video"]  # type: ignore[union-attr]
+    assert [one.form for one in found.content.attachments] == ["image", "video", "video"]  # type: ignore[union-attr]
+
+
+def test_who_reacts_or_votes_for_a_chat_is_called_as_the_chat() -> None:
+    chat = {"id": -1001, "type": "channel", "title": "Maison Ndar"}
+    reaction = {"chat": chat, "actor_chat": chat, "message_id": 5, "date": 1795165205}
+    for update in (
+        {"message_reaction": {**reaction, "new_reaction": [{"type": "paid"}]}},
+        {"poll_answer": {"poll_id": "1", "voter_chat": chat, "option_ids": [0]}},
+    ):
+        found = read_update(**update)
+        assert (found.name, found.identifiers) == ("Maison Ndar", ())
+
+
+def test_a_card_of_nobody_on_telegram_is_a_card() -> None:
+    card = {"phone_number": "221775550100", "first_name": "Awa", "user_id": 0}
+    found = read_update(message=a_message(contact=card))
+    assert [one.name for one in found.content.cards] == ["Awa"]  # type: ignore[union-attr]
 
 
 def test_a_game_and_a_button_elsewhere_ask_for_no_answer() -> None:
