@@ -163,10 +163,9 @@ class Interaction(SlackPart):
         """Before there were blocks, only the message told what stands on a button."""
         shown = self.original_message.attachments if self.original_message else []
         offered = (one for quoted in shown if quoted is not None for one in quoted.actions)
+        values = {one.value for one in action.options} or {action.value or ""}
         titles = (
-            one.text
-            for one in offered
-            if one is not None and (one.name, one.value) == (action.name, action.value)
+            one.title(values) for one in offered if one is not None and one.name == action.name
         )
         picked = action.choice
         title = next(filter(None, titles), picked.title)

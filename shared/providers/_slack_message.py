@@ -62,12 +62,21 @@ class Edited(SlackPart):
     ts: IfReadable[Ts] = None
 
 
-class Offered(SlackPart):
-    """A button of before there were blocks."""
-
-    name: str = ""
+class Row(SlackPart):
     value: str = ""
     text: str = ""
+
+
+class Offered(Row):
+    """A button or a menu of before there were blocks."""
+
+    name: str = ""
+    options: list[IfReadable[Row]] = []
+
+    def title(self, picked: set[str]) -> str:
+        """What stands on it, or on the rows of it, that were picked by their values."""
+        rows = [one for one in (self, *self.options) if one is not None]
+        return ", ".join(one.text for one in rows if one.value in picked)
 
 
 class Quoted(SlackPart):
@@ -86,7 +95,7 @@ class Quoted(SlackPart):
     def words(self) -> str:
         """`fallback` is for where nothing else can be shown, and may say no more than that."""
         blocks = (*(self.blocks or ()), *(self.message_blocks or ()))
-        return plain(self.text) or _lines(blocks) or plain(self.fallback)
+        return _shown_text(self.text) or _lines(blocks) or plain(self.fallback)
 
 
 class SlackMessage(SlackPart):
@@ -180,6 +189,8 @@ class App(NamedTuple):
 # Words and files
 
 
+UNSHOWN = frozenset({"This content can't be displayed.", "[no preview available]"})
+"""Slack's own words, where a program gave none beside its blocks."""
 _MARKUP = re.compile(r"<([^<>]*)>")
 
 
@@ -215,10 +226,14 @@ def said(message: SlackMessage) -> str:
     they show says what stands there: in blocks, in the cards of a program.
     """
     passed_on = [one.words for one in message.shared]
-    own = plain(message.text) or _lines(message.blocks or ())
+    own = _shown_text(message.text) or _lines(message.blocks or ())
     if not own and not passed_on:
         passed_on = [one.words for one in message.attachments if one is not None]
     return "\n".join(filter(None, (own, *passed_on)))
+
+
+def _shown_text(text: str) -> str:
+    return "" if text in UNSHOWN else plain(text)
 
 
 def _lines(parts: Iterable[Any]) -> str:

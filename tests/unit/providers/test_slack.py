@@ -253,6 +253,11 @@ def test_every_block_of_words_is_read(block: dict[str, Any], said: str) -> None:
     assert read_event(event={"text": "", "blocks": [block]}).text == said
 
 
+def test_slacks_word_for_what_it_cannot_show_is_nobodys() -> None:
+    event = {"text": "This content can't be displayed.", "blocks": [a_paragraph(WORDS)]}
+    assert read_event(event=event).text == "The till is down"
+
+
 @pytest.mark.parametrize(
     "shown",
     [
@@ -342,6 +347,20 @@ def test_a_date_and_a_menu_of_before_are_read() -> None:
     }
     found = read_payload("button", **old)
     assert (found.text, found.content.in_reply_to) == ("yes", f"{CHANNEL}:1795165200.000001")  # type: ignore[union-attr]
+
+
+def test_a_row_of_a_menu_of_before_is_called_as_it_stood_there() -> None:
+    rows = [{"text": "Thiès", "value": "thies"}, {"text": "Dakar", "value": "dakar"}]
+    menu = {"name": "shop", "text": "Pick a shop", "type": "select", "options": rows}
+    picked = {"name": "shop", "type": "select", "selected_options": [{"value": "thies"}]}
+    found = read_payload(
+        "button",
+        type="interactive_message",
+        actions=[picked],
+        original_message={"ts": "1795165200.000001", "attachments": [{"actions": [menu]}]},
+    )
+    assert found.text == "Thiès"
+    assert found.content.choice == Choice(id="thies", title="Thiès")  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
