@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from shared.domain.identity import Identifier, IdentifierType
 from shared.domain.touchpoint import (
@@ -113,6 +113,16 @@ class AccountLinking(Part):
     """The authorization code in it is a key to the person's login: it is left in the raw."""
 
     status: str = Field(default="", max_length=60)
+
+
+class Opinion(Part):
+    """Of one answer of ours: good or bad.
+
+    https://developers.facebook.com/documentation/business-messaging/messenger-platform/webhooks/webhook-events/response_feedback
+    """
+
+    mid: Mid | None = None
+    feedback: str = Field(default="", max_length=60)
 
 
 class CallPermission(Part):
@@ -375,6 +385,13 @@ def _account_linking(happening: Happening, part: Any) -> list[Touchpoint]:
     ]
 
 
+def _opinion(happening: Happening, part: Any) -> list[Touchpoint]:
+    opinion = read_model(Opinion, part)
+    told: dict[str, JsonValue] = {"feedback": opinion.feedback, "message_id": opinion.mid}
+    name = f"{happening.account.provider}_response_feedback"
+    return [happening.touchpoint(None, TrackedEvent(name=name, properties=told))]
+
+
 def _call_permission(happening: Happening, part: Any) -> list[Touchpoint]:
     permission = read_model(CallPermission, part)
     name = f"{happening.account.provider}_call_permission"
@@ -425,6 +442,7 @@ READERS: Mapping[str, Callable[[Happening, Any], list[Touchpoint]]] = {
     "optin": _optin,
     "account_linking": _account_linking,
     "call_permission_reply": _call_permission,
+    "response_feedback": _opinion,
     "order": _order,
     "messaging_feedback": _feedback,
 }
