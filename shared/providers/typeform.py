@@ -10,6 +10,7 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Literal, NamedTuple
 from urllib.parse import unquote
@@ -51,6 +52,9 @@ from shared.providers.base import (
 
 Metric = Literal["csat", "nps", "ces"]
 
+FILE = re.compile(r"https://api\.typeform\.com/[!-~]{1,2048}")
+"""Where a file that was handed in lies today."""
+
 SCALES: Mapping[Metric, tuple[int, int]] = {"csat": (1, 5), "nps": (0, 10), "ces": (1, 7)}
 
 METRIC_OF_TYPE: Mapping[str, Metric] = {"nps": "nps", "opinion_scale": "nps", "rating": "csat"}
@@ -73,9 +77,6 @@ HIDDEN_IDENTIFIERS: Mapping[str, IdentifierType] = {
 them. They stand in the address of the form, where anybody can change them, so they are stated and
 prove nothing.
 """
-
-
-FILE = re.compile(r"https://api\.typeform\.com/[!-~]{1,2048}")
 
 NOBODY = frozenset({"xxxxx", "undefined", "null"})
 """What stands in a hidden field into which nobody put a value: Typeform offers an address with
@@ -234,9 +235,14 @@ class Response(Payload):
 
     def asks(self, question: Question, after: frozenset[str]) -> bool:
         """Whether it is after one of these, by what the company or the page calls it."""
+        called = (question.ref, self.titles.get(question.id))
+        return any(_asked(one) in after for one in called if one)
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """What each question is called on the page, by its id."""
         fields = self.definition.fields if self.definition else []
-        titles = [one.title for one in fields if one and one.id and one.id == question.id]
-        return any(_asked(one) in after for one in (question.ref, *titles) if one)
+        return {one.id: one.title for one in fields if one and one.id and one.title}
 
     @property
     def facts(self) -> dict[str, JsonValue]:
