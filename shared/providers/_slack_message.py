@@ -79,12 +79,20 @@ class Offered(Row):
         return ", ".join(one.text for one in rows if one.value in picked)
 
 
+class Fact(SlackPart):
+    title: str = ""
+    value: AnyText = ""
+
+
 class Quoted(SlackPart):
     """An "attachment" of a message: a message that was passed on, or a card a program made."""
 
     is_share: bool = False
     text: AnyText = ""
     fallback: AnyText = ""
+    pretext: AnyText = ""
+    title: AnyText = ""
+    fields: IfReadable[list[Fact]] = None
     blocks: IfReadable[list[dict[str, Any]]] = None
     message_blocks: IfReadable[list[dict[str, Any]]] = None
     """Those of the message that was passed on, each within its message."""
@@ -93,9 +101,11 @@ class Quoted(SlackPart):
 
     @property
     def words(self) -> str:
-        """`fallback` is for where nothing else can be shown, and may say no more than that."""
+        """`fallback` sums up what else a program put on its card, if the program wrote one."""
         blocks = (*(self.blocks or ()), *(self.message_blocks or ()))
-        return _shown_text(self.text) or _lines(blocks) or plain(self.fallback)
+        own = _shown_text(self.text) or _lines(blocks) or _shown_text(self.fallback)
+        facts = (f"{one.title}: {one.value}".strip(": ") for one in self.fields or ())
+        return own or "\n".join(plain(one) for one in (self.pretext, self.title, *facts) if one)
 
 
 class SlackMessage(SlackPart):
@@ -189,8 +199,8 @@ class App(NamedTuple):
 # Words and files
 
 
-UNSHOWN = frozenset({"This content can't be displayed.", "[no preview available]"})
-"""Slack's own words, where a program gave none beside its blocks."""
+UNSHOWN = frozenset(("This content can't be displayed.", "[no preview available]", "[No text]"))
+"""Slack's own words, where there are none to show."""
 _MARKUP = re.compile(r"<([^<>]*)>")
 
 

@@ -363,6 +363,16 @@ def test_a_row_of_a_menu_of_before_is_called_as_it_stood_there() -> None:
     assert found.content.choice == Choice(id="thies", title="Thiès")  # type: ignore[union-attr]
 
 
+def test_a_card_without_words_says_its_title_and_facts() -> None:
+    facts = [{"title": "Shop", "value": "Thiès", "short": True}, {"value": "now"}]
+    card = {"pretext": "Look", "title": "<https://a.example|Till down>", "fields": facts}
+    for fallback in ("", "[no preview available]"):
+        found = read_event(event={"text": "", "attachments": [{**card, "fallback": fallback}]})
+        assert found.text == "Look\nTill down (https://a.example)\nShop: Thiès\nnow"
+    summed = read_event(event={"text": "", "attachments": [{**card, "fallback": "Till down"}]})
+    assert summed.text == "Till down"
+
+
 @pytest.mark.parametrize(
     "emptied", [{"selected_options": []}, {"type": "static_select", "selected_option": None}]
 )
