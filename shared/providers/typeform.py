@@ -97,6 +97,14 @@ FAMILY_NAME = frozenset(
 it whole. A block of contact details asks them as short texts like any other.
 """
 
+COMPANY = frozenset(
+    {
+        *("company", "companyname", "organization", "organisation"),
+        *("entreprise", "société", "unternehmen", "firma", "empresa", "azienda"),
+    }
+)
+"""Of the same block: where the person works."""
+
 
 def _plain(name: str) -> str:
     """A name of something without what people write differently."""
@@ -212,11 +220,11 @@ class Response(Payload):
     def words(self) -> str:
         """The person's own: the long answers, or the short ones where there are no long ones.
 
-        A name is none: who only left it and an address has not asked for anything.
+        Contact details are none: who only left them has not asked for anything.
         """
-        names = GIVEN_NAME | FAMILY_NAME
+        details = GIVEN_NAME | FAMILY_NAME | COMPANY
         long, short = (
-            [text for question, text in self.texts(types) if not self.asks(question, names)]
+            [text for question, text in self.texts(types) if not self.asks(question, details)]
             for types in (LONG_WORDS, SHORT_WORDS)
         )
         return "\n".join(long or short)
@@ -247,8 +255,10 @@ class Response(Payload):
     @property
     def facts(self) -> dict[str, JsonValue]:
         """What was answered without words, by the question's reference."""
-        told = [(one.field.ref or one.field.id, one.fact) for one in self.answers if one]
-        return {question: fact for question, fact in told if question and fact is not None}
+        told = [(one.field, one.fact) for one in self.answers if one]
+        told += [one for one in self.texts(SHORT_WORDS) if self.asks(one[0], COMPANY)]
+        named = ((question.ref or question.id, fact) for question, fact in told)
+        return {question: fact for question, fact in named if question and fact is not None}
 
     def stated(self, name: str) -> str:
         """A hidden field, or an empty string."""

@@ -167,7 +167,7 @@ def test_who_is_asked_for_a_name_has_said_nothing_by_it(
     assert one.content.kind == "tracked_event"
 
 
-@pytest.mark.parametrize("title", ["What is your company name?", "Name of your dog", "Surnames"])
+@pytest.mark.parametrize("title", ["What is your dog's name?", "Name of your dog", "Surnames"])
 def test_not_every_name_is_the_persons(title: str) -> None:
     (one,) = read(
         {"text": "Rex", "field": {"id": "Q1", "type": "short_text"}},
@@ -216,6 +216,22 @@ def test_what_older_and_newer_forms_tell_of_a_pick() -> None:
     )
     assert isinstance(one.content, TrackedEvent)
     assert one.content.properties == {"1": "Rolls-Royce", "2": ["I accept"]}
+
+
+def test_who_left_contact_details_has_asked_for_nothing() -> None:
+    titles = ("First name", "Last name", "Company")
+    (one,) = read(
+        *(
+            {"text": text, "field": {"id": title, "type": "short_text", "ref": f"ref {title}"}}
+            for title, text in zip(titles, ("Léa", "Dupont", "Boutique"), strict=True)
+        ),
+        {"email": "lea@example.com", "field": {"id": "Email", "type": "email"}},
+        definition={"fields": [{"id": title, "title": title} for title in titles]},
+    )
+    assert one.name == "Léa Dupont"
+    assert one.content == TrackedEvent(
+        name="form_submitted", properties={"ref Company": "Boutique"}
+    )
 
 
 PHOTO = "https://api.typeform.com/responses/files/e111598e/the%20roof.jpg"
