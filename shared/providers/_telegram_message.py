@@ -374,10 +374,17 @@ def _rich_text(part: object) -> str:
         case dict():
             lists = [part[name] for name in _BLOCKS if isinstance(part.get(name), list)]
             words = [_rich_text(part[name]) for name in _WORDS if name in part]
-            words += [_rich_text(one) for inner in lists for one in inner]
+            words += [_rich_block(one) for inner in lists for one in inner]
             # What numbers an item of a list stands in its line.
             return (" " if "label" in part else "\n").join(one for one in words if one)
     return ""
+
+
+def _rich_block(part: object) -> str:
+    """Of a table a row, which is a list of cells."""
+    if not isinstance(part, list):
+        return _rich_text(part)
+    return "\t".join(filter(None, map(_rich_text, part)))
 
 
 def _files_in(part: object) -> list[dict[str, Any]]:

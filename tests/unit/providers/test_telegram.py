@@ -307,6 +307,13 @@ def test_who_reacts_or_votes_for_a_chat_is_called_as_the_chat() -> None:
         assert (found.name, found.identifiers) == ("Maison Ndar", ())
 
 
+def test_the_cells_of_a_table_stand_apart() -> None:
+    cells = [[{"text": "Shop"}, {"text": ["Th", "iès"]}], [{"text": "Till"}, {}, {"text": "down"}]]
+    table = {"type": "table", "cells": cells}
+    found = read_update(message=a_message(rich_message={"blocks": [table]}))
+    assert found.text == "Shop\tThiès\nTill\tdown"
+
+
 def test_a_card_of_nobody_on_telegram_is_a_card() -> None:
     card = {"phone_number": "221775550100", "first_name": "Awa", "user_id": 0}
     found = read_update(message=a_message(contact=card))
