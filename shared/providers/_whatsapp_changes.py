@@ -90,7 +90,7 @@ class Value(Exchanged):
     contacts: list[Contact] = []
     standby: Exchanged = Exchanged()
     user_preferences: list[dict[str, Any]] = []
-    user_id_update: list[dict[str, Any]] = []
+    user_id_update: list[dict[str, Any]] = Field(default=[], max_length=1_000)
     history: list[History] = []
     calls: list[dict[str, Any]] = []
 
