@@ -128,14 +128,14 @@ class MetaProvider(Provider[MetaSecretT]):
         if len(pieces) > self.longest_list:
             raise MalformedPayload(f"entry: {self.longest_list} parts at most")
         observed: list[Observed] = []
-        failures, first, spread = 0, "", 0
+        failures: list[str] = []
+        spread = 0
         for read in pieces:
             try:
                 seen = read()
             except MalformedPayload as error:
-                first = first or str(error)
-                failures += 1
-                if failures == MOST_FAILURES:
+                failures.append(str(error))
+                if len(failures) == MOST_FAILURES:
                     break
                 continue
             observed += seen
@@ -143,9 +143,9 @@ class MetaProvider(Provider[MetaSecretT]):
             if spread > LARGEST_SPREAD:
                 raise MalformedPayload("entry: what its parts share is too large for so many")
         if failures and observed:
-            raise PartlyMalformed(first, readable=observed)
+            raise PartlyMalformed(failures[0], readable=observed)
         if failures:
-            raise MalformedPayload(first)
+            raise MalformedPayload(failures[0])
         return observed
 
     def pieces(

@@ -6,29 +6,16 @@ People call: https://developers.facebook.com/documentation/business-messaging/wh
 We call: https://developers.facebook.com/documentation/business-messaging/whatsapp/calling/business-initiated-calls
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
 
 from shared.domain.touchpoint import Call, CallState, Direction, Touchpoint
 from shared.providers._meta import Stamp, moment
-from shared.providers._meta_calls import Ending
+from shared.providers._meta_calls import Ending, call_in_progress, direction_of
 from shared.providers._whatsapp import Parties
 from shared.providers._whatsapp_people import OurNumber, Person, Recipient
 from shared.providers.base import ProviderId, read_model
-
-DIRECTIONS: Mapping[str, Direction] = {
-    "USER_INITIATED": Direction.INBOUND,
-    "BUSINESS_INITIATED": Direction.OUTBOUND,
-}
-
-STATES: Mapping[str, CallState] = {
-    "RINGING": CallState.RINGING,
-    "ACCEPTED": CallState.IN_PROGRESS,
-    "REJECTED": CallState.BUSY,
-}
-"""Of a call of ours, by what the person's phone does."""
 
 
 class Told(Parties, Ending):
@@ -41,7 +28,7 @@ class Told(Parties, Ending):
     direction: str = ""
 
     def person(self, number: OurNumber) -> Person:
-        if DIRECTIONS.get(self.direction) is Direction.OUTBOUND:
+        if direction_of(self.direction) is Direction.OUTBOUND:
             return number.person(self.to, self.to_user_id, parent_user_id=self.to_parent_user_id)
         return number.person(
             self.sender, self.from_user_id, parent_user_id=self.from_parent_user_id
@@ -60,17 +47,15 @@ def call_of(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
     answered_at = None
     if told.start_time is not None:
         answered_at = moment(told.start_time, number.received_at)
-    facts: dict[str, Any] = {}
-    if told.event == "connect":
-        facts["state"] = CallState.RINGING
-    elif told.event == "terminate":
-        facts = told.facts(number.received_at, answered_at)
+    match told.event:
+        case "terminate":
+            call = told.call(told.id, number.received_at, answered_at)
+        case "connect":
+            call = Call(call_id=told.id, parts=("connect",), state=CallState.RINGING)
+        case other:
+            call = Call(call_id=told.id, parts=(other or "told",))
     return number.touchpoint(
-        told.id,
-        answered_at or at,
-        Call(call_id=told.id, parts=(told.event or "told",), **facts),
-        DIRECTIONS.get(told.direction, Direction.PASSIVE),
-        told.person(number),
+        told.id, answered_at or at, call, direction_of(told.direction), told.person(number)
     )
 
 
@@ -78,13 +63,10 @@ def call_status_of(number: OurNumber, original: dict[str, Any]) -> Touchpoint:
     """How far a call of ours came."""
     progress = read_model(Progress, original)
     at = moment(progress.timestamp, number.received_at)
-    facts: dict[str, Any] = {}
-    if (state := STATES.get(progress.status)) is not None:
-        facts = {"state": state, "answered_at": at if state is CallState.IN_PROGRESS else None}
     return number.touchpoint(
         progress.id,
         at,
-        Call(call_id=progress.id, parts=(f"status:{progress.status.lower()}",), **facts),
+        call_in_progress(progress.id, progress.status, at),
         Direction.OUTBOUND,
         progress.person(number),
     )

@@ -78,22 +78,18 @@ class Contacts:
 
     def __init__(self, contacts: Sequence[Contact], told: Sequence[dict[str, Any]]) -> None:
         self.only = contacts[0] if len(contacts) == 1 else None
+        self._contacts = contacts
         self._told = told
         self._places: dict[str, int] = {}
         for place, one in enumerate(contacts):
             for name in (one.wa_id, one.user_id, _end(one.wa_id)):
                 if name:
                     self._places.setdefault(name, place)
-        self._contacts = contacts
 
     def of(self, *names: str) -> Contact | None:
-        """Called so, to the letter."""
+        """The first that is called so."""
         places = (self._places[name] for name in names if name in self._places)
         return next((self._contacts[place] for place in places), None)
-
-    def of_phone(self, phone: str) -> Contact | None:
-        """Of one that may be written in two ways, as in Brazil, Mexico and Argentina."""
-        return self.of(phone, _end(phone))
 
     def about(self, touchpoint: Touchpoint) -> list[dict[str, Any]]:
         """What is told of the person of a part; the others are none of its business."""
@@ -106,7 +102,9 @@ class Contacts:
 
 
 def _end(phone: str) -> str:
-    """No name of anybody; empty for what is no phone."""
+    """For phones that are written in two ways, as in Brazil, Mexico and Argentina; no name of
+    anybody. Empty for what is no phone.
+    """
     return f"...{phone[-8:]}" if PHONE.fullmatch(phone) else ""
 
 
@@ -135,11 +133,8 @@ class OurNumber(NamedTuple):
 
     def name(self, person: Person) -> str | None:
         """An only contact counts even if its wa_id is written otherwise (Brazil, Mexico)."""
-        known = (
-            self.contacts.only
-            or self.contacts.of(person.phone, person.user_id)
-            or self.contacts.of_phone(person.phone)
-        )
+        names = (person.phone, person.user_id, _end(person.phone))
+        known = self.contacts.only or self.contacts.of(*names)
         return known.profile.shown if known else None
 
     def touchpoint(

@@ -1,6 +1,7 @@
 """Segment's HTTP tracking API: what people do on a site or in an app, and who they turn out to be.
 
-Any of Segment's libraries can be pointed here (`host=https://…/webhooks/segment`). Read against
+Any of Segment's libraries can be pointed here (`host=https://…/webhooks/segment`), and an image in
+a mail to `…/webhooks/segment/v1/pixel/track` (`_segment_pixel.py`). Read against
 https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/ and the e-commerce
 events of https://segment.com/docs/connections/spec/ecommerce/v2/ (2026-11).
 """

@@ -443,15 +443,15 @@ def _events(content: JsonValue, secret: SendGridSecret, received_at: datetime) -
     """One for each element; one that cannot be read does not take the others with it."""
     elements = content if isinstance(content, list) else [content]
     told: list[Event] = []
-    unreadable, first = 0, ""
+    unreadable: list[str] = []
     for element in elements:
         try:
             told.append(read_model(Event, element))
         except MalformedPayload as error:
-            unreadable, first = unreadable + 1, first or str(error)
+            unreadable.append(str(error))
             told.append(Event(event="unreadable"))
-    if unreadable and unreadable == len(elements):
-        raise MalformedPayload(first)
+    if unreadable and len(unreadable) == len(elements):
+        raise MalformedPayload(unreadable[0])
     return [
         observed
         for event, element in zip(told, elements, strict=True)
