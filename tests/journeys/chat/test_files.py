@@ -352,10 +352,7 @@ def test_a_file_of_an_agent_is_a_link_and_never_shown_by_itself(
     visitor: Visitor, agent: Agent, cloud: LocalCloud
 ) -> None:
     asked = "May I see where you are, for order 4607?"
-    visitor.comes()
-    visitor.opens()
-    visitor.writes(asked)
-    visitor.sees("Sent")
+    visitor.asks(asked)
     url = "https://files.boutique.example/map.svg"
     answers(agent, cloud, asked, text="Here.", files=[{"url": url, "name": "<b>The map</b>"}])
     visitor.sees("<b>The map</b>")
@@ -374,10 +371,7 @@ def test_a_link_that_would_have_ended_is_told_anew(
     for, as soon as somebody looks.
     """
     asked = "Do you have a plan of the shop, for order 4608?"
-    visitor.comes()
-    visitor.opens()
-    visitor.writes(asked)
-    visitor.sees("Sent")
+    visitor.asks(asked)
     url = "https://files.boutique.example/plan.pdf"
     answers(agent, cloud, asked, text="Here.", files=[{"url": url, "name": "The plan"}])
     visitor.sees("The plan")
@@ -396,10 +390,7 @@ def test_a_file_that_an_agent_uploaded_is_opened_from_the_chat(
     visitor: Visitor, agent: Agent, cloud: LocalCloud
 ) -> None:
     asked = "May I have the bill of order 4611?"
-    visitor.comes()
-    visitor.opens()
-    visitor.writes(asked)
-    visitor.sees("Sent")
+    visitor.asks(asked)
     form = offered(agent, PDF)
     assert put(cloud, form, PDF).status == 204
     answers(agent, cloud, asked, text="Here.", files=[{"upload_id": form["upload_id"]}])

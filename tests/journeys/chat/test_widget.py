@@ -50,10 +50,7 @@ def test_an_answer_is_picked_by_its_button(
     visitor: Visitor, agent: Agent, cloud: LocalCloud
 ) -> None:
     asked = "Can somebody bring my order 4513 home?"
-    visitor.comes()
-    visitor.opens()
-    visitor.writes(asked)
-    visitor.sees("Sent")
+    visitor.asks(asked)
     answers(
         agent,
         cloud,
@@ -136,10 +133,7 @@ def test_what_an_agent_writes_is_text_whatever_it_looks_like(
     visitor: Visitor, agent: Agent, cloud: LocalCloud
 ) -> None:
     asked = "Something is wrong with my order 4514, it is broken"
-    visitor.comes()
-    visitor.opens()
-    visitor.writes(asked)
-    visitor.sees("Sent")
+    visitor.asks(asked)
     answers(agent, cloud, asked, text=HOSTILE)
     visitor.sees(HOSTILE)
     found = visitor.page.evaluate(f"{CHAT}.querySelectorAll('.log img, .log b, .log a').length")
@@ -188,10 +182,7 @@ def test_everybody_can_use_it_in_their_language(
 def test_a_slow_phone_loads_it_and_sends(visitor: Visitor, cloud: LocalCloud) -> None:
     text = "The line is thin here"
     visitor.page.network(latency=400, bytes_per_second=50_000)
-    visitor.comes()
-    visitor.opens()
-    visitor.writes(text)
-    visitor.sees("Sent")
+    visitor.asks(text)
     assert len(arrived(cloud, text)) == 1
 
 
@@ -218,19 +209,13 @@ def test_without_storage_it_works_as_long_as_the_page_is_open(
     text = "My browser keeps nothing"
     forbids = "Object.defineProperty(window, 'localStorage', { get() { throw new Error('no'); } })"
     visitor.page.call("Page.addScriptToEvaluateOnNewDocument", source=forbids)
-    visitor.comes()
-    visitor.opens()
-    visitor.writes(text)
-    visitor.sees("Sent")
+    visitor.asks(text)
     assert len(arrived(cloud, text)) == 1
 
 
 def test_two_tabs_are_one_conversation(visitor: Visitor, cloud: LocalCloud) -> None:
     first, second = "From the first tab", "From the second tab"
-    visitor.comes()
-    visitor.opens()
-    visitor.writes(first)
-    visitor.sees("Sent")
+    visitor.asks(first)
     beside = Visitor(visitor.page.beside(), cloud)
     beside.comes()
     beside.opens()
@@ -304,10 +289,7 @@ def test_a_session_is_renewed_before_it_ends_and_stays_the_same(
     visitor: Visitor, cloud: LocalCloud
 ) -> None:
     first, second = "On Monday", "On Thursday"
-    visitor.comes()
-    visitor.opens()
-    visitor.writes(first)
-    visitor.sees("Sent")
+    visitor.asks(first)
     days_ago = {**visitor.kept(), "renewed": visitor.kept()["renewed"] - 3 * 86_400_000}
     token = json.dumps(json.dumps(days_ago))
     visitor.page.evaluate(f"localStorage.setItem('passerelle-chat', {token})")
@@ -323,10 +305,7 @@ def test_an_answer_that_comes_while_the_chat_is_closed_is_announced(
     visitor: Visitor, agent: Agent, cloud: LocalCloud
 ) -> None:
     asked = "My order 4516 was damaged"
-    visitor.comes()
-    visitor.opens()
-    visitor.writes(asked)
-    visitor.sees("Sent")
+    visitor.asks(asked)
     visitor.page.press("Escape")
     answers(agent, cloud, asked, text="We send another one.")
     looks_again(visitor.page)

@@ -35,6 +35,13 @@ class Visitor:
         self.page.type(text)
         self.page.press("Enter")
 
+    def asks(self, text: str) -> None:
+        """The way of every story: until it is sent."""
+        self.comes()
+        self.opens()
+        self.writes(text)
+        self.sees("Sent")
+
     def sees(self, text: str) -> None:
         self.page.until(f"{CHAT}.querySelector('.panel').innerText.includes({json.dumps(text)})")
 

@@ -333,7 +333,8 @@ def test_a_pick_from_a_list_is_what_stood_there() -> None:
     }
     found = read_payload("button", actions=[picked])
     assert found.text == "Thiès"
-    assert found.content.choice == Choice(id="thies", title="Thiès")  # type: ignore[union-attr]
+    assert isinstance(found.content, Message)
+    assert found.content.choice == Choice(id="thies", title="Thiès")
 
 
 def test_a_date_and_a_menu_of_before_are_read() -> None:
@@ -360,7 +361,8 @@ def test_a_row_of_a_menu_of_before_is_called_as_it_stood_there() -> None:
         original_message={"ts": "1795165200.000001", "attachments": [{"actions": [menu]}]},
     )
     assert found.text == "Thiès"
-    assert found.content.choice == Choice(id="thies", title="Thiès")  # type: ignore[union-attr]
+    assert isinstance(found.content, Message)
+    assert found.content.choice == Choice(id="thies", title="Thiès")
 
 
 def test_a_card_without_words_says_its_title_and_facts() -> None:

@@ -21,6 +21,7 @@ from shared.domain.errors import (
 from shared.domain.sending import OutboundFile
 from shared.domain.touchpoint import Attachment, Choice, Stop, Touchpoint, TrackedEvent
 from shared.domain.touchpoint import Channel as Medium
+from shared.domain.touchpoint import Message as Said
 from shared.providers.base import HttpRequest, HttpResponse, Outcome, WebhookRequest, find_provider
 from tests.unit.providers.fixtures import NOW, SECRETS, Case, cases, fetch, received
 from tests.unit.providers.sending import message_to, prepared, simulated
@@ -282,7 +283,8 @@ def test_a_picture_that_moves_is_read_once() -> None:
     moving = {"file_id": "v", "file_unique_id": "v", "photo": [{"file_id": "p"}]}
     still = [{"file_id": "p", "file_unique_id": "p"}]
     found = read_update(message=a_message(live_photo=moving, photo=still))
-    assert [one.form for one in found.content.attachments] == ["video"]  # type: ignore[union-attr]
+    assert isinstance(found.content, Said)
+    assert [one.form for one in found.content.attachments] == ["video"]
 
 
 def test_files_that_were_paid_for_are_attachments() -> None:
@@ -293,7 +295,8 @@ def test_files_that_were_paid_for_are_attachments() -> None:
         {"type": "live_photo", "live_photo": {"file_id": "l"}},
     ]
     found = read_update(message=a_message(paid_media={"star_count": 5, "paid_media": media}))
-    assert [one.form for one in found.content.attachments] == ["image", "video", "video"]  # type: ignore[union-attr]
+    assert isinstance(found.content, Said)
+    assert [one.form for one in found.content.attachments] == ["image", "video", "video"]
 
 
 def test_who_reacts_or_votes_for_a_chat_is_called_as_the_chat() -> None:
@@ -317,7 +320,8 @@ def test_the_cells_of_a_table_stand_apart() -> None:
 def test_a_card_of_nobody_on_telegram_is_a_card() -> None:
     card = {"phone_number": "221775550100", "first_name": "Awa", "user_id": 0}
     found = read_update(message=a_message(contact=card))
-    assert [one.name for one in found.content.cards] == ["Awa"]  # type: ignore[union-attr]
+    assert isinstance(found.content, Said)
+    assert [one.name for one in found.content.cards] == ["Awa"]
 
 
 def test_a_game_and_a_button_elsewhere_ask_for_no_answer() -> None:
